@@ -1,0 +1,3 @@
+//! The generator: annotated `.proto` files in, a data service out.
+
+pub mod model;

@@ -1,0 +1,1 @@
+//! Configuration: `prism.yaml`, environment variables and flags.

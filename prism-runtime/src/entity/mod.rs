@@ -1,0 +1,1 @@
+//! Typed services: records, and what each operation does to them.

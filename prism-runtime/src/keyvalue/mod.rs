@@ -1,0 +1,1 @@
+//! The built-in `prism.keyvalue.v1.KeyValueService`.

@@ -1,0 +1,20 @@
+//! The data proxy's runtime: the gRPC server, policies and stores that generated code plugs into.
+
+#[doc(hidden)]
+pub mod codegen;
+pub mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod entity;
+pub mod error;
+pub mod keyvalue;
+pub mod proto;
+pub mod proxy;
+pub mod server;
+pub mod service;
+pub mod status;
+pub mod store;
+pub mod telemetry;
+
+pub use error::{Code, Error, Reason, Result, Violation};
+pub use prism_schema as schema;

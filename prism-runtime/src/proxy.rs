@@ -1,0 +1,1 @@
+//! The proxy: a schema, a configuration and the stores, served.

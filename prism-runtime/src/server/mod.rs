@@ -1,0 +1,1 @@
+//! The gRPC server: sockets, HTTP/2, framing, routing, health, reflection, lifecycle.

@@ -1,0 +1,30 @@
+//! The service layer: what a call is between the transport and a store.
+//!
+//! It knows protobuf bytes and [`Error`](crate::Error), but neither HTTP nor tonic, so that
+//! another front end can be put before it.
+
+mod context;
+mod encoded;
+mod reply;
+
+use bytes::Bytes;
+
+pub use context::{Caller, Context};
+pub use encoded::Encoded;
+pub use reply::{MessageStream, Reply};
+
+/// A gRPC service: a descriptor, and one function that answers every method of it.
+///
+/// Generated code implements this for each service of the schema. The server has decoded nothing
+/// but the framing; it has already checked the deadline, the caller and, unless
+/// `server.unknown_fields` is `drop`, that the request has no field that the schema does not know.
+pub trait Service: Send + Sync + 'static {
+    /// The service's name and methods. `call` is given positions in its `methods`.
+    fn descriptor(&self) -> &prism_schema::Service;
+
+    /// Answers a call. `request` is one encoded message.
+    ///
+    /// Runs on an event loop: what can take longer than a point read is returned as
+    /// [`Reply::Future`] or [`Reply::Stream`].
+    fn call(&self, method: usize, context: Context, request: Bytes) -> Reply;
+}

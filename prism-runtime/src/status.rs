@@ -1,0 +1,1 @@
+//! The one place that turns an [`Error`](crate::Error) into a gRPC status.

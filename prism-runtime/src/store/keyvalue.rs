@@ -1,0 +1,1 @@
+//! What a store does for key-value records.

@@ -1,0 +1,1 @@
+//! Logs and metrics, and the one place that decides what may be shown.

@@ -1,5 +1,6 @@
 //! The data proxy's runtime: the gRPC server, policies and stores that generated code plugs into.
 
+pub mod clock;
 #[doc(hidden)]
 pub mod codegen;
 pub mod config;

@@ -51,14 +51,14 @@ impl PageTokens {
     /// With a random key: tokens open in this process alone.
     pub fn random() -> Result<Self> {
         let mut key = [0; KEY_LENGTH];
-        getrandom::fill(&mut key).map_err(Error::internal)?;
+        getrandom::fill(&mut key).map_err(|error| Error::internal(error.to_string()))?;
         PageTokens::new(&[key])
     }
 
     /// Seals a position, to be opened with the same binding within [`LIFETIME_MICROS`].
     pub fn seal(&self, binding: &[u8], position: &[u8], now_micros: i64) -> Result<String> {
         let mut nonce = [0; NONCE_LENGTH];
-        getrandom::fill(&mut nonce).map_err(Error::internal)?;
+        getrandom::fill(&mut nonce).map_err(|error| Error::internal(error.to_string()))?;
         let mut plain = Vec::with_capacity(8 + position.len());
         plain.extend_from_slice(&now_micros.saturating_add(LIFETIME_MICROS).to_be_bytes());
         plain.extend_from_slice(position);

@@ -9,6 +9,7 @@ pub mod conformance;
 pub mod entity;
 pub mod error;
 pub mod keyvalue;
+pub mod page_token;
 pub mod proto;
 pub mod proxy;
 pub mod server;

@@ -9,7 +9,9 @@
 //! This crate does no IO and knows neither descriptors nor a database driver.
 
 pub mod entity;
+pub mod plan;
 pub mod service;
+pub mod sql;
 pub mod value;
 
 pub use entity::{

@@ -1,5 +1,6 @@
 //! The data proxy's runtime: the gRPC server, policies and stores that generated code plugs into.
 
+pub mod clock;
 #[doc(hidden)]
 pub mod codegen;
 pub mod config;
@@ -8,6 +9,7 @@ pub mod conformance;
 pub mod entity;
 pub mod error;
 pub mod keyvalue;
+pub mod page_token;
 pub mod proto;
 pub mod proxy;
 pub mod server;

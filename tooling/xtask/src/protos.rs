@@ -19,6 +19,8 @@ const OUTPUTS: [Output; 3] = [
     Output { path: "prism-runtime/src/proto/keyvalue/v1.rs", package: "prism.keyvalue.v1" },
 ];
 
+const BASELINE: &str = "tooling/buf/baseline.binpb";
+
 const DESCRIPTORS: &str = "prism-runtime/src/proto/prism.binpb";
 
 /// Writes every output, or with `check` compares each with the file on disk.
@@ -51,6 +53,13 @@ pub fn run(check: bool) -> Result<(), Box<dyn Error>> {
 enum Comments {
     Keep,
     Drop,
+}
+
+/// Writes the contract as it is now to where `buf breaking` reads its base from.
+pub fn baseline() -> Result<(), Box<dyn Error>> {
+    let root = prism_acceptance::tools::root();
+    fs::write(root.join(BASELINE), descriptors(&root, Comments::Drop)?)?;
+    Ok(())
 }
 
 /// Every proto of `proto/` and what they import, options included.

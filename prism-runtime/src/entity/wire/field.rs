@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::BufMut;
 use prost::encoding::{WireType, encode_key, encode_varint, key_len};
-use prost_reflect::{DescriptorPool, Kind, MessageDescriptor, Syntax};
+use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, Syntax};
 
 use super::nested::NestedTypes;
 use super::reader::{Malformed, Occurrence, Reader, Wire};
@@ -90,6 +90,39 @@ impl Field {
             exact,
             closed: closed(&column.ty, message.parent_pool()),
             check: Check::None,
+        }
+    }
+
+    /// Of a request's field that stands for a column; each element of it where it is repeated.
+    pub fn of_request(column: &Column, exact: bool, field: &FieldDescriptor) -> Self {
+        let form = match field.kind() {
+            Kind::Message(message) => match message.full_name() {
+                "google.protobuf.Timestamp" => Form::Time(TimeKind::Timestamp),
+                "google.protobuf.Duration" => Form::Time(TimeKind::Duration),
+                _ => match message.get_field(1) {
+                    Some(value) => Form::Wrapper(super::nested::scalar(&value.kind())),
+                    None => Form::Message,
+                },
+            },
+            kind => Form::Scalar(super::nested::scalar(&kind)),
+        };
+        Field {
+            number: field.number(),
+            name: field.name().to_owned(),
+            form,
+            cardinality: Cardinality::Optional,
+            storage: Storage::Native,
+            exact,
+            closed: closed(&column.ty, field.parent_message().parent_pool()),
+            check: Check::None,
+        }
+    }
+
+    /// The scalar that the field is.
+    pub fn scalar(&self) -> Option<Scalar> {
+        match self.form {
+            Form::Scalar(scalar) => Some(scalar),
+            _ => None,
         }
     }
 

@@ -16,7 +16,8 @@ use prost_reflect::{DescriptorPool, MessageDescriptor};
 
 pub(crate) use field::{Fault, Field, Form};
 pub(crate) use nested::NestedTypes;
-pub(crate) use reader::{Malformed, Reader, Wire};
+pub(crate) use reader::{Malformed, Occurrence, Reader, Wire};
+pub(crate) use scalar::{Scalar, delimited_len, put_delimited};
 
 use super::decide::join;
 use super::layout::Layout;

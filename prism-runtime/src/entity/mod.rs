@@ -11,6 +11,7 @@ pub mod wire;
 
 pub use collection::{Collection, Shared};
 pub use engine::Engine;
+pub(crate) use list::prefix_bounds;
 
 /// A message that Prism stores. Derived; see `prism_derive::Entity`.
 pub trait Entity: prost::Message + Default + 'static {

@@ -166,7 +166,7 @@ struct Decoding<'a> {
 }
 
 impl Decoding<'_> {
-    fn occurrence(&mut self, position: usize, occurrence: &reader::Occurrence<'_>) -> Result<()> {
+    fn occurrence(&mut self, position: usize, occurrence: &Occurrence<'_>) -> Result<()> {
         let field = &self.codec.fields[position];
         self.seen[position] = true;
         for &sibling in &self.codec.siblings[position] {

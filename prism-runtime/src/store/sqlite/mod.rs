@@ -7,6 +7,7 @@
 mod checkpoint;
 mod connection;
 mod database;
+pub mod entity;
 mod error;
 mod lock;
 mod migrate;
@@ -16,5 +17,6 @@ mod readers;
 mod writer;
 
 pub use database::Database;
+pub use entity::SqliteEntities;
 pub use open_error::OpenError;
 pub use options::{Options, Synchronous};

@@ -18,6 +18,7 @@ pub(crate) use field::{Fault, Field, Form};
 pub(crate) use nested::NestedTypes;
 pub(crate) use reader::{Malformed, Occurrence, Reader, Wire};
 pub(crate) use scalar::{Scalar, delimited_len, put_delimited};
+pub(crate) use time::TimeKind;
 
 use super::decide::join;
 use super::layout::Layout;

@@ -7,8 +7,9 @@
 mod checkpoint;
 mod connection;
 mod database;
-pub mod entity;
+mod entity;
 mod error;
+mod keyvalue;
 mod lock;
 mod migrate;
 mod open_error;
@@ -18,5 +19,6 @@ mod writer;
 
 pub use database::Database;
 pub use entity::SqliteEntities;
+pub use keyvalue::KeyValue;
 pub use open_error::OpenError;
 pub use options::{Options, Synchronous};

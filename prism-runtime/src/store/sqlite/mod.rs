@@ -7,7 +7,9 @@
 mod checkpoint;
 mod connection;
 mod database;
+mod entity;
 mod error;
+mod keyvalue;
 mod lock;
 mod migrate;
 mod open_error;
@@ -16,5 +18,7 @@ mod readers;
 mod writer;
 
 pub use database::Database;
+pub use entity::SqliteEntities;
+pub use keyvalue::KeyValue;
 pub use open_error::OpenError;
 pub use options::{Options, Synchronous};

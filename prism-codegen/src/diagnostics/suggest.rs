@@ -1,11 +1,12 @@
 //! Names that the user may have meant.
 
 /// The candidate that is closest to `name`, if any is close.
-pub(super) fn closest<'a>(
+pub(crate) fn closest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    let limit = (name.len() / 3).max(1);
+    // Two letters that changed places count as two.
+    let limit = (name.len() / 3).max(if name.len() < 4 { 1 } else { 2 });
     let distances = candidates.into_iter().map(|it| (distance(name, it), it));
     distances.filter(|(distance, _)| *distance <= limit).min().map(|(_, it)| it)
 }
@@ -32,7 +33,8 @@ mod tests {
 
     #[test]
     fn a_typing_error_finds_its_name() {
-        assert_eq!(closest("emial", ["id", "email", "name"]), None);
+        assert_eq!(closest("emial", ["id", "email", "name"]), Some("email"));
+        assert_eq!(closest("view", ["id", "label"]), None);
         assert_eq!(closest("emails", ["id", "email", "name"]), Some("email"));
         assert_eq!(closest("user_nme", ["username", "user_name"]), Some("user_name"));
         assert_eq!(distance("kitten", "sitting"), 3);

@@ -86,7 +86,8 @@ impl Explain<'_> {
     /// The place of an error inside an aggregate, whose tokens the compiler had joined.
     fn inside(&self, inner: &dyn miette::Diagnostic, option: &Span) -> Option<Label> {
         let label = inner.labels()?.next()?;
-        let line = inner.source_code()?.read_span(label.inner(), 0, 0).ok()?;
+        // All of the text is one line; without lines of context only the label's part is read.
+        let line = inner.source_code()?.read_span(label.inner(), 1, 1).ok()?;
         let tokens = std::str::from_utf8(line.data()).ok()?;
         // The label may end with the first line of the statement.
         let statement = self.sources.get(self.file)?.text.get(option.range.start..)?;

@@ -9,11 +9,14 @@
 //! This crate does no IO and knows neither descriptors nor a database driver.
 
 pub mod entity;
+pub mod plan;
 pub mod service;
+pub mod sql;
 pub mod value;
 
 pub use entity::{
-    Access, Backend, Cardinality, Column, Entity, FieldType, Index, IndexColumn, Managed, Storage,
+    Access, Backend, Cardinality, Column, Entity, FieldType, Index, IndexColumn, Managed, Members,
+    Storage,
 };
 pub use service::{Binding, Method, Operation, Permission, RequestField, Response, Role, Service};
 pub use value::Value;

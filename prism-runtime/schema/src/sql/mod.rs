@@ -1,0 +1,9 @@
+//! SQL text: the one place that builds a statement.
+
+pub mod dialect;
+pub mod ident;
+pub mod statement;
+
+pub use dialect::Dialect;
+pub use ident::quote;
+pub use statement::{ListShape, Parameter, Shape, Statement, Statements, Visibility};

@@ -5,6 +5,7 @@
 //! [`crate::keyvalue`]; a driver reads, asks, and writes, in one transaction.
 
 mod future;
+mod migration;
 
 pub mod entity;
 pub mod keyvalue;
@@ -12,3 +13,4 @@ pub mod memory;
 pub mod sqlite;
 
 pub use future::StoreFuture;
+pub use migration::Migration;

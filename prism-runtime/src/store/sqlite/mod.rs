@@ -1,1 +1,20 @@
 //! The embedded SQLite store.
+//!
+//! Reads run inline on a connection of the calling thread. Writes go to one writer thread, which
+//! commits all that wait together and answers after the COMMIT. A third kind of thread copies the
+//! write-ahead log back into the database, so that no write waits for that.
+
+mod checkpoint;
+mod connection;
+mod database;
+mod error;
+mod lock;
+mod migrate;
+mod open_error;
+mod options;
+mod readers;
+mod writer;
+
+pub use database::Database;
+pub use open_error::OpenError;
+pub use options::{Options, Synchronous};

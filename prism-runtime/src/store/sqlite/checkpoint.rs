@@ -1,0 +1,98 @@
+//! The thread that copies the write-ahead log back into the database.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+
+use super::Options;
+use super::connection::PAGE_BYTES;
+
+/// Bytes before each page in the log. <https://www.sqlite.org/fileformat2.html#the_wal_file_format>
+const FRAME_HEADER_BYTES: u32 = 24;
+
+/// Ends the thread when dropped.
+#[derive(Debug)]
+pub(super) struct Checkpointer {
+    _stop: Sender<()>,
+}
+
+impl Checkpointer {
+    /// Starts the thread, which copies whenever `commits` has changed.
+    pub(super) fn start(
+        connection: Connection,
+        options: &Options,
+        commits: Arc<AtomicU64>,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (stop, stopped) = channel();
+        let limit_pages = options.wal_limit_bytes / u64::from(PAGE_BYTES + FRAME_HEADER_BYTES);
+        let interval = options.checkpoint_interval;
+        let thread = std::thread::Builder::new()
+            .name("sqlite-checkpoint".into())
+            .spawn(move || Copier { connection, limit_pages, commits }.run(&stopped, interval))?;
+        Ok((Checkpointer { _stop: stop }, thread))
+    }
+}
+
+struct Copier {
+    connection: Connection,
+    limit_pages: u64,
+    commits: Arc<AtomicU64>,
+}
+
+impl Copier {
+    fn run(&self, stopped: &Receiver<()>, interval: std::time::Duration) {
+        let mut copied = 0;
+        while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(interval) {
+            let commits = self.commits.load(Ordering::Acquire);
+            if commits != copied && self.copy() {
+                copied = commits;
+            }
+        }
+        // The writer has ended: all that it wrote goes into the database, and the log is emptied.
+        checkpoint(&self.connection, "TRUNCATE");
+    }
+
+    /// Copies beside readers and the writer; where the log has grown over its limit, also makes
+    /// the writer wait and cuts it. Tells whether nothing is left to copy.
+    fn copy(&self) -> bool {
+        let Some(progress) = checkpoint(&self.connection, "PASSIVE") else { return false };
+        if progress.log_pages <= self.limit_pages {
+            return progress.is_complete();
+        }
+        checkpoint(&self.connection, "TRUNCATE").is_some_and(|progress| progress.is_complete())
+    }
+}
+
+struct Progress {
+    log_pages: u64,
+    copied_pages: u64,
+}
+
+impl Progress {
+    fn is_complete(&self) -> bool {
+        self.copied_pages >= self.log_pages
+    }
+}
+
+/// <https://www.sqlite.org/pragma.html#pragma_wal_checkpoint>. Without an answer where SQLite
+/// fails: the log is kept and the next round tries again.
+fn checkpoint(connection: &Connection, mode: &str) -> Option<Progress> {
+    let sql = format!("PRAGMA wal_checkpoint({mode})");
+    let answer = connection.query_row(&sql, [], |row| {
+        let busy: bool = row.get(0)?;
+        // -1 where the log could not be looked at.
+        let log_pages = u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0);
+        let copied_pages = u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0);
+        Ok((!busy || mode == "PASSIVE").then_some(Progress { log_pages, copied_pages }))
+    });
+    match answer {
+        Ok(progress) => progress,
+        Err(error) => {
+            tracing::warn!(%error, "the write-ahead log cannot be copied into the database");
+            None
+        }
+    }
+}

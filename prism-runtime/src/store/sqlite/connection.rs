@@ -1,0 +1,100 @@
+//! Connections and their settings.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{OpenError, Options};
+
+/// Bytes of a page. Fixed when the file is created.
+pub(super) const PAGE_BYTES: u32 = 4096;
+
+/// Statements that a connection keeps compiled: a handful for each method of each entity.
+const STATEMENTS: usize = 512;
+
+/// How long a checkpoint that cuts the log waits for readers; writers wait as long.
+const CHECKPOINT_WAIT: Duration = Duration::from_millis(100);
+
+/// Opens the connection that writes, creating the file where it does not exist.
+pub(super) fn open_writer(options: &Options) -> Result<Connection, OpenError> {
+    let path = &options.path;
+    let explain = |error| OpenError::from_sqlite(path, error);
+    let connection = Connection::open_with_flags(path, flags() | OpenFlags::SQLITE_OPEN_CREATE)
+        .map_err(explain)?;
+    if connection.is_readonly(rusqlite::MAIN_DB).map_err(explain)? {
+        return Err(OpenError::ReadOnly { path: path.clone() });
+    }
+    connection.busy_timeout(options.busy_timeout).map_err(explain)?;
+    connection.pragma_update(None, "page_size", PAGE_BYTES).map_err(explain)?;
+    let mode: String = connection
+        .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
+        .map_err(explain)?;
+    if mode != "wal" {
+        return Err(OpenError::NoWriteAheadLog { path: path.clone() });
+    }
+    configure_writer(&connection, options).map_err(explain)?;
+    Ok(connection)
+}
+
+fn configure_writer(connection: &Connection, options: &Options) -> rusqlite::Result<()> {
+    share_settings(connection, options, options.writer_cache_bytes)?;
+    connection.pragma_update(None, "synchronous", options.synchronous.pragma())?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "journal_size_limit", signed(options.wal_limit_bytes))?;
+    // The checkpoint thread copies the log: no write is to wait for that.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    if let Some(pages) = options.max_pages {
+        connection.pragma_update(None, "max_page_count", pages)?;
+    }
+    Ok(())
+}
+
+/// Opens a connection that cannot write.
+pub(super) fn open_reader(options: &Options) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(&options.path, flags())?;
+    connection.busy_timeout(options.busy_timeout)?;
+    share_settings(&connection, options, options.reader_cache_bytes)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+/// Opens the connection that copies the log into the database.
+pub(super) fn open_checkpointer(options: &Options) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(&options.path, flags())?;
+    connection.busy_timeout(CHECKPOINT_WAIT)?;
+    connection.pragma_update(None, "synchronous", options.synchronous.pragma())?;
+    connection.pragma_update(None, "journal_size_limit", signed(options.wal_limit_bytes))?;
+    Ok(connection)
+}
+
+/// Fails where the file's schema cannot be read.
+pub(super) fn verify(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))
+        .map(drop)
+        .map_err(|error| OpenError::from_sqlite(path, error))
+}
+
+/// A connection is used by one thread at a time, so SQLite needs no mutex. Paths are no URIs: a
+/// `?` in a file's name is one.
+fn flags() -> OpenFlags {
+    OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX
+}
+
+fn share_settings(
+    connection: &Connection,
+    options: &Options,
+    cache_bytes: u64,
+) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update(None, "mmap_size", signed(options.mmap_bytes))?;
+    // A negative size is one in KiB.
+    connection.pragma_update(None, "cache_size", -signed(cache_bytes / 1024))?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "trusted_schema", false)
+}
+
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,192 @@
+//! Why a database cannot be opened, and what to do.
+
+use std::path::PathBuf;
+
+/// Why a database cannot be opened. For the operator: the messages name paths.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process, or another store of this one, has the database.
+    #[error(
+        "the database {} is in use by another server (it holds {}): stop that one, or give this \
+         one another file", path.display(), lock.display()
+    )]
+    InUse {
+        /// The database.
+        path: PathBuf,
+        /// The file that the other server has locked.
+        lock: PathBuf,
+    },
+    /// The folder does not exist.
+    #[error("the folder of the database {} does not exist: create it", path.display())]
+    NoFolder {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The path is a folder's, or a device's.
+    #[error("the database {} is not a file: give the server the path of one", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The folder cannot be written to: the write-ahead log and the lock lie there.
+    #[error(
+        "the folder of the database {} cannot be written to: the database needs its -wal, -shm \
+         and -lock files there; give the server's user write access", path.display()
+    )]
+    FolderNotWritable {
+        /// The database.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// The file cannot be written to.
+    #[error(
+        "the database {} cannot be written to: give the server's user write access to the file, \
+         or mount its file system for writing", path.display()
+    )]
+    ReadOnly {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The file is something else, or encrypted.
+    #[error(
+        "{} is not a SQLite database, or an encrypted one: give the server another file",
+        path.display()
+    )]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is damaged.
+    #[error(
+        "the database {} is damaged: restore it from a backup, or recover what can be read with \
+         `sqlite3 OLD .recover | sqlite3 NEW`", path.display()
+    )]
+    Corrupt {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// The disk is full.
+    #[error("the disk of the database {} is full: make room on it", path.display())]
+    DiskFull {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The file system cannot share memory between connections.
+    #[error(
+        "the database {} cannot use a write-ahead log: put it on a local file system",
+        path.display()
+    )]
+    NoWriteAheadLog {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The database is behind the schema, and migrations are not to be applied.
+    #[error(
+        "the database {} is behind the schema: {} of its migrations are missing, the first is \
+         {first}; start the server with --migrate to apply them", path.display(), count
+    )]
+    Behind {
+        /// The database.
+        path: PathBuf,
+        /// Version and description of the first one.
+        first: String,
+        /// How many are missing.
+        count: usize,
+    },
+    /// The database is ahead of the schema.
+    #[error(
+        "the database {} has migration {version}, which this server does not know: a newer one \
+         has migrated it; start that one, or restore a backup from before", path.display()
+    )]
+    Ahead {
+        /// The database.
+        path: PathBuf,
+        /// The version of the first unknown migration.
+        version: i64,
+    },
+    /// A migration was applied that the server does not have, among ones that it has.
+    #[error(
+        "the database {} has migration {version}, which is missing from the server's migrations: \
+         put its file back and generate again", path.display()
+    )]
+    MigrationMissing {
+        /// The database.
+        path: PathBuf,
+        /// Its version.
+        version: i64,
+    },
+    /// A migration's text is no longer what was applied.
+    #[error(
+        "migration {migration} was edited after it was applied to the database {}: its checksum \
+         was {applied} and is now {embedded}; restore the file, and put the change into a new \
+         migration", path.display()
+    )]
+    MigrationEdited {
+        /// The database.
+        path: PathBuf,
+        /// Version and description.
+        migration: String,
+        /// SHA-384 of the text that was applied.
+        applied: String,
+        /// SHA-384 of the text that the server has.
+        embedded: String,
+    },
+    /// A migration without a transaction broke off.
+    #[error(
+        "migration {version} of the database {} broke off halfway: complete or undo it by hand, \
+         then set `success` in its row of _sqlx_migrations or delete the row", path.display()
+    )]
+    MigrationDirty {
+        /// The database.
+        path: PathBuf,
+        /// Its version.
+        version: i64,
+    },
+    /// A migration failed. The database is as it was before it, unless it runs without a
+    /// transaction.
+    #[error("migration {migration} cannot be applied to the database {}: {source}", path.display())]
+    MigrationFailed {
+        /// The database.
+        path: PathBuf,
+        /// Version and description.
+        migration: String,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// SQLite refuses for another reason.
+    #[error("the database {} cannot be opened: {source}", path.display())]
+    Sqlite {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// The operating system refuses for another reason.
+    #[error("the database {} cannot be opened: {source}", path.display())]
+    Io {
+        /// The database.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+}
+
+impl OpenError {
+    /// The error that SQLite's stands for, while a database is opened.
+    pub(super) fn from_sqlite(path: &std::path::Path, source: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        match source.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::NotADatabase) => OpenError::NotADatabase { path },
+            Some(rusqlite::ErrorCode::DatabaseCorrupt) => OpenError::Corrupt { path, source },
+            Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::CannotOpen) => {
+                OpenError::ReadOnly { path }
+            }
+            Some(rusqlite::ErrorCode::DiskFull) => OpenError::DiskFull { path },
+            _ => OpenError::Sqlite { path, source },
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What opening a SQLite database refuses, and what it says.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+
+use prism_runtime::store::Migration;
+use prism_runtime::store::sqlite::{Database, OpenError, Options};
+
+const FIRST: Migration =
+    Migration { version: 1, description: "orders", sql: "CREATE TABLE orders (id TEXT);\n" };
+const SECOND: Migration = Migration {
+    version: 2,
+    description: "orders total",
+    sql: "ALTER TABLE orders ADD COLUMN total INTEGER;\n",
+};
+
+fn refusal(options: &Options) -> OpenError {
+    Database::open(options).expect_err("the database is refused")
+}
+
+fn with_migrations(path: &Path, migrations: &[Migration]) -> Options {
+    let mut options = Options::new(path);
+    options.migrations = migrations.to_vec();
+    options
+}
+
+fn query<T: rusqlite::types::FromSql>(path: &Path, sql: &str) -> T {
+    rusqlite::Connection::open(path).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn a_second_server_on_the_same_file_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let database = Database::open(&Options::new(&path)).unwrap();
+    let error = refusal(&Options::new(&path));
+    assert!(matches!(error, OpenError::InUse { .. }), "{error}");
+    assert!(error.to_string().contains("a.db"), "{error}");
+
+    // Another name of the same file has the same lock.
+    #[cfg(unix)]
+    {
+        let link = folder.path().join("link.db");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(matches!(refusal(&Options::new(&link)), OpenError::InUse { .. }));
+    }
+
+    drop(database);
+    Database::open(&Options::new(&path)).unwrap();
+}
+
+#[test]
+fn what_is_no_database_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes.txt");
+    let text = "not a database\n".repeat(1000);
+    fs::write(&path, &text).unwrap();
+    let error = refusal(&Options::new(&path));
+    assert!(matches!(error, OpenError::NotADatabase { .. }), "{error}");
+    assert!(error.to_string().contains("notes.txt"), "{error}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+}
+
+#[test]
+fn a_damaged_database_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    drop(Database::open(&with_migrations(&path, &[FIRST])).unwrap());
+    let mut bytes = fs::read(&path).unwrap();
+    // The header stays, the schema's page does not.
+    bytes[100..4096].fill(0xA5);
+    fs::write(&path, &bytes).unwrap();
+    let error = refusal(&with_migrations(&path, &[FIRST]));
+    assert!(matches!(error, OpenError::Corrupt { .. }), "{error}");
+}
+
+#[test]
+fn a_missing_folder_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = refusal(&Options::new(folder.path().join("nowhere/a.db")));
+    assert!(matches!(error, OpenError::NoFolder { .. }), "{error}");
+    assert!(error.to_string().contains("nowhere"), "{error}");
+}
+
+#[test]
+fn a_folder_in_place_of_the_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    fs::create_dir(&path).unwrap();
+    let error = refusal(&Options::new(&path));
+    assert!(matches!(error, OpenError::NotAFile { .. }), "{error}");
+}
+
+#[test]
+fn migrations_are_applied_once_and_tracked_as_sqlx_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    drop(Database::open(&with_migrations(&path, &[FIRST])).unwrap());
+    drop(Database::open(&with_migrations(&path, &[FIRST, SECOND])).unwrap());
+    drop(Database::open(&with_migrations(&path, &[FIRST, SECOND])).unwrap());
+
+    let applied: String = query(
+        &path,
+        "SELECT group_concat(version || ':' || description || ':' || success || ':' ||
+                             lower(hex(checksum)), ' ' ORDER BY version)
+         FROM _sqlx_migrations WHERE execution_time >= 0",
+    );
+    // printf 'CREATE TABLE orders (id TEXT);\n' | sha384sum, and the other
+    let expected = concat!(
+        "1:orders:1:",
+        "71b3fd7ca286451584de0da7cd85e92a46e58fe850f3ce5e",
+        "83b40dc92ee79ce953f9520fff97758123f94acb26b16205",
+        " 2:orders total:1:",
+        "086b9e0ac561606770b62dfc6bfc831df4da726f94da1458",
+        "064877c9ac49aa01c1af63e69a22de234271cf6d1615500d",
+    );
+    assert_eq!(applied, expected);
+    let columns: i64 = query(&path, "SELECT count(*) FROM pragma_table_info('orders')");
+    assert_eq!(columns, 2);
+}
+
+#[test]
+fn an_edited_migration_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    drop(Database::open(&with_migrations(&path, &[FIRST])).unwrap());
+    let edited = Migration { sql: "CREATE TABLE orders (id BLOB);\n", ..FIRST };
+    let error = refusal(&with_migrations(&path, &[edited, SECOND]));
+    assert!(matches!(error, OpenError::MigrationEdited { .. }), "{error}");
+    assert!(error.to_string().contains("0001 (orders)"), "{error}");
+}
+
+#[test]
+fn a_missing_or_unknown_newer_migration_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    drop(Database::open(&with_migrations(&path, &[FIRST, SECOND])).unwrap());
+    let error = refusal(&with_migrations(&path, &[SECOND]));
+    assert!(matches!(error, OpenError::MigrationMissing { version: 1, .. }), "{error}");
+    let error = refusal(&with_migrations(&path, &[FIRST]));
+    assert!(matches!(error, OpenError::Ahead { version: 2, .. }), "{error}");
+}
+
+#[test]
+fn a_database_behind_the_schema_is_refused_without_leave_to_migrate() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    drop(Database::open(&with_migrations(&path, &[FIRST])).unwrap());
+    let mut options = with_migrations(&path, &[FIRST, SECOND]);
+    options.migrate = false;
+    let error = refusal(&options);
+    assert!(matches!(error, OpenError::Behind { count: 1, .. }), "{error}");
+    assert!(error.to_string().contains("--migrate"), "{error}");
+    options.migrate = true;
+    Database::open(&options).unwrap();
+}
+
+#[test]
+fn a_migration_that_fails_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let broken = Migration {
+        version: 2,
+        description: "broken",
+        sql: "CREATE TABLE half (n INTEGER);\nINSERT INTO nowhere VALUES (1);\n",
+    };
+    let error = refusal(&with_migrations(&path, &[FIRST, broken]));
+    assert!(matches!(error, OpenError::MigrationFailed { .. }), "{error}");
+    assert!(error.to_string().contains("0002 (broken)"), "{error}");
+    let tables: i64 = query(&path, "SELECT count(*) FROM sqlite_schema WHERE name = 'half'");
+    assert_eq!(tables, 0);
+    drop(Database::open(&with_migrations(&path, &[FIRST, SECOND])).unwrap());
+}
+
+#[test]
+fn a_migration_may_run_without_a_transaction() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let outside =
+        Migration { version: 2, description: "vacuum", sql: "-- no-transaction\nVACUUM;\n" };
+    drop(Database::open(&with_migrations(&path, &[FIRST, outside])).unwrap());
+}

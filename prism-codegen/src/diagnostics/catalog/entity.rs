@@ -1,0 +1,3 @@
+//! entity
+
+prism_options::catalog! {}

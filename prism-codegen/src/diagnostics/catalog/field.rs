@@ -1,0 +1,3 @@
+//! field
+
+prism_options::catalog! {}

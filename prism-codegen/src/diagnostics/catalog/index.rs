@@ -1,0 +1,3 @@
+//! index
+
+prism_options::catalog! {}

@@ -1,0 +1,3 @@
+//! role
+
+prism_options::catalog! {}

@@ -1,0 +1,3 @@
+//! service
+
+prism_options::catalog! {}

@@ -6,6 +6,7 @@ pub mod sql;
 pub mod text;
 
 use crate::evolve::MigrationFile;
+use crate::output::File;
 
 /// What the emitters are told beside the model.
 #[derive(Clone, Debug)]
@@ -39,4 +40,11 @@ pub struct Input<'a> {
     pub migrations: &'a [MigrationFile],
     /// How to emit.
     pub options: &'a Options,
+}
+
+/// All files but the history's.
+pub fn files(input: Input<'_>) -> Vec<File> {
+    let mut files = rust::emit(input);
+    files.extend(text::emit(input));
+    files
 }

@@ -33,7 +33,8 @@ fn initial_sql(schema: &Schema, dialect: Dialect) -> String {
     }
     for entity in &schema.entities {
         for step in ddl::create(&entity.schema) {
-            let _ = write!(sql, "\n-- {}\n{}\n", cause(&entity.schema, &step), step.render(dialect));
+            let _ =
+                write!(sql, "\n-- {}\n{}\n", cause(&entity.schema, &step), step.render(dialect));
         }
     }
     sql

@@ -139,7 +139,9 @@ impl Lock {
             let label = match (field.is_required(), field.is_list() || field.is_map()) {
                 (true, _) => "required",
                 (_, true) => "repeated",
-                _ if field.supports_presence() && field.field_descriptor_proto().proto3_optional() => {
+                _ if field.supports_presence()
+                    && field.field_descriptor_proto().proto3_optional() =>
+                {
                     "optional"
                 }
                 _ => "",
@@ -202,7 +204,9 @@ impl Comparison<'_> {
         changed("retention", &old.retention_days.to_string(), &new.retention_days.to_string());
         for column in &old.columns {
             match new.column(column.number) {
-                None => found.push(format!("{at}: field {} `{}` is gone", column.number, column.field)),
+                None => {
+                    found.push(format!("{at}: field {} `{}` is gone", column.number, column.field))
+                }
                 Some(new) => self.column(&at, column, new, found),
             }
         }

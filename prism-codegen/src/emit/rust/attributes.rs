@@ -84,8 +84,7 @@ pub(super) fn container(entity: &prism_schema::Entity) -> Vec<Attribute> {
             if part.descending { format!("{field} desc") } else { field }
         });
         let unique = index.unique.then(|| quote!(, unique));
-        attributes
-            .push(parse_quote!(#[prism(index(name = #name, fields(#(#fields),*) #unique))]));
+        attributes.push(parse_quote!(#[prism(index(name = #name, fields(#(#fields),*) #unique))]));
     }
     attributes
 }

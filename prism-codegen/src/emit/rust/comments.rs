@@ -58,7 +58,7 @@ fn spaced(line: &str) -> String {
 
 /// Escapes a line outside of its code spans, and marks URLs as links.
 fn escape(line: &str) -> String {
-    let balanced = line.matches('`').count() % 2 == 0;
+    let balanced = line.matches('`').count().is_multiple_of(2);
     let mut escaped = String::with_capacity(line.len() + 8);
     let mut code = false;
     let mut rest = line;

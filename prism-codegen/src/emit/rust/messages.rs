@@ -322,9 +322,9 @@ fn add_derives(attributes: &mut Vec<Attribute>, entity: bool, masks: bool) {
 
 fn prepend_docs(attributes: &mut Vec<Attribute>, comment: &str) {
     // prost marks what is deprecated; its own doc comments are about prost.
-    attributes.retain(|attribute| {
-        !matches!(&attribute.meta, Meta::NameValue(pair) if pair.path.is_ident("doc"))
-    });
+    attributes.retain(
+        |attribute| !matches!(&attribute.meta, Meta::NameValue(pair) if pair.path.is_ident("doc")),
+    );
     attributes.splice(0..0, docs(comment));
 }
 

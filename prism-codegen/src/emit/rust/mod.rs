@@ -89,7 +89,7 @@ fn root(
         let parts = path.package.iter().chain(&path.path).map(|part| ident::ident(part));
         Some(quote!(.entity::<#(#parts)::*>()))
     });
-    let services = input.schema.services.iter().map(services::unserved_path);
+    let services = input.schema.services.iter().map(services::service_path);
     let migrations = migrations(input.migrations, layout);
     let descriptors = included(layout, DESCRIPTORS);
     quote! {
@@ -107,7 +107,7 @@ fn root(
             ::prism_runtime::codegen::Schema::new(FILE_DESCRIPTOR_SET)
                 .migrations(MIGRATIONS)
                 #(#entities)*
-                #(.service(::prism_runtime::codegen::Unserved(&#services)))*
+                #(.service(::prism_runtime::codegen::Unimplemented(#services)))*
         }
     }
 }
@@ -161,6 +161,9 @@ fn binary(crate_name: &str) -> TokenStream {
     let library = ident::ident(&crate_name.replace('-', "_"));
     quote! {
         #![doc = " The data proxy of this schema."]
+
+        #[global_allocator]
+        static ALLOCATOR: ::prism_runtime::codegen::MiMalloc = ::prism_runtime::codegen::MiMalloc;
 
         #[doc = " Serves until the process is told to stop."]
         fn main() -> ::std::process::ExitCode {
@@ -271,7 +274,7 @@ fn fields(message: &[u8]) -> Vec<(u32, Field<'_>)> {
     let mut rest = message;
     while !rest.is_empty() {
         let whole = rest;
-        let Ok((wire_type, number)) = decode_key(&mut rest) else { break };
+        let Ok((number, wire_type)) = decode_key(&mut rest) else { break };
         let mut content: &[u8] = &[];
         if wire_type == WireType::LengthDelimited {
             let mut inner = rest;

@@ -132,11 +132,8 @@ impl Resolver {
     fn file(&mut self, file: &mut FileDescriptorProto) {
         let comments = Comments::new(file.source_code_info.as_ref());
         let package = package_modules(file.package());
-        let name = if file.package().is_empty() {
-            String::new()
-        } else {
-            format!(".{}", file.package())
-        };
+        let name =
+            if file.package().is_empty() { String::new() } else { format!(".{}", file.package()) };
         let place = Place { package: &package, modules: Vec::new(), old: name.clone(), new: name };
         let mut taken = self.taken.remove(&package).unwrap_or_default();
         let mut scope = self.names.packages.remove(&package).unwrap_or_default();

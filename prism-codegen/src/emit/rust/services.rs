@@ -31,12 +31,12 @@ pub(super) fn emit(service: &Service, names: &Names) -> TokenStream {
     }
 }
 
-/// Path of the function that gives a service to the proxy, from the crate's root.
-pub(super) fn unserved_path(service: &Service) -> TokenStream {
+/// Path of the function that describes a service, from the crate's root.
+pub(super) fn service_path(service: &Service) -> TokenStream {
     let mut modules = package_modules(&service.package);
     modules.push(snake(&service.name));
     let modules = modules.iter().map(|module| ident(module));
-    quote!(#(#modules)::*::SERVICE)
+    quote!(#(#modules)::*::service)
 }
 
 struct Context<'a> {
@@ -81,15 +81,16 @@ impl<'a> Context<'a> {
             let milliseconds = milliseconds(timeout);
             quote!(.timeout_ms(#milliseconds))
         });
-        let doc = " What each method of the service is.";
         quote! {
-            #[doc = #doc]
-            pub static SERVICE: ::std::sync::LazyLock<codegen::schema::Service> =
-                ::std::sync::LazyLock::new(|| {
-                    #[allow(unused_imports)]
-                    use codegen::schema::{Method, Operation, Permission, Response, Role, Service};
+            #[doc = " What each method of the service is."]
+            pub fn service() -> &'static codegen::schema::Service {
+                #[allow(unused_imports)]
+                use codegen::schema::{Method, Operation, Permission, Response, Role, Service};
+                static SERVICE: ::std::sync::LazyLock<Service> = ::std::sync::LazyLock::new(|| {
                     Service::new(#name) #(.method(#methods))* #timeout
                 });
+                &SERVICE
+            }
         }
     }
 
@@ -193,18 +194,18 @@ impl<'a> Context<'a> {
 
             impl<T: #name> codegen::Handlers for #server<T> {
                 fn descriptor(&self) -> &'static codegen::schema::Service {
-                    &SERVICE
+                    service()
                 }
                 fn call(
                     &self,
                     method: usize,
                     context: codegen::Context,
-                    request: codegen::Bytes,
+                    request: codegen::bytes::Bytes,
                 ) -> codegen::Reply {
                     let handlers = self.0.clone();
                     match method {
                         #(#arms)*
-                        _ => codegen::unimplemented(&SERVICE, method),
+                        _ => codegen::unimplemented(service(), method),
                     }
                 }
             }
@@ -255,9 +256,9 @@ impl<'a> Context<'a> {
             pub struct #client(codegen::Client);
 
             impl #client {
-                #[doc = " A client on a channel, or on an in-process proxy."]
-                pub fn new(channel: impl Into<codegen::Client>) -> Self {
-                    Self(channel.into())
+                #[doc = " A client on a connection."]
+                pub fn new(connection: codegen::Client) -> Self {
+                    Self(connection)
                 }
                 #(#methods)*
             }
@@ -271,7 +272,7 @@ impl<'a> Context<'a> {
         let path = format!("/{}/{}", self.service.schema.name, method.name);
         let (request, response) = (self.rust_type(&method.input), self.rust_type(&method.output));
         let (call, answer) = match method.server_streaming {
-            true => (quote!(server_streaming), quote!(codegen::Streaming<#response>)),
+            true => (quote!(server_streaming), quote!(codegen::tonic::Streaming<#response>)),
             false => (quote!(unary), response),
         };
         quote! {

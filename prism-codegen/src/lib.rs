@@ -9,6 +9,7 @@ pub mod descriptors;
 pub mod diagnostics;
 pub mod emit;
 pub mod evolve;
+pub mod explain;
 pub mod lower;
 pub mod model;
 pub mod output;

@@ -22,7 +22,8 @@ struct Place {
 }
 
 impl<T> OptionSet<T> {
-    pub(crate) fn new(value: T, span: Span) -> Self {
+    /// An annotation of which only the place is known: that of the element where there is none.
+    pub fn new(value: T, span: Span) -> Self {
         OptionSet { value, span, places: BTreeMap::new() }
     }
 

@@ -24,8 +24,11 @@ pub(super) const CODEGEN: &str = "::prism_runtime::codegen";
 
 /// Emits the messages and enums of the packages that the schema's files are made of.
 pub(super) fn emit(schema: &Schema, descriptors: &FileDescriptorSet) -> Messages {
-    let mut files = reachable(schema, descriptors);
+    let (external, mut files): (Vec<_>, Vec<_>) =
+        reachable(schema, descriptors).into_iter().partition(|file| is_external(file.package()));
     let names = names::resolve(&mut files);
+    // prost generates nothing for the external ones, but looks into them.
+    files.extend(external);
     let annotations = Annotations::new(schema);
     let mut modules = BTreeMap::new();
     for (package, source) in prost(files) {
@@ -46,7 +49,7 @@ pub(super) fn emit(schema: &Schema, descriptors: &FileDescriptorSet) -> Messages
     Messages { modules, names }
 }
 
-/// The user's files and those whose types they use, without what prost-types and the runtime have.
+/// The user's files and those whose types they use.
 fn reachable(schema: &Schema, descriptors: &FileDescriptorSet) -> Vec<FileDescriptorProto> {
     let mut declared_in: BTreeMap<String, usize> = BTreeMap::new();
     for (index, file) in descriptors.file.iter().enumerate() {
@@ -64,15 +67,11 @@ fn reachable(schema: &Schema, descriptors: &FileDescriptorSet) -> Vec<FileDescri
             pending.extend(used.iter().filter_map(|name| declared_in.get(name)));
         }
     }
-    reached
-        .into_iter()
-        .map(|index| descriptors.file[index].clone())
-        .filter(|file| !is_external(file.package()))
-        .collect()
+    reached.into_iter().map(|index| descriptors.file[index].clone()).collect()
 }
 
 /// Packages whose Rust types exist already.
-pub(super) fn is_external(package: &str) -> bool {
+fn is_external(package: &str) -> bool {
     package == "google.protobuf"
         || ["prism.common", "prism.keyvalue"].iter().any(|own| {
             package.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))

@@ -9,7 +9,7 @@ use prism_options::{Diagnostics, Span};
 use crate::descriptors::Inputs;
 use crate::diagnostics::catalog::evolve as catalog;
 use crate::diagnostics::{self, Format};
-use crate::emit::{Layout, Options};
+use crate::emit::{self, Layout, Options};
 use crate::pipeline::{self, Checked, Mode, Outcome, Targets};
 
 /// How to generate; begun by [`configure`].
@@ -216,7 +216,11 @@ impl Builder {
             true => out.clone(),
             false => folder("CARGO_MANIFEST_DIR").unwrap_or_else(|| out.clone()),
         };
-        Targets { out, history, options: Options { layout, origin: origin(files) } }
+        Targets {
+            out,
+            history,
+            options: Options { layout, origin: emit::origin(files.iter().map(String::as_str)) },
+        }
     }
 
     fn watch(&self, paths: &[PathBuf]) {
@@ -227,16 +231,6 @@ impl Builder {
             cargo(&format!("cargo::rerun-if-changed={path}"));
         }
     }
-}
-
-/// The files that a header names.
-fn origin(files: &[String]) -> String {
-    const SHOWN: usize = 4;
-    let mut origin = files.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
-    if files.len() > SHOWN {
-        origin.push_str(&format!(" and {} more", files.len() - SHOWN));
-    }
-    origin
 }
 
 fn warnings(diagnostics: &Diagnostics) -> Vec<String> {

@@ -42,6 +42,17 @@ pub struct Input<'a> {
     pub options: &'a Options,
 }
 
+/// The `.proto` files that a header names.
+pub fn origin<'a>(files: impl IntoIterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 4;
+    let files: Vec<&str> = files.into_iter().collect();
+    let mut origin = files[..files.len().min(SHOWN)].join(", ");
+    if files.len() > SHOWN {
+        origin.push_str(&format!(" and {} more", files.len() - SHOWN));
+    }
+    origin
+}
+
 /// All files but the history's.
 pub fn files(input: Input<'_>) -> Vec<File> {
     let mut files = rust::emit(input);

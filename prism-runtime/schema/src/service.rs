@@ -272,6 +272,13 @@ pub enum Role {
     Custom,
 }
 
+impl Response {
+    /// A list: numbers of the repeated entity and of the next page's token (0: none).
+    pub const fn list(items: u32, next_page_token: u32) -> Self {
+        Response::List { items, next_page_token }
+    }
+}
+
 /// Where the answer of a bound method goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Response {

@@ -1,5 +1,17 @@
 //! Typed services: records, and what each operation does to them.
 
+mod collection;
+pub mod decide;
+mod engine;
+pub mod layout;
+mod list;
+pub mod record;
+mod request;
+pub mod wire;
+
+pub use collection::{Collection, Shared};
+pub use engine::Engine;
+
 /// A message that Prism stores. Derived; see `prism_derive::Entity`.
 pub trait Entity: prost::Message + Default + 'static {
     /// The resolved entity.

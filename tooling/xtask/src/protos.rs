@@ -19,6 +19,8 @@ const OUTPUTS: [Output; 3] = [
     Output { path: "prism-runtime/src/proto/keyvalue/v1.rs", package: "prism.keyvalue.v1" },
 ];
 
+const BASELINE: &str = "tooling/buf/baseline.binpb";
+
 /// Copied into prism-options, which brings them along to users outside of this repository.
 const COPIED: [&str; 6] = [
     "prism/options.proto",
@@ -65,6 +67,13 @@ pub fn run(check: bool) -> Result<(), Box<dyn Error>> {
 enum Comments {
     Keep,
     Drop,
+}
+
+/// Writes the contract as it is now to where `buf breaking` reads its base from.
+pub fn baseline() -> Result<(), Box<dyn Error>> {
+    let root = prism_acceptance::tools::root();
+    fs::write(root.join(BASELINE), descriptors(&root, Comments::Drop)?)?;
+    Ok(())
 }
 
 /// Every proto of `proto/` and what they import, options included.

@@ -140,9 +140,16 @@ fn prost(files: Vec<FileDescriptorProto>) -> Vec<(Vec<String>, String)> {
     };
     let path = |module: &prost_build::Module| module.parts().map(str::to_owned).collect();
     let mut sources: Vec<(Vec<String>, String)> =
-        modules.into_iter().map(|(module, source)| (path(&module), source)).collect();
+        modules.into_iter().map(|(module, source)| (path(&module), shortened(&source))).collect();
     sources.sort();
     sources
+}
+
+/// prost's code with the paths that a reader knows, where nothing in the package takes their name.
+fn shortened(source: &str) -> String {
+    let source = source.replace(&format!("{CODEGEN}::prost::alloc::"), "::std::");
+    let declares_option = ["struct Option ", "enum Option "].iter().any(|it| source.contains(it));
+    if declares_option { source } else { source.replace("::core::option::Option<", "Option<") }
 }
 
 /// Adds comments and derives to the items of a package, or of a message's module.

@@ -50,7 +50,12 @@ pub fn emit(input: Input<'_>) -> Vec<File> {
     )];
     for (package, tokens) in &packages {
         let path = format!("{folder}{}", file_name(package));
-        files.push(File::rust(path, origin, &format(tokens.clone())));
+        let of_package = descriptors
+            .file
+            .iter()
+            .filter(|file| names::package_modules(file.package()) == *package)
+            .map(|file| file.name());
+        files.push(File::rust(path, &super::origin(of_package), &format(tokens.clone())));
     }
     let root = root(input, &packages, &names);
     files.push(File::rust(format!("{folder}{entry}"), origin, &format(root)));
@@ -215,13 +220,16 @@ fn format(tokens: TokenStream) -> String {
 
 /// Puts an empty line between items, which prettyplease does not.
 fn spaced(code: &str) -> String {
+    const ITEMS: [&str; 10] =
+        ["///", "#[", "pub ", "impl", "fn ", "trait ", "const ", "static ", "async ", "mod "];
     let mut text = String::with_capacity(code.len() + code.len() / 16);
     let mut previous = "";
     for line in code.lines() {
-        let indent = line.len() - line.trim_start().len();
-        let ends_item = previous.trim_end() == format!("{}}}", " ".repeat(indent));
-        let closes = line.trim_start().starts_with('}') || line.trim_start().starts_with(')');
-        if ends_item && !closes && !line.is_empty() && !previous.is_empty() {
+        let start = line.trim_start();
+        let begins_item = ITEMS.iter().any(|word| start.starts_with(word));
+        let ends_item = previous.ends_with('}') || previous.ends_with(';');
+        let header = previous.starts_with("//!") && !line.starts_with("//!");
+        if header || (begins_item && ends_item) {
             text.push('\n');
         }
         text.push_str(line);

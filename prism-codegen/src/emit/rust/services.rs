@@ -147,7 +147,7 @@ impl<'a> Context<'a> {
             Response::List { items, next_page_token } => {
                 let items = Literal::u32_unsuffixed(items);
                 let token = Literal::u32_unsuffixed(next_page_token);
-                quote!(Response::List { items: #items, next_page_token: #token })
+                quote!(Response::list(#items, #token))
             }
         };
         let fields = binding.request.iter().map(request_field);

@@ -65,6 +65,8 @@ pub struct Rows {
     pub per_cpu: Series,
     /// Cores that the server used.
     pub cores: Series,
+    /// Cores that the load generator used.
+    pub generator: Series,
     /// Cores that others used.
     pub foreign: Series,
 }
@@ -72,14 +74,16 @@ pub struct Rows {
 impl fmt::Display for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (least, most) = self.rate.range();
+        write!(f, "{:>8.0} /s [{least:.0}-{most:.0}]", self.rate.median())?;
+        if !self.p99.0.is_empty() {
+            write!(f, "   p50 {:.2} p99 {:.2} ms", self.p50.median(), self.p99.median())?;
+        }
         write!(
             f,
-            "{:>9.0} [{least:.0}-{most:.0}] /s   p50 {:.2} p99 {:.2} ms   {:.0} per CPU-s   {:.2} cores, others {:.2}",
-            self.rate.median(),
-            self.p50.median(),
-            self.p99.median(),
+            "   {:.0} per CPU-s   cores: server {:.2}, generator {:.2}, others {:.2}",
             self.per_cpu.median(),
             self.cores.median(),
+            self.generator.median(),
             self.foreign.median(),
         )
     }

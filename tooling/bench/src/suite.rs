@@ -196,6 +196,7 @@ impl Suite {
                     rows.p99.push(measured.latency_ms(0.99));
                     rows.per_cpu.push(measured.per_cpu_second());
                     rows.cores.push(measured.cpu.server / seconds);
+                    rows.generator.push(measured.cpu.generator / seconds);
                     rows.foreign.push(measured.cpu.foreign);
                 }
             }
@@ -214,9 +215,8 @@ impl Suite {
         rows.rate.push(rate);
         rows.per_cpu.push(rate * length.as_secs_f64() / used.server);
         rows.cores.push(used.server / length.as_secs_f64());
+        rows.generator.push(used.generator / length.as_secs_f64());
         rows.foreign.push(used.foreign);
-        rows.p50.push(1000.0 / rate);
-        rows.p99.push(f64::NAN);
         Ok(())
     }
 

@@ -1,0 +1,1 @@
+//! The start-up table: what is served from where.

@@ -3,17 +3,19 @@ CREATE TABLE kv_items (
     namespace TEXT NOT NULL,
     id TEXT NOT NULL,
     key BLOB NOT NULL,
-    -- Microseconds since the Unix epoch; orders the writes of the item.
+    -- Orders the writes of the item: microseconds since the Unix epoch.
     token INTEGER NOT NULL,
-    -- NULL: deleted.
-    value BLOB,
     compression INTEGER NOT NULL,
     ttl_seconds INTEGER NOT NULL,
     created_at_millis INTEGER NOT NULL,
     updated_at_millis INTEGER NOT NULL,
+    -- Microseconds since the Unix epoch from which on the item is gone. NULL: never.
+    expires_at INTEGER,
     -- Microseconds since the Unix epoch after which the row is of no use: a deleted or expired
-    -- item must be remembered until then. NULL: kept.
+    -- item is remembered until then. NULL: never.
     removable_at INTEGER,
+    -- NULL: deleted. Last, so that a write need not read it to see the rest.
+    value BLOB,
     PRIMARY KEY (namespace, id, key)
 ) WITHOUT ROWID;
 

@@ -1,1 +1,5 @@
 //! The memory store: for tests, and for `BACKEND_MEMORY`.
+
+mod keyvalue;
+
+pub use keyvalue::KeyValue;

@@ -8,6 +8,7 @@ mod checkpoint;
 mod connection;
 mod database;
 mod error;
+mod keyvalue;
 mod lock;
 mod migrate;
 mod open_error;
@@ -16,5 +17,6 @@ mod readers;
 mod writer;
 
 pub use database::Database;
+pub use keyvalue::KeyValue;
 pub use open_error::OpenError;
 pub use options::{Options, Synchronous};

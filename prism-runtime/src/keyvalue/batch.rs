@@ -1,0 +1,88 @@
+//! PutBatch: many records, each written whole or not at all.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+
+use super::validate::Checker;
+use super::{Options, service};
+use crate::proto::common::BatchError;
+use crate::proto::keyvalue::v1::{PutBatchResponse, RecordWrite, RecordWriteResult};
+use crate::service::Context;
+use crate::store::StoreFuture;
+use crate::store::keyvalue::{KeyValueStore, RecordPut, Target};
+use crate::{Code, Error, Result};
+
+/// A batch whose namespace, number of writes and ids have been checked.
+pub(super) struct Batch<'a> {
+    pub(super) options: &'a Options,
+    pub(super) store: &'a dyn KeyValueStore,
+    pub(super) namespace: Arc<str>,
+    pub(super) max_namespaces: Option<u64>,
+    pub(super) now: i64,
+}
+
+impl Batch<'_> {
+    /// Hands every write to the store, so that they share a transaction where they can. Answers
+    /// the results in the order of the writes; an error is one of the whole call.
+    pub(super) fn write(
+        &self,
+        context: Context,
+        writes: Vec<RecordWrite>,
+    ) -> impl Future<Output = Result<PutBatchResponse>> + Send + use<> {
+        let writing: Vec<_> = writes.into_iter().map(|write| self.write_one(write)).collect();
+        async move {
+            let results = join_all(writing).await;
+            if let Some(of_call) = results.iter().position(is_of_call) {
+                let mut results = results;
+                return Err(results
+                    .swap_remove(of_call)
+                    .err()
+                    .unwrap_or_else(|| Error::internal("a write of a batch lost its error")));
+            }
+            let results = results.into_iter().map(|result| part(&context, result)).collect();
+            Ok(PutBatchResponse { results })
+        }
+    }
+
+    fn write_one(&self, write: RecordWrite) -> StoreFuture<()> {
+        let mut check = Checker::new(self.options, self.now);
+        check.id(&write.id);
+        check.items(&write.items);
+        let stamp = check.stamp(write.item_priority_token);
+        if let Err(error) = check.finish() {
+            return StoreFuture::ready(Err(error));
+        }
+        self.store.put(RecordPut {
+            target: Target {
+                namespace: Arc::clone(&self.namespace),
+                id: write.id,
+                max_namespaces: self.max_namespaces,
+            },
+            items: write.items,
+            stamp,
+        })
+    }
+}
+
+/// A namespace that is not to be written to fails the call.
+fn is_of_call(result: &Result<()>) -> bool {
+    let violations = result.as_ref().err().map_or(&[][..], Error::violations);
+    violations.iter().any(|violation| violation.field == "namespace")
+}
+
+fn part(context: &Context, result: Result<()>) -> RecordWriteResult {
+    let Err(error) = result else { return RecordWriteResult { success: true, error: None } };
+    if matches!(error.code(), Code::Internal | Code::DataLoss | Code::Unavailable) {
+        service::log_part(context, &error);
+    }
+    RecordWriteResult {
+        success: false,
+        error: Some(BatchError {
+            reason: error.reason().into(),
+            message: error.message().to_owned(),
+            retry_delay: error.retry_after().and_then(|delay| delay.try_into().ok()),
+            field: error.violations().first().map(|first| first.field.clone()).unwrap_or_default(),
+        }),
+    }
+}

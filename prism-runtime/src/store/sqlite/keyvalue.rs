@@ -1,0 +1,370 @@
+//! Key-value records in SQLite.
+
+use std::sync::Arc;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::Database;
+use crate::Result;
+use crate::keyvalue::decide::{self, Current, Reach, Swap, Version};
+use crate::keyvalue::page::{Effort, Page, PageRead, Query, StoredItem};
+use crate::keyvalue::selection::Selection;
+use crate::proto::common::ItemMetadata;
+use crate::store::StoreFuture;
+use crate::store::keyvalue::{
+    ItemSwap, KeyValueStore, RecordDelete, RecordPut, SwapOutcome, Target, content_of,
+    too_many_namespaces,
+};
+
+/// The item with a key.
+const ITEM: &str = "
+    SELECT id, key, value, expires_at, compression, ttl_seconds, created_at_millis,
+           updated_at_millis
+    FROM kv_items WHERE namespace = ?1 AND id = ?2 AND key = ?3";
+
+/// The items of a record from a key on.
+const RECORD: &str = "
+    SELECT id, key, value, expires_at, compression, ttl_seconds, created_at_millis,
+           updated_at_millis
+    FROM kv_items WHERE namespace = ?1 AND id = ?2 AND key >= ?3 ORDER BY key LIMIT ?4";
+
+/// The items of a record from a key on and before another.
+const RECORD_RANGE: &str = "
+    SELECT id, key, value, expires_at, compression, ttl_seconds, created_at_millis,
+           updated_at_millis
+    FROM kv_items WHERE namespace = ?1 AND id = ?2 AND key >= ?3 AND key < ?5
+    ORDER BY key LIMIT ?4";
+
+/// The items of a namespace from a record's key on.
+const NAMESPACE: &str = "
+    SELECT id, key, value, expires_at, compression, ttl_seconds, created_at_millis,
+           updated_at_millis
+    FROM kv_items WHERE namespace = ?1 AND (id, key) >= (?2, ?3) ORDER BY id, key LIMIT ?4";
+
+/// What a write must know of an item.
+const CURRENT: &str = "
+    SELECT token, value IS NULL, expires_at, created_at_millis
+    FROM kv_items WHERE namespace = ?1 AND id = ?2 AND key = ?3";
+
+/// What a delete must know of the items that it covers.
+const COVERED: &str = "
+    SELECT token, value IS NULL, expires_at, created_at_millis, key
+    FROM kv_items WHERE namespace = ?1 AND id = ?2 AND key >= ?3 AND (?4 IS NULL OR key < ?4)
+    ORDER BY key LIMIT ?5";
+
+const STORE: &str = "
+    INSERT INTO kv_items (namespace, id, key, token, compression, ttl_seconds, created_at_millis,
+                          updated_at_millis, expires_at, removable_at, value)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+    ON CONFLICT (namespace, id, key) DO UPDATE SET
+        token = excluded.token, compression = excluded.compression,
+        ttl_seconds = excluded.ttl_seconds, created_at_millis = excluded.created_at_millis,
+        updated_at_millis = excluded.updated_at_millis, expires_at = excluded.expires_at,
+        removable_at = excluded.removable_at, value = excluded.value";
+
+const SWEEP: &str = "
+    DELETE FROM kv_items WHERE (namespace, id, key) IN
+        (SELECT namespace, id, key FROM kv_items WHERE removable_at < ?1 LIMIT ?2)";
+
+/// Rows that a covering delete reads before it writes them.
+const CHUNK: usize = 1000;
+
+/// Keys that are looked up on an event loop.
+const SHORT_KEYS: usize = 64;
+
+/// Key-value records in a SQLite database.
+#[derive(Clone, Debug)]
+pub struct KeyValue {
+    database: Arc<Database>,
+}
+
+impl KeyValue {
+    /// The records of a database.
+    pub fn new(database: Arc<Database>) -> Self {
+        KeyValue { database }
+    }
+}
+
+impl KeyValueStore for KeyValue {
+    fn read(&self, mut read: PageRead) -> StoreFuture<PageRead> {
+        let many =
+            matches!(&read.query.selection, Selection::Keys(keys) if keys.len() > SHORT_KEYS);
+        if read.query.effort == Effort::Short && !many {
+            let filled = self.database.read(|connection| fill(connection, &mut read));
+            return StoreFuture::ready(filled.map(|()| read));
+        }
+        self.database.read_offloaded(move |connection| {
+            fill(connection, &mut read)?;
+            Ok(read)
+        })
+    }
+
+    fn put(&self, put: RecordPut) -> StoreFuture<()> {
+        self.database.write(move |connection| Write::new(connection, &put.target).put(&put))
+    }
+
+    fn delete(&self, delete: RecordDelete) -> StoreFuture<Option<u64>> {
+        self.database.write(move |connection| {
+            let mut write = Write::new(connection, &delete.target);
+            let gone = match &delete.selection {
+                Selection::Keys(keys) => write.delete_named(keys, &delete),
+                covering => write.delete_covered(covering, &delete),
+            };
+            gone.map(Some)
+        })
+    }
+
+    fn swap(&self, swap: ItemSwap) -> StoreFuture<SwapOutcome> {
+        self.database.write(move |connection| Write::new(connection, &swap.target).swap(&swap))
+    }
+
+    fn sweep(&self, before: i64, limit: u32) -> StoreFuture<u64> {
+        self.database.write(move |connection| {
+            Ok(connection.prepare_cached(SWEEP)?.execute(params![before, limit])? as u64)
+        })
+    }
+}
+
+fn fill(connection: &Connection, PageRead { query, page }: &mut PageRead) -> Result<()> {
+    match (&query.id, &query.selection) {
+        (Some(id), Selection::Keys(keys)) => fill_keys(connection, query, page, (id, keys)),
+        (Some(id), _) => fill_record(connection, query, page, id),
+        (None, _) => fill_namespace(connection, query, page),
+    }
+}
+
+fn fill_keys(
+    connection: &Connection,
+    query: &Query,
+    page: &mut Page,
+    (id, keys): (&str, &[Vec<u8>]),
+) -> Result<()> {
+    let first = page.after().map_or(0, |after| keys.partition_point(|key| *key <= after.key));
+    let mut statement = connection.prepare_cached(ITEM)?;
+    for key in &keys[first..] {
+        let mut rows = statement.query(params![query.namespace, id, key])?;
+        if let Some(row) = rows.next()?
+            && page.offer(query, &stored_item(row)?).is_break()
+        {
+            return Ok(());
+        }
+    }
+    page.end();
+    Ok(())
+}
+
+fn fill_record(connection: &Connection, query: &Query, page: &mut Page, id: &str) -> Result<()> {
+    let (start, end) = query.selection.bounds();
+    let from = page.after().map_or_else(|| start.to_vec(), |after| key_after(&after.key));
+    let limit = rows_limit(query);
+    if let Some(end) = end {
+        let mut statement = connection.prepare_cached(RECORD_RANGE)?;
+        let rows = statement.query(params![query.namespace, id, from, limit, end])?;
+        offer_all(rows, query, page)
+    } else {
+        let mut statement = connection.prepare_cached(RECORD)?;
+        let rows = statement.query(params![query.namespace, id, from, limit])?;
+        offer_all(rows, query, page)
+    }
+}
+
+fn fill_namespace(connection: &Connection, query: &Query, page: &mut Page) -> Result<()> {
+    let (id, from) = page.after().map_or_else(
+        || (String::new(), Vec::new()),
+        |after| (after.id.clone(), key_after(&after.key)),
+    );
+    let mut statement = connection.prepare_cached(NAMESPACE)?;
+    let rows = statement.query(params![query.namespace, id, from, rows_limit(query)])?;
+    offer_all(rows, query, page)
+}
+
+/// The page stops before the limit is reached, so an end of the rows is the end of what there is.
+fn rows_limit(query: &Query) -> i64 {
+    i64::from(query.effort.rows()) + 1
+}
+
+fn offer_all(mut rows: rusqlite::Rows<'_>, query: &Query, page: &mut Page) -> Result<()> {
+    while let Some(row) = rows.next()? {
+        if page.offer(query, &stored_item(row)?).is_break() {
+            return Ok(());
+        }
+    }
+    page.end();
+    Ok(())
+}
+
+/// The smallest key that is larger.
+fn key_after(key: &[u8]) -> Vec<u8> {
+    [key, &[0]].concat()
+}
+
+fn stored_item<'a>(row: &'a Row<'_>) -> rusqlite::Result<StoredItem<'a>> {
+    Ok(StoredItem {
+        id: row.get_ref(0)?.as_str()?,
+        key: row.get_ref(1)?.as_blob()?,
+        value: match row.get_ref(2)? {
+            ValueRef::Null => None,
+            value => Some(value.as_blob()?),
+        },
+        expires_at: row.get(3)?,
+        metadata: ItemMetadata {
+            compression: row.get(4)?,
+            ttl_seconds: row.get(5)?,
+            created_at_millis: row.get(6)?,
+            updated_at_millis: row.get(7)?,
+        },
+    })
+}
+
+/// A write to a record, within the writer's transaction.
+struct Write<'a> {
+    connection: &'a Connection,
+    target: &'a Target,
+    admitted: bool,
+}
+
+impl<'a> Write<'a> {
+    fn new(connection: &'a Connection, target: &'a Target) -> Self {
+        Write { connection, target, admitted: false }
+    }
+
+    fn put(&mut self, put: &RecordPut) -> Result<()> {
+        for item in &put.items {
+            let current = self.current(&item.key)?;
+            if let Some(version) = decide::put(current.as_ref(), content_of(item), &put.stamp) {
+                self.store(&item.key, &version, Some(&item.value))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn delete_named(&mut self, keys: &[Vec<u8>], delete: &RecordDelete) -> Result<u64> {
+        let mut gone = 0;
+        for key in keys {
+            let current = self.current(key)?;
+            gone += self.delete(key, current.as_ref(), (Reach::Named, delete))?;
+        }
+        Ok(gone)
+    }
+
+    fn delete_covered(&mut self, selection: &Selection, delete: &RecordDelete) -> Result<u64> {
+        let (start, end) = selection.bounds();
+        let mut from = start.to_vec();
+        let mut gone = 0;
+        loop {
+            let covered = self.covered(&from, end)?;
+            for (key, current) in &covered {
+                gone += self.delete(key, Some(current), (Reach::Covered, delete))?;
+            }
+            match covered.last() {
+                Some((last, _)) if covered.len() == CHUNK => from = key_after(last),
+                _ => return Ok(gone),
+            }
+        }
+    }
+
+    fn delete(
+        &mut self,
+        key: &[u8],
+        current: Option<&Current>,
+        (reach, delete): (Reach, &RecordDelete),
+    ) -> Result<u64> {
+        let deletion = decide::delete(current, reach, &delete.stamp);
+        if let Some(version) = deletion.version {
+            self.store(key, &version, None)?;
+        }
+        Ok(u64::from(deletion.gone))
+    }
+
+    fn swap(&mut self, swap: &ItemSwap) -> Result<SwapOutcome> {
+        let current = self.current(&swap.key)?;
+        let actual = match &current {
+            Some(current) if current.is_visible(swap.stamp.now) => self.value(&swap.key)?,
+            _ => None,
+        };
+        let matches = actual == swap.expected;
+        let content = swap.new.is_some().then_some(swap.content);
+        match decide::swap(current.as_ref(), matches, content, &swap.stamp) {
+            Swap::Fails => return Ok(SwapOutcome::Differs(actual)),
+            Swap::Succeeds(None) => {}
+            Swap::Succeeds(Some(version)) => {
+                self.store(&swap.key, &version, swap.new.as_deref())?;
+            }
+        }
+        Ok(SwapOutcome::Swapped)
+    }
+
+    fn current(&self, key: &[u8]) -> Result<Option<Current>> {
+        let mut statement = self.connection.prepare_cached(CURRENT)?;
+        let row = params![self.target.namespace, self.target.id, key];
+        Ok(statement.query_row(row, current).optional()?)
+    }
+
+    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let mut statement = self.connection.prepare_cached(ITEM)?;
+        let row = params![self.target.namespace, self.target.id, key];
+        Ok(statement.query_row(row, |row| row.get(2))?)
+    }
+
+    fn covered(&self, from: &[u8], end: Option<&[u8]>) -> Result<Vec<(Vec<u8>, Current)>> {
+        let mut statement = self.connection.prepare_cached(COVERED)?;
+        let row = params![self.target.namespace, self.target.id, from, end, CHUNK as i64];
+        let rows = statement.query_map(row, |row| Ok((row.get(4)?, current(row)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    fn store(&mut self, key: &[u8], version: &Version, value: Option<&[u8]>) -> Result<()> {
+        self.admit()?;
+        let content = version.content.unwrap_or_default();
+        self.connection.prepare_cached(STORE)?.execute(params![
+            self.target.namespace,
+            self.target.id,
+            key,
+            version.token,
+            content.compression,
+            content.ttl_seconds,
+            version.created_at_millis,
+            version.updated_at_millis,
+            version.expires_at,
+            version.removable_at,
+            value,
+        ])?;
+        Ok(())
+    }
+
+    /// Refuses a first write to an undeclared namespace beyond the number allowed.
+    fn admit(&mut self) -> Result<()> {
+        let Some(max) = self.target.max_namespaces.filter(|_| !self.admitted) else {
+            return Ok(());
+        };
+        let known = self
+            .connection
+            .prepare_cached("SELECT 1 FROM kv_namespaces WHERE namespace = ?1")?
+            .exists([&*self.target.namespace])?;
+        if !known {
+            let count: u64 = self
+                .connection
+                .prepare_cached("SELECT count(*) FROM kv_namespaces")?
+                .query_row([], |row| row.get::<_, i64>(0))?
+                .unsigned_abs();
+            if count >= max {
+                return Err(too_many_namespaces(max));
+            }
+            self.connection
+                .prepare_cached("INSERT INTO kv_namespaces (namespace) VALUES (?1)")?
+                .execute([&*self.target.namespace])?;
+        }
+        self.admitted = true;
+        Ok(())
+    }
+}
+
+fn current(row: &Row<'_>) -> rusqlite::Result<Current> {
+    Ok(Current {
+        token: row.get(0)?,
+        deleted: row.get(1)?,
+        expires_at: row.get(2)?,
+        created_at_millis: row.get(3)?,
+    })
+}

@@ -5,10 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use prism_runtime::config;
+use prism_runtime::page_token::PageTokens;
 use prism_runtime::schema::{Method, Service as Descriptor};
 use prism_runtime::server::Builder;
 use prism_runtime::service::{Context, Encoded, Reply, Service};
+use prism_runtime::store::sqlite::{self, Database};
+use prism_runtime::{config, keyvalue};
 use prost::Message as _;
 use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet};
@@ -91,8 +93,15 @@ fn descriptors() -> FileDescriptorSet {
     FileDescriptorSet { file: vec![file] }
 }
 
-/// Serves KeyValueService from a SQLite file in `directory`.
+/// Serves KeyValueService from a SQLite file in `directory`, with the default settings.
 pub fn serve_key_value(directory: &Path) -> Result<(), Box<dyn Error>> {
-    let _ = directory;
-    Err("the key-value service is not there yet".into())
+    let database = Database::open(&sqlite::Options::new(directory.join("prism.db")))?;
+    let options = keyvalue::Options::new(Arc::new(PageTokens::random()?));
+    let store = Arc::new(sqlite::KeyValue::new(database));
+    let server = Builder::new(config::Server::default())
+        .service(Arc::new(keyvalue::KeyValue::new(store, options)))
+        .descriptor_set(prism_runtime::proto::FILE_DESCRIPTOR_SET)
+        .start("127.0.0.1:0".parse()?)?;
+    super::announce(server.local_addr())?;
+    Ok(super::until_parent_leaves()?)
 }

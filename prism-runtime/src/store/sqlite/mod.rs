@@ -9,6 +9,7 @@ mod connection;
 mod database;
 mod error;
 mod keyvalue;
+mod local;
 mod lock;
 mod migrate;
 mod open_error;

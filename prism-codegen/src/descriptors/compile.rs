@@ -135,7 +135,10 @@ fn file_name(includes: &[PathBuf], path: &Path) -> Result<String, Box<Diagnostic
             };
         }
     }
-    if find(includes, path).is_some() || super::is_builtin(&slashes(path)) {
+    let plain = |part: Component| matches!(part, Component::Normal(_) | Component::CurDir);
+    let named = path.components().all(plain)
+        && (find(includes, path).is_some() || super::is_builtin(&slashes(path)));
+    if named {
         return Ok(slashes(path));
     }
     if path.is_file() {

@@ -154,16 +154,12 @@ fn an_entity_is_resolved() {
     assert_eq!(entity.reserved.names, ["old"]);
     assert_eq!(entity.reserved.numbers, [(20, 22), (30, 30)]);
 
-    let indexes: Vec<(&str, bool, Vec<(u32, bool)>)> = order
-        .indexes
-        .iter()
-        .map(|index| {
-            let columns = index.columns.iter().map(|it| (it.number, it.descending)).collect();
-            (index.name.as_str(), index.unique, columns)
-        })
-        .collect();
+    let indexes = order.indexes.iter().map(|index| {
+        let columns = index.columns.iter().map(|it| (it.number, it.descending));
+        (index.name.as_str(), index.unique, columns.collect::<Vec<_>>())
+    });
     assert_eq!(
-        indexes,
+        indexes.collect::<Vec<_>>(),
         [
             ("idx_shop_orders_status", false, vec![(3, false)]),
             ("idx_shop_orders_email", true, vec![(12, false)]),

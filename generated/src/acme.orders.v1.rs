@@ -350,88 +350,58 @@ pub mod order_service {
     /// What each method of the service is.
     pub fn service() -> &'static codegen::schema::Service {
         #[allow(unused_imports)]
-        use codegen::schema::{Method, Operation, Permission, Response, Role, Service};
+        use codegen::schema::{Operation, Permission, Response, Role, Service};
 
         static SERVICE: ::std::sync::LazyLock<Service> = ::std::sync::LazyLock::new(|| {
             Service::new("acme.orders.v1.OrderService")
-                .method(
-                    Method::new("GetOrder", "GetOrderRequest", "Order")
-                        .binds(Operation::Get, "Order", Response::Entity)
-                        .field(1, "customer_id", Role::Key, 1)
-                        .field(2, "order_id", Role::Key, 2)
-                        .field(3, "show_deleted", Role::ShowDeleted, 0)
-                        .idempotent(),
-                )
-                .method(
-                    Method::new(
-                            "BatchGetOrders",
-                            "BatchGetOrdersRequest",
-                            "BatchGetOrdersResponse",
-                        )
-                        .binds(Operation::BatchGet, "Order", Response::list(1, 0))
-                        .field(1, "keys", Role::Keys, 0)
-                        .parts(&[(1, 1), (2, 2)])
-                        .idempotent(),
-                )
-                .method(
-                    Method::new("ListOrders", "ListOrdersRequest", "ListOrdersResponse")
-                        .binds(Operation::List, "Order", Response::list(1, 2))
-                        .field(1, "customer_id", Role::Equals, 1)
-                        .field(2, "page_size", Role::PageSize, 0)
-                        .field(3, "page_token", Role::PageToken, 0)
-                        .optional(4, "status", Role::Equals, 3)
-                        .optional(5, "created_since", Role::AtLeast, 12)
-                        .field(6, "order_by", Role::OrderBy, 0)
-                        .field(7, "show_deleted", Role::ShowDeleted, 0)
-                        .idempotent(),
-                )
-                .method(
-                    Method::new("CreateOrder", "CreateOrderRequest", "Order")
-                        .binds(Operation::Create, "Order", Response::Entity)
-                        .optional(1, "order", Role::Entity, 0)
-                        .field(2, "request_id", Role::RequestId, 0),
-                )
-                .method(
-                    Method::new("PutOrder", "PutOrderRequest", "Order")
-                        .binds(Operation::Put, "Order", Response::Entity)
-                        .optional(1, "order", Role::Entity, 0)
-                        .idempotent(),
-                )
-                .method(
-                    Method::new("UpdateOrder", "UpdateOrderRequest", "Order")
-                        .binds(Operation::Update, "Order", Response::Entity)
-                        .optional(1, "order", Role::Entity, 0)
-                        .optional(2, "update_mask", Role::UpdateMask, 0)
-                        .field(3, "allow_missing", Role::AllowMissing, 0),
-                )
-                .method(
-                    Method::new(
-                            "DeleteOrder",
-                            "DeleteOrderRequest",
-                            ".google.protobuf.Empty",
-                        )
-                        .binds(Operation::Delete, "Order", Response::Empty)
-                        .field(1, "customer_id", Role::Key, 1)
-                        .field(2, "order_id", Role::Key, 2)
-                        .field(3, "etag", Role::Etag, 0)
-                        .field(4, "allow_missing", Role::AllowMissing, 0),
-                )
-                .method(
-                    Method::new("UndeleteOrder", "UndeleteOrderRequest", "Order")
-                        .binds(Operation::Undelete, "Order", Response::Entity)
-                        .field(1, "customer_id", Role::Key, 1)
-                        .field(2, "order_id", Role::Key, 2)
-                        .field(3, "etag", Role::Etag, 0),
-                )
-                .method(
-                    Method::new(
-                            "CancelOrder",
-                            "CancelOrderRequest",
-                            "CancelOrderResponse",
-                        )
-                        .permissions(&[Permission::Write]),
-                )
-                .timeout_ms(5000)
+                .rpc("GetOrder", "GetOrderRequest", "Order")
+                .binds(Operation::Get, "Order", Response::Entity)
+                .field(1, "customer_id", Role::Key, 1)
+                .field(2, "order_id", Role::Key, 2)
+                .field(3, "show_deleted", Role::ShowDeleted, 0)
+                .idempotent()
+                .rpc("BatchGetOrders", "BatchGetOrdersRequest", "BatchGetOrdersResponse")
+                .binds(Operation::BatchGet, "Order", Response::list(1, 0))
+                .field(1, "keys", Role::Keys, 0)
+                .parts(&[(1, 1), (2, 2)])
+                .idempotent()
+                .rpc("ListOrders", "ListOrdersRequest", "ListOrdersResponse")
+                .binds(Operation::List, "Order", Response::list(1, 2))
+                .field(1, "customer_id", Role::Equals, 1)
+                .field(2, "page_size", Role::PageSize, 0)
+                .field(3, "page_token", Role::PageToken, 0)
+                .optional(4, "status", Role::Equals, 3)
+                .optional(5, "created_since", Role::AtLeast, 12)
+                .field(6, "order_by", Role::OrderBy, 0)
+                .field(7, "show_deleted", Role::ShowDeleted, 0)
+                .idempotent()
+                .rpc("CreateOrder", "CreateOrderRequest", "Order")
+                .binds(Operation::Create, "Order", Response::Entity)
+                .optional(1, "order", Role::Entity, 0)
+                .field(2, "request_id", Role::RequestId, 0)
+                .rpc("PutOrder", "PutOrderRequest", "Order")
+                .binds(Operation::Put, "Order", Response::Entity)
+                .optional(1, "order", Role::Entity, 0)
+                .idempotent()
+                .rpc("UpdateOrder", "UpdateOrderRequest", "Order")
+                .binds(Operation::Update, "Order", Response::Entity)
+                .optional(1, "order", Role::Entity, 0)
+                .optional(2, "update_mask", Role::UpdateMask, 0)
+                .field(3, "allow_missing", Role::AllowMissing, 0)
+                .rpc("DeleteOrder", "DeleteOrderRequest", ".google.protobuf.Empty")
+                .binds(Operation::Delete, "Order", Response::Empty)
+                .field(1, "customer_id", Role::Key, 1)
+                .field(2, "order_id", Role::Key, 2)
+                .field(3, "etag", Role::Etag, 0)
+                .field(4, "allow_missing", Role::AllowMissing, 0)
+                .rpc("UndeleteOrder", "UndeleteOrderRequest", "Order")
+                .binds(Operation::Undelete, "Order", Response::Entity)
+                .field(1, "customer_id", Role::Key, 1)
+                .field(2, "order_id", Role::Key, 2)
+                .field(3, "etag", Role::Etag, 0)
+                .rpc("CancelOrder", "CancelOrderRequest", "CancelOrderResponse")
+                .permissions(&[Permission::Write])
+                .default_timeout_ms(5000)
         });
         &SERVICE
     }

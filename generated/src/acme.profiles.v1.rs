@@ -265,76 +265,54 @@ pub mod profile_service {
     /// What each method of the service is.
     pub fn service() -> &'static codegen::schema::Service {
         #[allow(unused_imports)]
-        use codegen::schema::{Method, Operation, Permission, Response, Role, Service};
+        use codegen::schema::{Operation, Permission, Response, Role, Service};
 
         static SERVICE: ::std::sync::LazyLock<Service> = ::std::sync::LazyLock::new(|| {
             Service::new("acme.profiles.v1.ProfileService")
-                .method(
-                    Method::new("GetUserProfile", "GetUserProfileRequest", "UserProfile")
-                        .binds(Operation::Get, "UserProfile", Response::Entity)
-                        .field(1, "user_id", Role::Key, 1)
-                        .timeout_ms(1000)
-                        .idempotent(),
+                .rpc("GetUserProfile", "GetUserProfileRequest", "UserProfile")
+                .binds(Operation::Get, "UserProfile", Response::Entity)
+                .field(1, "user_id", Role::Key, 1)
+                .timeout_ms(1000)
+                .idempotent()
+                .rpc(
+                    "BatchGetUserProfiles",
+                    "BatchGetUserProfilesRequest",
+                    "BatchGetUserProfilesResponse",
                 )
-                .method(
-                    Method::new(
-                            "BatchGetUserProfiles",
-                            "BatchGetUserProfilesRequest",
-                            "BatchGetUserProfilesResponse",
-                        )
-                        .binds(Operation::BatchGet, "UserProfile", Response::list(1, 0))
-                        .field(1, "user_ids", Role::Keys, 1)
-                        .idempotent(),
+                .binds(Operation::BatchGet, "UserProfile", Response::list(1, 0))
+                .field(1, "user_ids", Role::Keys, 1)
+                .idempotent()
+                .rpc(
+                    "ListUserProfiles",
+                    "ListUserProfilesRequest",
+                    "ListUserProfilesResponse",
                 )
-                .method(
-                    Method::new(
-                            "ListUserProfiles",
-                            "ListUserProfilesRequest",
-                            "ListUserProfilesResponse",
-                        )
-                        .binds(Operation::List, "UserProfile", Response::list(1, 2))
-                        .field(1, "page_size", Role::PageSize, 0)
-                        .field(2, "page_token", Role::PageToken, 0)
-                        .optional(3, "country_code", Role::Equals, 5)
-                        .idempotent(),
+                .binds(Operation::List, "UserProfile", Response::list(1, 2))
+                .field(1, "page_size", Role::PageSize, 0)
+                .field(2, "page_token", Role::PageToken, 0)
+                .optional(3, "country_code", Role::Equals, 5)
+                .idempotent()
+                .rpc("CreateUserProfile", "CreateUserProfileRequest", "UserProfile")
+                .binds(Operation::Create, "UserProfile", Response::Entity)
+                .optional(1, "user_profile", Role::Entity, 0)
+                .field(2, "request_id", Role::RequestId, 0)
+                .rpc("PutUserProfile", "PutUserProfileRequest", "UserProfile")
+                .binds(Operation::Put, "UserProfile", Response::Entity)
+                .optional(1, "user_profile", Role::Entity, 0)
+                .idempotent()
+                .rpc("UpdateUserProfile", "UpdateUserProfileRequest", "UserProfile")
+                .binds(Operation::Update, "UserProfile", Response::Entity)
+                .optional(1, "user_profile", Role::Entity, 0)
+                .optional(2, "update_mask", Role::UpdateMask, 0)
+                .rpc(
+                    "DeleteUserProfile",
+                    "DeleteUserProfileRequest",
+                    ".google.protobuf.Empty",
                 )
-                .method(
-                    Method::new(
-                            "CreateUserProfile",
-                            "CreateUserProfileRequest",
-                            "UserProfile",
-                        )
-                        .binds(Operation::Create, "UserProfile", Response::Entity)
-                        .optional(1, "user_profile", Role::Entity, 0)
-                        .field(2, "request_id", Role::RequestId, 0),
-                )
-                .method(
-                    Method::new("PutUserProfile", "PutUserProfileRequest", "UserProfile")
-                        .binds(Operation::Put, "UserProfile", Response::Entity)
-                        .optional(1, "user_profile", Role::Entity, 0)
-                        .idempotent(),
-                )
-                .method(
-                    Method::new(
-                            "UpdateUserProfile",
-                            "UpdateUserProfileRequest",
-                            "UserProfile",
-                        )
-                        .binds(Operation::Update, "UserProfile", Response::Entity)
-                        .optional(1, "user_profile", Role::Entity, 0)
-                        .optional(2, "update_mask", Role::UpdateMask, 0),
-                )
-                .method(
-                    Method::new(
-                            "DeleteUserProfile",
-                            "DeleteUserProfileRequest",
-                            ".google.protobuf.Empty",
-                        )
-                        .binds(Operation::Delete, "UserProfile", Response::Empty)
-                        .field(1, "user_id", Role::Key, 1)
-                        .field(2, "etag", Role::Etag, 0),
-                )
-                .timeout_ms(5000)
+                .binds(Operation::Delete, "UserProfile", Response::Empty)
+                .field(1, "user_id", Role::Key, 1)
+                .field(2, "etag", Role::Etag, 0)
+                .default_timeout_ms(5000)
         });
         &SERVICE
     }

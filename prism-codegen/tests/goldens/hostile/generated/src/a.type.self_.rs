@@ -7,19 +7,27 @@
 pub struct Legacy {
     #[prost(string, required, tag = "1")]
     #[prism(field = "Key", key = "primary")]
-    pub key: ::std::string::String,
+    pub key: ::prism_runtime::codegen::prost::alloc::string::String,
     #[prost(string, optional, tag = "7", default = "say \"hi\"")]
     #[prism(field = "fooBar")]
-    pub foo_bar: ::core::option::Option<::std::string::String>,
+    pub foo_bar: ::core::option::Option<
+        ::prism_runtime::codegen::prost::alloc::string::String,
+    >,
     #[prost(string, optional, tag = "8")]
     #[prism(field = "Foo_bar")]
-    pub foo_bar_8: ::core::option::Option<::std::string::String>,
+    pub foo_bar_8: ::core::option::Option<
+        ::prism_runtime::codegen::prost::alloc::string::String,
+    >,
     #[prost(string, optional, tag = "16")]
     #[prism(column = "foobar_16")]
-    pub foobar: ::core::option::Option<::std::string::String>,
+    pub foobar: ::core::option::Option<
+        ::prism_runtime::codegen::prost::alloc::string::String,
+    >,
     #[prost(string, optional, tag = "9")]
     #[prism(field = "FOO_bar", column = "FOO_bar_9")]
-    pub foo_bar_9: ::core::option::Option<::std::string::String>,
+    pub foo_bar_9: ::core::option::Option<
+        ::prism_runtime::codegen::prost::alloc::string::String,
+    >,
     #[prost(enumeration = "Mode", required, tag = "10")]
     #[prism(type = "a.type.self.Mode")]
     pub mode: i32,
@@ -27,7 +35,7 @@ pub struct Legacy {
     #[prism(type = "a.type.self.Mode")]
     pub other_mode: ::core::option::Option<i32>,
     #[prost(int32, repeated, tag = "12")]
-    pub packed: ::std::vec::Vec<i32>,
+    pub packed: ::prism_runtime::codegen::prost::alloc::vec::Vec<i32>,
     #[prost(group, optional, tag = "13")]
     #[prism(type = "a.type.self.Legacy.Inside")]
     pub inside: ::core::option::Option<legacy::Inside>,
@@ -51,10 +59,10 @@ pub mod legacy {
     pub enum Pick {
         #[prost(string, tag = "14")]
         #[prism(field = "super")]
-        Super(::std::string::String),
+        Super(::prism_runtime::codegen::prost::alloc::string::String),
         #[prost(string, tag = "15")]
         #[prism(field = "Super", column = "Super_15")]
-        Super2(::std::string::String),
+        Super2(::prism_runtime::codegen::prost::alloc::string::String),
     }
 }
 
@@ -106,37 +114,39 @@ impl Mode {
 pub struct Select {
     #[prost(string, tag = "1")]
     #[prism(key = "primary")]
-    pub order: ::std::string::String,
+    pub order: ::prism_runtime::codegen::prost::alloc::string::String,
     #[prost(string, tag = "2")]
-    pub r#type: ::std::string::String,
+    pub r#type: ::prism_runtime::codegen::prost::alloc::string::String,
     #[prost(string, tag = "3")]
     #[prism(field = "self")]
-    pub self_: ::std::string::String,
+    pub self_: ::prism_runtime::codegen::prost::alloc::string::String,
     #[prost(string, tag = "4")]
-    pub r#async: ::std::string::String,
+    pub r#async: ::prism_runtime::codegen::prost::alloc::string::String,
     #[prost(string, tag = "5")]
     #[prism(column = "rowid_5")]
-    pub rowid: ::std::string::String,
+    pub rowid: ::prism_runtime::codegen::prost::alloc::string::String,
     #[prost(string, tag = "6")]
     #[prism(column = "ctid_6")]
-    pub ctid: ::std::string::String,
+    pub ctid: ::prism_runtime::codegen::prost::alloc::string::String,
     #[prost(string, tag = "10")]
     #[prism(column = "a_name_of_eighty_characters_that_begins_as_another_one_does__10")]
-    pub a_name_of_eighty_characters_that_begins_as_another_one_does_and_goes_on_to_its_e: ::std::string::String,
+    pub a_name_of_eighty_characters_that_begins_as_another_one_does_and_goes_on_to_its_e: ::prism_runtime::codegen::prost::alloc::string::String,
     #[prost(string, tag = "11")]
     #[prism(column = "a_name_of_eighty_characters_that_begins_as_another_one_does__11")]
-    pub a_name_of_eighty_characters_that_begins_as_another_one_does_and_goes_on_to_its_f: ::std::string::String,
+    pub a_name_of_eighty_characters_that_begins_as_another_one_does_and_goes_on_to_its_f: ::prism_runtime::codegen::prost::alloc::string::String,
     #[prost(message, optional, tag = "16")]
     #[prism(type = "a.type.self.Select.Where")]
     pub nested: ::core::option::Option<select::Where>,
     #[prost(string, tag = "17")]
-    pub f: ::std::string::String,
+    pub f: ::prism_runtime::codegen::prost::alloc::string::String,
     #[prost(string, optional, tag = "18")]
-    pub option: ::core::option::Option<::std::string::String>,
+    pub option: ::core::option::Option<
+        ::prism_runtime::codegen::prost::alloc::string::String,
+    >,
     #[prost(string, tag = "19")]
-    pub r_gen: ::std::string::String,
+    pub r_gen: ::prism_runtime::codegen::prost::alloc::string::String,
     #[prost(string, tag = "20")]
-    pub r#gen: ::std::string::String,
+    pub r#gen: ::prism_runtime::codegen::prost::alloc::string::String,
     #[prost(oneof = "select::Match", tags = "12, 13")]
     pub r#match: ::core::option::Option<select::Match>,
     /// A oneof of the same name as a nested type.
@@ -150,7 +160,7 @@ pub mod select {
     #[prost(prost_path = "::prism_runtime::codegen::prost")]
     pub struct Where {
         #[prost(string, tag = "1")]
-        pub x: ::std::string::String,
+        pub x: ::prism_runtime::codegen::prost::alloc::string::String,
     }
 
     /// An entity inside of another one.
@@ -166,7 +176,7 @@ pub mod select {
     pub struct Group {
         #[prost(string, tag = "1")]
         #[prism(key = "primary")]
-        pub select: ::std::string::String,
+        pub select: ::prism_runtime::codegen::prost::alloc::string::String,
         #[prost(message, optional, tag = "2")]
         #[prism(type = "b.Select")]
         pub from: ::core::option::Option<super::super::super::super::b::Select>,
@@ -179,10 +189,10 @@ pub mod select {
     pub enum Match {
         #[prost(string, tag = "12")]
         #[prism(field = "super")]
-        Super(::std::string::String),
+        Super(::prism_runtime::codegen::prost::alloc::string::String),
         #[prost(string, tag = "13")]
         #[prism(field = "crate")]
-        Crate(::std::string::String),
+        Crate(::prism_runtime::codegen::prost::alloc::string::String),
     }
 
     /// A oneof of the same name as a nested type.
@@ -193,7 +203,7 @@ pub mod select {
     pub enum WhereOneOf {
         #[prost(string, tag = "15")]
         #[prism(field = "left")]
-        Left(::std::string::String),
+        Left(::prism_runtime::codegen::prost::alloc::string::String),
     }
 }
 
@@ -201,7 +211,7 @@ pub mod select {
 #[prost(prost_path = "::prism_runtime::codegen::prost")]
 pub struct Some2 {
     #[prost(string, tag = "1")]
-    pub none: ::std::string::String,
+    pub none: ::prism_runtime::codegen::prost::alloc::string::String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
@@ -219,14 +229,14 @@ pub struct Option {
 #[prost(prost_path = "::prism_runtime::codegen::prost")]
 pub struct Vec {
     #[prost(message, repeated, tag = "1")]
-    pub string: ::std::vec::Vec<Option>,
+    pub string: ::prism_runtime::codegen::prost::alloc::vec::Vec<Option>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
 #[prost(prost_path = "::prism_runtime::codegen::prost")]
 pub struct String {
     #[prost(string, tag = "1")]
-    pub string: ::std::string::String,
+    pub string: ::prism_runtime::codegen::prost::alloc::string::String,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
@@ -253,7 +263,7 @@ pub struct Loop2 {}
 #[prost(prost_path = "::prism_runtime::codegen::prost")]
 pub struct NewRequest {
     #[prost(string, tag = "1")]
-    pub order: ::std::string::String,
+    pub order: ::prism_runtime::codegen::prost::alloc::string::String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
@@ -264,7 +274,7 @@ pub struct TypeRequest {}
 #[prost(prost_path = "::prism_runtime::codegen::prost")]
 pub struct GetGroupRequest {
     #[prost(string, tag = "1")]
-    pub select: ::std::string::String,
+    pub select: ::prism_runtime::codegen::prost::alloc::string::String,
 }
 
 #[derive(

@@ -11,7 +11,7 @@
 pub struct Select {
     #[prost(string, tag = "1")]
     #[prism(key = "primary")]
-    pub key: ::std::string::String,
+    pub key: String,
 }
 
 /// Beside the package `b.inner`.

@@ -30,7 +30,7 @@ pub struct Everything {
     pub key_high: u64,
     #[prost(bytes = "vec", tag = "1")]
     #[prism(key = "partition")]
-    pub key_low: ::std::vec::Vec<u8>,
+    pub key_low: Vec<u8>,
     #[prost(bool, tag = "3")]
     pub a_bool: bool,
     #[prost(int32, tag = "4")]
@@ -59,9 +59,9 @@ pub struct Everything {
     pub a_double: f64,
     #[prost(string, tag = "16")]
     #[prism(column = "text_value")]
-    pub a_string: ::std::string::String,
+    pub a_string: String,
     #[prost(bytes = "vec", tag = "17")]
-    pub some_bytes: ::std::vec::Vec<u8>,
+    pub some_bytes: Vec<u8>,
     #[prost(enumeration = "Level", tag = "18")]
     #[prism(type = "golden.types.v1.Level")]
     pub level: i32,
@@ -73,30 +73,30 @@ pub struct Everything {
     pub maybe_double: Option<f64>,
     #[prost(string, optional, tag = "22")]
     #[prism(access = "output_only")]
-    pub maybe_string: Option<::std::string::String>,
+    pub maybe_string: Option<String>,
     #[prost(bytes = "vec", optional, tag = "23")]
-    pub maybe_bytes: Option<::std::vec::Vec<u8>>,
+    pub maybe_bytes: Option<Vec<u8>>,
     #[prost(enumeration = "Level", optional, tag = "24")]
     #[prism(type = "golden.types.v1.Level")]
     pub maybe_level: Option<i32>,
     #[prost(string, repeated, tag = "25")]
-    pub strings: ::std::vec::Vec<::std::string::String>,
+    pub strings: Vec<String>,
     #[prost(double, repeated, tag = "26")]
-    pub doubles: ::std::vec::Vec<f64>,
+    pub doubles: Vec<f64>,
     #[prost(enumeration = "Level", repeated, tag = "27")]
     #[prism(type = "golden.types.v1.Level")]
-    pub levels: ::std::vec::Vec<i32>,
+    pub levels: Vec<i32>,
     #[prost(message, repeated, tag = "28")]
     #[prism(type = "golden.types.v1.Everything.Part")]
-    pub parts: ::std::vec::Vec<everything::Part>,
+    pub parts: Vec<everything::Part>,
     #[prost(message, repeated, tag = "29")]
-    pub times: ::std::vec::Vec<::prism_runtime::codegen::prost_types::Timestamp>,
+    pub times: Vec<::prism_runtime::codegen::prost_types::Timestamp>,
     #[prost(message, repeated, tag = "30")]
     #[prism(type = "google.protobuf.StringValue")]
-    pub wrapped_strings: ::std::vec::Vec<::std::string::String>,
+    pub wrapped_strings: Vec<String>,
     #[prost(map = "string, string", tag = "31")]
     #[prism(type = "golden.types.v1.Everything.NamesEntry")]
-    pub names: ::std::collections::HashMap<::std::string::String, ::std::string::String>,
+    pub names: ::std::collections::HashMap<String, String>,
     #[prost(map = "int64, message", tag = "32")]
     #[prism(type = "golden.types.v1.Everything.PartsByNumberEntry", storage = "json")]
     pub parts_by_number: ::std::collections::HashMap<i64, everything::Part>,
@@ -123,9 +123,9 @@ pub struct Everything {
     pub wrapped_double: Option<f64>,
     #[prost(message, optional, tag = "43")]
     #[prism(masked)]
-    pub wrapped_string: Option<::std::string::String>,
+    pub wrapped_string: Option<String>,
     #[prost(message, optional, tag = "44")]
-    pub wrapped_bytes: Option<::std::vec::Vec<u8>>,
+    pub wrapped_bytes: Option<Vec<u8>>,
     #[prost(message, optional, tag = "45")]
     #[prism(type = "google.protobuf.Any")]
     pub any: Option<::prism_runtime::codegen::prost_types::Any>,
@@ -159,7 +159,7 @@ pub mod everything {
     pub struct Part {
         #[prost(string, tag = "1")]
         #[prism(masked)]
-        pub name: ::std::string::String,
+        pub name: String,
         #[prost(double, tag = "2")]
         pub weight: f64,
     }
@@ -171,7 +171,7 @@ pub mod everything {
     pub enum Choice {
         #[prost(string, tag = "51")]
         #[prism(field = "chosen_string")]
-        ChosenString(::std::string::String),
+        ChosenString(String),
         #[prost(uint64, tag = "52")]
         #[prism(field = "chosen_number")]
         ChosenNumber(u64),
@@ -192,18 +192,18 @@ pub mod everything {
 #[prost(prost_path = "::prism_runtime::codegen::prost")]
 pub struct Tree {
     #[prost(string, tag = "1")]
-    pub label: ::std::string::String,
+    pub label: String,
     #[prost(message, repeated, tag = "2")]
-    pub children: ::std::vec::Vec<Tree>,
+    pub children: Vec<Tree>,
     #[prost(message, optional, boxed, tag = "3")]
-    pub parent: Option<::std::boxed::Box<Tree>>,
+    pub parent: Option<Box<Tree>>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
 #[prost(prost_path = "::prism_runtime::codegen::prost")]
 pub struct GetEverythingRequest {
     #[prost(bytes = "vec", tag = "1")]
-    pub key_low: ::std::vec::Vec<u8>,
+    pub key_low: Vec<u8>,
     #[prost(fixed64, tag = "2")]
     pub key_high: u64,
 }

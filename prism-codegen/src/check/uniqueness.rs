@@ -5,13 +5,17 @@ use std::collections::HashMap;
 use prism_options::{Diagnostic, Diagnostics, Span};
 
 use crate::diagnostics::catalog::{entity as catalog, index};
-use crate::model::Schema;
+use crate::model::{Entity, Schema};
 
 pub(super) fn check(schema: &Schema, found: &mut Diagnostics) {
     let mut namespaces = Names::default();
     let mut tables = Names::default();
     let mut relations = Names::default();
-    for entity in &schema.entities {
+    let mut entities: Vec<&Entity> = schema.entities.iter().collect();
+    entities.sort_by_key(|entity| {
+        (schema.files.iter().position(|file| *file == entity.file), entity.span.line)
+    });
+    for entity in &entities {
         let name = &entity.schema.namespace;
         let span = &entity.namespace_span;
         if let Some(earlier) = namespaces.claim(name, span) {
@@ -26,7 +30,7 @@ pub(super) fn check(schema: &Schema, found: &mut Diagnostics) {
         // Tables and indexes share their names in both databases.
         relations.claim(table, &entity.table_span);
     }
-    for entity in &schema.entities {
+    for entity in &entities {
         let mut own = Names::default();
         for (declared, span) in entity.schema.indexes.iter().zip(&entity.index_spans) {
             // Two of one entity have been reported already.

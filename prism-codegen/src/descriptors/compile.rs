@@ -59,7 +59,8 @@ fn open(compiler: &mut Compiler, name: &str, progress: &Rc<RefCell<Progress>>) {
     let Err(error) = compiler.open_file(name) else { return };
     let mut progress = progress.borrow_mut();
     if !progress.recorded {
-        let found = explain::compiler_error(&error, &progress.found.sources);
+        let pool = compiler.descriptor_pool();
+        let found = explain::compiler_error(&error, &progress.found.sources, &pool);
         found.into_iter().for_each(|diagnostic| progress.found.push(diagnostic));
     }
 }

@@ -4,6 +4,7 @@ pub mod catalog;
 mod fancy;
 mod json;
 mod plain;
+pub(crate) mod suggest;
 
 pub use prism_options::{Diagnostic, Diagnostics, Label, Severity};
 

@@ -3,8 +3,8 @@
 use prism_schema::{FieldType, Role};
 
 use super::request::{Bound, Candidate};
-use super::{keys, operation, suggest, types};
-use crate::diagnostics::catalog::role as catalog;
+use super::{keys, operation, types};
+use crate::diagnostics::{catalog::role as catalog, suggest};
 
 /// Number of the entity's field that a condition compares with.
 pub(super) fn target(bound: &Bound, candidate: &Candidate, role: Role) -> Option<u32> {

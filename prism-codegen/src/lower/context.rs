@@ -74,7 +74,8 @@ impl<'a> Context<'a> {
             }
         };
         for (path, span) in set.unspecified() {
-            self.report(catalog::unspecified(span, path));
+            let option = path.split('[').next().unwrap_or(path);
+            self.report(catalog::unspecified(span, option));
         }
         Some(set)
     }

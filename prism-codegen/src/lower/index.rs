@@ -9,8 +9,8 @@ use prost_reflect::MessageDescriptor;
 
 use super::context::Context;
 use super::field::Part;
-use super::{names, suggest, types};
-use crate::diagnostics::catalog::index as catalog;
+use super::{names, types};
+use crate::diagnostics::{catalog::index as catalog, suggest};
 
 /// The indexes in the order of the schema, fields' own first, and the place of each.
 pub(super) fn lower(

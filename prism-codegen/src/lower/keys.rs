@@ -123,7 +123,7 @@ pub(super) fn declaration(bound: &Bound) -> String {
             let single = declaration_of(bound, *number);
             format!("repeated {}", single.replacen(&format!(" {name}"), &format!(" {plural}"), 1))
         }
-        _ => "repeated Key keys".to_owned(),
+        _ => format!("repeated {}Key keys", bound.entity.message.name()),
     }
 }
 

@@ -14,7 +14,6 @@ mod protection;
 mod request;
 mod response;
 mod service;
-mod suggest;
 mod types;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -8,8 +8,9 @@ use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use super::condition;
 use super::context::Context;
 use super::entity::Lowered;
-use super::{keys, operation, suggest, types};
+use super::{keys, operation, types};
 use crate::diagnostics::catalog::{role as catalog, service};
+use crate::diagnostics::suggest;
 
 /// A bound method, and what its parts are judged by.
 pub(super) struct Bound<'a> {
@@ -61,9 +62,12 @@ impl Bound<'_> {
             return (Vec::new(), Vec::new());
         }
         let mut found: Vec<(RequestField, Span)> = Vec::new();
+        let mut attempted: Vec<Role> = Vec::new();
         for field in message.fields() {
             let candidate = self.candidate(field);
-            let Some(request) = self.field(&candidate) else { continue };
+            let Some(role) = self.role(&candidate) else { continue };
+            attempted.push(role);
+            let Some(request) = self.field(&candidate, role) else { continue };
             let twin = found.iter().find(|(other, _)| {
                 other.role == request.role
                     && other.field == request.field
@@ -77,7 +81,7 @@ impl Bound<'_> {
             }
             found.push((request, candidate.span));
         }
-        self.check_complete(message, &found);
+        self.check_complete(message, &found, &attempted);
         found.into_iter().unzip()
     }
 
@@ -90,8 +94,7 @@ impl Bound<'_> {
         Candidate { field, options, span }
     }
 
-    fn field(&self, candidate: &Candidate) -> Option<RequestField> {
-        let role = self.role(candidate)?;
+    fn field(&self, candidate: &Candidate, role: Role) -> Option<RequestField> {
         if role != Role::Custom && !operation::roles(self.operation).contains(&role) {
             let takes = operation::takes(self.operation);
             let (role, own) = (operation::role_name(role), format!("{:?}", self.operation));
@@ -252,9 +255,14 @@ impl Bound<'_> {
         columns.map(|column| column.field.clone()).collect()
     }
 
-    /// What the operation cannot do without.
-    fn check_complete(&self, message: &MessageDescriptor, found: &[(RequestField, Span)]) {
-        let has = |role: Role| found.iter().any(|(field, _)| field.role == role);
+    /// What the operation cannot do without. A field that failed for another reason is not
+    /// reported as missing too.
+    fn check_complete(
+        &self,
+        message: &MessageDescriptor,
+        found: &[(RequestField, Span)],
+        attempted: &[Role],
+    ) {
         let entity = self.entity.message.name();
         let snake = heck::ToSnakeCase::to_snake_case(entity);
         let full = self.entity.message.full_name();
@@ -276,15 +284,8 @@ impl Bound<'_> {
                 ),
             ],
         };
-        for (role, what, declaration) in missing.iter().filter(|(role, ..)| !has(*role)) {
-            // A field that failed for another reason is not reported as missing too.
-            let attempted = message.fields().any(|field| {
-                by_name(field.name()) == Some(*role)
-                    || explicit(self.context.field(&field).value.role()) == Some(*role)
-            });
-            if !attempted {
-                self.report_missing(message, what, declaration);
-            }
+        for (_, what, declaration) in missing.iter().filter(|(it, ..)| !attempted.contains(it)) {
+            self.report_missing(message, what, declaration);
         }
     }
 

@@ -13,6 +13,7 @@ use super::operation;
 use super::request::{Bound, next_number};
 use super::response::allows_missing;
 use crate::diagnostics::catalog::{entity as shared, service as catalog};
+use crate::diagnostics::suggest;
 use crate::model;
 
 /// `number` and `span` of the fields of descriptors that the findings point at.
@@ -95,7 +96,7 @@ impl<'a> Scope<'a> {
             .find_map(|full| self.context.loaded.pool.get_message_by_name(&full))
         else {
             let known = self.entities.iter().map(|it| it.message.name());
-            let help = match super::suggest::closest(name, known.clone()) {
+            let help = match suggest::closest(name, known.clone()) {
                 Some(close) => format!("write \"{close}\""),
                 None if self.entities.is_empty() => {
                     "annotate a message with (prism.message), and name it".to_owned()
@@ -228,7 +229,7 @@ impl<'a> Scope<'a> {
             .map(|verb| format!("{verb}{name}"))
             .chain(["List", "BatchGet"].iter().map(|verb| format!("{verb}{plural}")))
             .collect();
-        let close = super::suggest::closest(method.name(), names.iter().map(String::as_str));
+        let close = suggest::closest(method.name(), names.iter().map(String::as_str));
         let help = match close {
             Some(close) => format!("call it `{close}`, or choose with `(prism.method).operation`"),
             None => {
@@ -317,6 +318,7 @@ impl<'a> Scope<'a> {
             let span = options.span(&format!("required_permissions[{position}]"));
             let permission = match self.context.choice(*value, span, "prism.method") {
                 spec::Permission::Unspecified => {
+                    // Seen here too, because without its text an element of a list is known.
                     self.context.report(shared::unspecified(span, "required_permissions"));
                     continue;
                 }

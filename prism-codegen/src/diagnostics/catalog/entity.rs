@@ -35,7 +35,7 @@ prism_options::catalog! {
         "\"{table}\" is not a valid table name", "1 to 63 letters, digits and underscores, not beginning with a digit",
         "write letters, digits and underscores, or leave `table` out to name it after the namespace";
     "P0112" Error negative(option: &str, value: i64)
-        "`{option}` is negative", "{value}",
+        "`{option}` is negative", "{value} is below 0",
         "write a number from 0 on; 0 stands for unknown, or for no limit";
     "P0113" Error backend(backend: &str, version: &str)
         "{backend} is not supported by Prism {version}", "asked for here",

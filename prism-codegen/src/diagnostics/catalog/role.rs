@@ -26,7 +26,7 @@ prism_options::catalog! {
         "`{field}` is no part of the key of `{entity}`", "a record is found by its key",
         "name a part of the key: {key}";
     "P0509" Error composite_keys(entity: &str, key: &str)
-        "one value does not identify a `{entity}`", "its key has several parts",
+        "one value does not identify a record of `{entity}`", "its key has several parts",
         "repeat a message with the fields {key}, and mark it `(prism.field).role = ROLE_KEYS`";
     "P0510" Error condition_type(field: &str, why: &str)
         "no condition can be put on `{field}`", "{why}",
@@ -41,7 +41,7 @@ prism_options::catalog! {
         "`{message}` is no answer to `{method}`", "has no {wanted}",
         "{help}";
     "P0514" Error entity_field_unused(field: &str, role: &str)
-        "`entity_field` has no effect on {role}", "`{field}` does not stand for a field of the entity",
+        "`entity_field` has no effect beside the role {role}", "`{field}` does not stand for a field of the entity",
         "remove `entity_field`";
     "P0515" Error keys_part(field: &str, message: &str, entity: &str, key: &str)
         "`{field}` of `{message}` is no part of the key of `{entity}`", "every field of a ROLE_KEYS message is one",

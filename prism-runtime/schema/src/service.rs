@@ -11,6 +11,44 @@ pub struct Service {
     pub methods: Vec<Method>,
 }
 
+impl Service {
+    /// A service without methods.
+    pub fn new(name: impl Into<String>) -> Self {
+        Service { name: name.into(), methods: Vec::new() }
+    }
+
+    /// Adds a method. Names of types are completed with the service's package.
+    #[must_use]
+    pub fn method(mut self, mut method: Method) -> Self {
+        let package = self.name.rsplit_once('.').map_or("", |(package, _)| package);
+        method.input = full_name(package, &method.input);
+        method.output = full_name(package, &method.output);
+        if let Some(binding) = &mut method.binding {
+            binding.entity = full_name(package, &binding.entity);
+        }
+        self.methods.push(method);
+        self
+    }
+
+    /// Sets the timeout, in milliseconds, of those methods added so far that have none.
+    #[must_use]
+    pub fn timeout_ms(mut self, milliseconds: u64) -> Self {
+        for method in &mut self.methods {
+            method.timeout.get_or_insert(Duration::from_millis(milliseconds));
+        }
+        self
+    }
+}
+
+/// A name with a leading dot is full, any other is of the package.
+fn full_name(package: &str, name: &str) -> String {
+    match name.strip_prefix('.') {
+        Some(full) => full.to_owned(),
+        None if package.is_empty() => name.to_owned(),
+        None => format!("{package}.{name}"),
+    }
+}
+
 /// One RPC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Method {
@@ -32,6 +70,110 @@ pub struct Method {
     pub require_auth: bool,
     /// What the caller must be allowed to do; all are needed.
     pub permissions: Vec<Permission>,
+}
+
+impl Method {
+    /// A method that the user writes. Type names are those of the service's package, or full ones
+    /// with a leading dot.
+    pub fn new(
+        name: impl Into<String>,
+        input: impl Into<String>,
+        output: impl Into<String>,
+    ) -> Self {
+        Method {
+            name: name.into(),
+            input: input.into(),
+            output: output.into(),
+            server_streaming: false,
+            binding: None,
+            timeout: None,
+            idempotent: false,
+            require_auth: true,
+            permissions: Vec::new(),
+        }
+    }
+
+    /// Binds the method to an entity, and requires what the operation does.
+    #[must_use]
+    pub fn binds(
+        mut self,
+        operation: Operation,
+        entity: impl Into<String>,
+        response: Response,
+    ) -> Self {
+        self.permissions = operation.permissions().to_vec();
+        let entity = entity.into();
+        self.binding = Some(Binding { operation, entity, request: Vec::new(), response });
+        self
+    }
+
+    /// Gives a request field its role, and the entity's field that it stands for (0: none).
+    #[must_use]
+    pub fn field(self, number: u32, name: impl Into<String>, role: Role, field: u32) -> Self {
+        let name = name.into();
+        let presence = false;
+        self.push(RequestField { number, name, role, field, presence, parts: Vec::new() })
+    }
+
+    /// As [`Method::field`], for a field with presence.
+    #[must_use]
+    pub fn optional(self, number: u32, name: impl Into<String>, role: Role, field: u32) -> Self {
+        let name = name.into();
+        let presence = true;
+        self.push(RequestField { number, name, role, field, presence, parts: Vec::new() })
+    }
+
+    /// Says which key fields the messages of the last field are made of.
+    #[must_use]
+    pub fn parts(mut self, parts: &[(u32, u32)]) -> Self {
+        let request = self.binding.as_mut().map(|binding| &mut binding.request);
+        if let Some(last) = request.and_then(|request| request.last_mut()) {
+            last.parts = parts.to_vec();
+        }
+        self
+    }
+
+    fn push(mut self, field: RequestField) -> Self {
+        if let Some(binding) = &mut self.binding {
+            binding.request.push(field);
+        }
+        self
+    }
+
+    /// The server answers with a stream.
+    #[must_use]
+    pub fn server_streaming(mut self) -> Self {
+        self.server_streaming = true;
+        self
+    }
+
+    /// Sets the timeout in milliseconds.
+    #[must_use]
+    pub fn timeout_ms(mut self, milliseconds: u64) -> Self {
+        self.timeout = Some(Duration::from_millis(milliseconds));
+        self
+    }
+
+    /// The method is safe to send again.
+    #[must_use]
+    pub fn idempotent(mut self) -> Self {
+        self.idempotent = true;
+        self
+    }
+
+    /// Unauthenticated callers are served.
+    #[must_use]
+    pub fn public(mut self) -> Self {
+        self.require_auth = false;
+        self
+    }
+
+    /// Sets what the caller must be allowed to do.
+    #[must_use]
+    pub fn permissions(mut self, permissions: &[Permission]) -> Self {
+        self.permissions = permissions.to_vec();
+        self
+    }
 }
 
 /// `prism.Permission`.
@@ -77,6 +219,16 @@ pub enum Operation {
     Undelete,
 }
 
+impl Operation {
+    /// What a caller must be allowed to do where the method does not say.
+    pub fn permissions(self) -> &'static [Permission] {
+        match self {
+            Operation::Get | Operation::BatchGet | Operation::List => &[Permission::Read],
+            _ => &[Permission::Read, Permission::Write],
+        }
+    }
+}
+
 /// A field of a request, and what it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestField {
@@ -118,6 +270,13 @@ pub enum Role {
     AnyOf,
     Prefix,
     Custom,
+}
+
+impl Response {
+    /// A list: numbers of the repeated entity and of the next page's token (0: none).
+    pub const fn list(items: u32, next_page_token: u32) -> Self {
+        Response::List { items, next_page_token }
+    }
 }
 
 /// Where the answer of a bound method goes.

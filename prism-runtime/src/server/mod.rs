@@ -30,6 +30,7 @@ pub use listener::StartError;
 pub use unknown::UnknownFields;
 
 use crate::config;
+use crate::entity::Stores;
 use crate::service::Service;
 use call::Front;
 use drain::Drain;
@@ -42,6 +43,7 @@ pub struct Builder {
     config: config::Server,
     services: Vec<Arc<dyn Service>>,
     descriptor_sets: Vec<&'static [u8]>,
+    stores: Arc<Stores>,
 }
 
 /// A server that accepts calls. Dropping it begins to stop it, without waiting for the calls in
@@ -56,7 +58,12 @@ pub struct Server {
 impl Builder {
     /// A server with these settings and nothing to serve yet.
     pub fn new(config: config::Server) -> Self {
-        Builder { config, services: Vec::new(), descriptor_sets: Vec::new() }
+        Builder {
+            config,
+            services: Vec::new(),
+            descriptor_sets: Vec::new(),
+            stores: Arc::default(),
+        }
     }
 
     /// Adds a service; it replaces an earlier one of the same name.
@@ -73,6 +80,13 @@ impl Builder {
     #[must_use]
     pub fn descriptor_set(mut self, set: &'static [u8]) -> Self {
         self.descriptor_sets.push(set);
+        self
+    }
+
+    /// Sets the entities that handlers reach through their context.
+    #[must_use]
+    pub fn stores(mut self, stores: Arc<Stores>) -> Self {
+        self.stores = stores;
         self
     }
 
@@ -125,6 +139,7 @@ impl Builder {
             tables,
             unknown_fields: self.config.unknown_fields,
             max_message_bytes: self.config.max_message_bytes,
+            stores: Arc::clone(&self.stores),
         })
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::config::{Config, ConfigError};
 use crate::keyvalue;
-use crate::server::{Builder as ServerBuilder, Health, Server, StartError};
+use crate::server::{Builder as ServerBuilder, Health, Listener, Server, StartError};
 use crate::service::Service;
 use crate::store::sqlite::Database;
 use sweeper::Sweeper;
@@ -100,6 +100,8 @@ impl Builder {
     /// taken.
     pub fn start(self) -> Result<Proxy, StartError> {
         let address = self.config.validate()?;
+        // First of all: a second server must not touch the database before it finds out.
+        let listener = Listener::bind(address)?;
         let opened = stores::open(&self.schema, &self.config)?;
         let table = Table::of(&self.schema);
         let options = stores::keyvalue_options(&self.config, &self.schema, &opened);
@@ -115,7 +117,7 @@ impl Builder {
         for service in self.services {
             server = server.service(service);
         }
-        let server = server.start(address)?;
+        let server = server.start_on(listener)?;
         let sweeper = Sweeper::start(&opened)?;
         Ok(Proxy { server, sweeper, database: opened.database, table })
     }

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use health::Health;
-pub use listener::StartError;
+pub use listener::{Listener, StartError};
 pub use unknown::UnknownFields;
 
 use crate::config;
@@ -95,13 +95,21 @@ impl Builder {
     /// # Errors
     ///
     /// Where the address cannot be listened on, or a descriptor set is broken.
-    pub fn start(mut self, address: SocketAddr) -> Result<Server, StartError> {
+    pub fn start(self, address: SocketAddr) -> Result<Server, StartError> {
+        self.start_on(Listener::bind(address)?)
+    }
+
+    /// Serves on an address that was bound before, on threads of its own.
+    ///
+    /// # Errors
+    ///
+    /// Where a descriptor set is broken.
+    pub fn start_on(mut self, listener: Listener) -> Result<Server, StartError> {
         self.descriptor_sets.push(tonic_health::pb::FILE_DESCRIPTOR_SET);
         let health = Health::default();
         let front = Arc::new(self.front(&health)?);
         let drain = Arc::new(Drain::default());
-        let listener = listener::bind(address)?;
-        let address = listener.local_addr().map_err(|error| StartError::listen(address, &error))?;
+        let address = listener.address();
         let plan = listener::Plan {
             threads: self.threads(),
             max_connections: self.config.max_connections,

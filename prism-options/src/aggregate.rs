@@ -58,6 +58,16 @@ pub(crate) fn entries(
     Some(parser.found)
 }
 
+/// The place in an option's statement of what a compiler found at `offset` of the aggregate's
+/// tokens, which it had joined by spaces: bytes of the statement.
+pub fn place_of_token(statement: &str, tokens: &str, offset: usize) -> Option<Range<usize>> {
+    let index = Lexer::new(tokens).position(|token| token.range.end > offset)?;
+    let mut lexer = Lexer::new(statement);
+    lexer.by_ref().find(|token| token.kind == TokenKind::Symbol('='))?;
+    lexer.by_ref().find(|token| matches!(token.kind, TokenKind::Symbol('{' | '<')))?;
+    lexer.nth(index).map(|token| token.range)
+}
+
 struct Parser<'a> {
     lexer: Lexer<'a>,
     base: usize,

@@ -24,6 +24,7 @@ mod standard;
 #[path = "generated/prism.rs"]
 pub mod spec;
 
+pub use aggregate::place_of_token;
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
 pub use option_set::OptionSet;
 pub use reader::{Element, Reader};

@@ -22,7 +22,8 @@ struct Place {
 }
 
 impl<T> OptionSet<T> {
-    pub(crate) fn new(value: T, span: Span) -> Self {
+    /// An annotation of which only the place is known: that of the element where there is none.
+    pub fn new(value: T, span: Span) -> Self {
         OptionSet { value, span, places: BTreeMap::new() }
     }
 
@@ -31,11 +32,13 @@ impl<T> OptionSet<T> {
     }
 
     /// The place of a value, by field names from the annotation: `backend`,
-    /// `indexes[1].fields[0]`. Where that is not known the place of what holds it.
+    /// `indexes[1].fields[0]`. Where that is not known the place of its first part that is set,
+    /// else of what holds it.
     pub fn span(&self, path: &str) -> &Span {
         let mut path = path;
         loop {
-            if let Some(place) = self.places.get(path) {
+            let below = self.places.range(path.to_owned()..).next();
+            if let Some((_, place)) = below.filter(|(found, _)| is_within(found, path)) {
                 return &place.span;
             }
             match path.rfind(['.', '[']) {
@@ -57,4 +60,9 @@ impl<T> OptionSet<T> {
             .filter(|(_, place)| place.unspecified)
             .map(|(path, place)| (path.as_str(), &place.span))
     }
+}
+
+/// Whether a path is another one, or leads into it.
+fn is_within(path: &str, outer: &str) -> bool {
+    path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }

@@ -4,7 +4,6 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::Config;
@@ -77,7 +76,7 @@ impl Sources {
         for (flag, path, value) in &self.flags {
             assign(&mut settings, &path.split('.').collect::<Vec<_>>(), value, flag)?;
         }
-        read(settings).map_err(|error| ConfigError::new(describe(&error.to_string())))
+        read(&settings).map_err(|error| ConfigError::new(describe(&error)))
     }
 
     fn file_text(&self) -> Result<Option<(PathBuf, String)>, ConfigError> {
@@ -98,27 +97,19 @@ fn parse_file(path: &Path, text: &str) -> Result<Value, ConfigError> {
         return Ok(Value::Object(Map::new()));
     }
     let place = |error: serde_saphyr::Error| {
-        let error = error.without_snippet();
-        let at = match error.location() {
+        let at = match error.without_snippet().location() {
             Some(at) => format!("{}:{}:{}", path.display(), at.line(), at.column()),
             None => path.display().to_string(),
         };
-        ConfigError::new(format!("{at}: {}", describe(&message_of(error))))
+        ConfigError::new(format!("{at}: {}", describe(&error)))
     };
     serde_saphyr::from_str::<Config>(text).map_err(place)?;
     serde_saphyr::from_str(text).map_err(place)
 }
 
-/// The first line of an error, without the place, which is said elsewhere.
-fn message_of(error: &serde_saphyr::Error) -> String {
-    let text = error.to_string();
-    let line = text.lines().next().unwrap_or_default();
-    let line = line.split(" at line ").next().unwrap_or(line);
-    line.trim_start_matches("error: ").to_owned()
-}
-
-fn read(settings: Value) -> Result<Config, serde_json::Error> {
-    Config::deserialize(settings)
+/// Reads merged settings by the rules that hold in a file: JSON is YAML.
+fn read(settings: &Value) -> Result<Config, serde_saphyr::Error> {
+    serde_saphyr::from_str(&settings.to_string())
 }
 
 /// Sets one setting. The text is taken for YAML where that fits the setting, and as it is else.
@@ -128,30 +119,21 @@ fn assign(
     text: &str,
     source: &str,
 ) -> Result<(), ConfigError> {
-    let typed = serde_saphyr::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
     let plain = Value::String(text.to_owned());
-    let mut failure = None;
+    let typed = serde_saphyr::from_str(text).unwrap_or_else(|_| plain.clone());
+    let mut failure = String::new();
     for value in [plain, typed] {
         let mut changed = settings.clone();
         place(&mut changed, path, value);
-        match read(changed.clone()) {
+        match read(&changed) {
             Ok(_) => {
                 *settings = changed;
                 return Ok(());
             }
-            Err(error) => failure = Some(error.to_string()),
+            Err(error) => failure = describe(&error),
         }
     }
-    let failure = failure.unwrap_or_default();
-    // What the value is stays out: it may be a secret.
-    let what = match failure.split_once(": ") {
-        Some((kind, rest)) if kind.starts_with("invalid") => match rest.rsplit_once("expected ") {
-            Some((_, expected)) => format!("expected {expected}"),
-            None => kind.to_owned(),
-        },
-        _ => describe(&failure),
-    };
-    Err(ConfigError::new(format!("{source}: {what}")))
+    Err(ConfigError::new(format!("{source}: {failure}")))
 }
 
 fn place(settings: &mut Value, path: &[&str], value: Value) {
@@ -168,17 +150,29 @@ fn place(settings: &mut Value, path: &[&str], value: Value) {
     }
 }
 
-/// Adds the likely name to serde's complaint about an unknown one.
-fn describe(message: &str) -> String {
-    let mut names = message.split('`').skip(1).step_by(2);
-    if !message.starts_with("unknown field") && !message.starts_with("unknown variant") {
-        return message.to_owned();
+/// What is wrong, in one line and without the value, which may be a secret.
+fn describe(error: &serde_saphyr::Error) -> String {
+    use serde_saphyr::Error;
+    match error.without_snippet() {
+        Error::SerdeUnknownField { field, expected, .. } => unknown("setting", field, expected),
+        Error::SerdeUnknownVariant { variant, expected, .. } => unknown("value", variant, expected),
+        Error::SerdeInvalidType { expected, .. } | Error::SerdeInvalidValue { expected, .. } => {
+            format!("expected {expected}")
+        }
+        // All numbers are counts.
+        Error::InvalidScalar { .. } => "expected a whole number".to_owned(),
+        Error::DuplicateMappingKey { .. } => "the setting is there twice".to_owned(),
+        other => {
+            let text = other.to_string();
+            let line = text.lines().next().unwrap_or_default();
+            line.split(" at line ").next().unwrap_or(line).trim_start_matches("error: ").to_owned()
+        }
     }
-    let Some(wrong) = names.next() else { return message.to_owned() };
-    let candidates: Vec<&str> = names.collect();
-    let kind = if message.starts_with("unknown field") { "setting" } else { "value" };
-    match closest(wrong, candidates.iter().copied()) {
-        Some(near) => format!("unknown {kind} `{wrong}`; did you mean `{near}`?"),
-        None => format!("unknown {kind} `{wrong}`; known are {}", candidates.join(", ")),
+}
+
+fn unknown(kind: &str, name: &str, known: &[&str]) -> String {
+    match closest(name, known.iter().copied()) {
+        Some(near) => format!("unknown {kind} `{name}`; did you mean `{near}`?"),
+        None => format!("unknown {kind} `{name}`; known are {}", known.join(", ")),
     }
 }

@@ -63,6 +63,7 @@ pub fn main(schema: Schema) -> ExitCode {
 fn run(schema: Schema, flags: Flags) -> Result<(), StartError> {
     let config = load(flags)?;
     telemetry::init(&config.log)?;
+    let show_table = !telemetry::is_json(config.log.format);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -71,7 +72,7 @@ fn run(schema: Schema, flags: Flags) -> Result<(), StartError> {
         let mut signals = Signals::listen()
             .map_err(|error| StartError::new(format!("cannot listen for signals: {error}")))?;
         let proxy = Proxy::builder(schema).config(config).start()?;
-        tracing::info!(address = %proxy.local_addr(), "serving");
+        announce(&proxy, show_table);
         let signal = signals.next().await;
         tracing::info!(signal, "stopping");
         tokio::select! {
@@ -83,6 +84,17 @@ fn run(schema: Schema, flags: Flags) -> Result<(), StartError> {
         }
         Ok(())
     })
+}
+
+/// Says what is served: as a table for people, in log lines for programs.
+fn announce(proxy: &Proxy, show_table: bool) {
+    if show_table {
+        // Nothing depends on the table being seen.
+        let _ = write!(std::io::stderr(), "{}", proxy.table());
+    } else {
+        proxy.table().log();
+    }
+    tracing::info!(address = %proxy.local_addr(), "serving");
 }
 
 fn load(flags: Flags) -> Result<Config, ConfigError> {

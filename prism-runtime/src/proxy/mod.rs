@@ -5,21 +5,31 @@ mod bound;
 mod command;
 mod schema;
 mod signals;
+mod stores;
+mod sweeper;
 mod table;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::config::{Config, ConfigError};
-use crate::server::{Builder as ServerBuilder, Health, Server, StartError};
+use crate::keyvalue;
+use crate::server::{Builder as ServerBuilder, Health, Listener, Server, StartError};
 use crate::service::Service;
+use crate::store::sqlite::Database;
+use sweeper::Sweeper;
 
 pub use command::main;
 pub use schema::{Migrations, Schema};
+pub use table::{NamespaceRow, ServiceRow, Table};
 
-/// A running proxy. Dropping it begins to stop it; [`Proxy::shutdown`] also waits.
+/// A running proxy. Dropping it stops it, without the time for calls in flight that
+/// [`Proxy::shutdown`] gives; what was acknowledged is stored either way.
 pub struct Proxy {
     server: Server,
+    sweeper: Sweeper,
+    database: Arc<Database>,
+    table: Table,
 }
 
 /// A proxy that is being set up.
@@ -45,9 +55,24 @@ impl Proxy {
         self.server.health()
     }
 
-    /// Stops: calls in flight may end until `server.drain_seconds` have passed.
+    /// Which backend serves which namespace, and who answers which method.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Stops: calls in flight may end until `server.drain_seconds` have passed, then the stores
+    /// are closed.
     pub async fn shutdown(self) {
         self.server.shutdown().await;
+        let Proxy { sweeper, database, .. } = self;
+        // Both wait for threads.
+        let closing = tokio::task::spawn_blocking(move || {
+            drop(sweeper);
+            database.close();
+        });
+        if closing.await.is_err() {
+            tracing::error!("the stores were not closed as they should be");
+        }
     }
 }
 
@@ -75,15 +100,26 @@ impl Builder {
     /// taken.
     pub fn start(self) -> Result<Proxy, StartError> {
         let address = self.config.validate()?;
-        let descriptor_set = self.schema.descriptor_set;
-        let bound = bound::services(self.schema, &self.config)?;
-        let mut server = ServerBuilder::new(self.config.server.clone())
+        // First of all: a second server must not touch the database before it finds out.
+        let listener = Listener::bind(address)?;
+        let opened = stores::open(&self.schema, &self.config)?;
+        let table = Table::of(&self.schema);
+        let options = stores::keyvalue_options(&self.config, &self.schema, &opened);
+        let keyvalue = keyvalue::KeyValue::new(Arc::clone(&opened.keyvalue), options);
+        let mut server = ServerBuilder::new(self.config.server)
             .descriptor_set(crate::proto::FILE_DESCRIPTOR_SET)
-            .descriptor_set(descriptor_set);
-        for service in bound.into_iter().chain(self.services) {
+            .descriptor_set(self.schema.descriptor_set)
+            .stores(Arc::clone(&opened.stores))
+            .service(Arc::new(keyvalue));
+        for service in bound::services(self.schema.services, &opened)? {
             server = server.service(service);
         }
-        Ok(Proxy { server: server.start(address)? })
+        for service in self.services {
+            server = server.service(service);
+        }
+        let server = server.start_on(listener)?;
+        let sweeper = Sweeper::start(&opened)?;
+        Ok(Proxy { server, sweeper, database: opened.database, table })
     }
 }
 

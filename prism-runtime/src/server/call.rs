@@ -14,10 +14,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use hyper::body::Incoming;
 
 use super::body::GrpcBody;
+use super::executor::limit_current;
 use super::router::{Route, Router};
 use super::streaming::Messages;
 use super::unknown::{Tables, UnknownFields};
 use super::{deadline, framing};
+use crate::entity::Stores;
 use crate::error::{Error, Reason, Result};
 use crate::service::{Context, Encoded, MessageStream, Reply};
 use crate::telemetry;
@@ -34,6 +36,7 @@ pub(super) struct Front {
     pub(super) tables: Tables,
     pub(super) unknown_fields: UnknownFields,
     pub(super) max_message_bytes: usize,
+    pub(super) stores: Arc<Stores>,
 }
 
 enum Answer {
@@ -59,7 +62,10 @@ pub(super) async fn handle(
     let timeout = deadline::requested(&parts.headers)
         .map(|requested| deadline::effective(requested, route.timeout));
     let compressed = is_compressed(&parts.headers);
-    let mut context = Context::new(id).with_metadata(parts.headers).with_peer(peer);
+    let mut context = Context::new(id)
+        .with_metadata(parts.headers)
+        .with_peer(peer)
+        .with_stores(Arc::clone(&front.stores));
     let until =
         timeout.as_ref().ok().copied().flatten().and_then(|after| started.checked_add(after));
     if let Some(until) = until {
@@ -73,6 +79,7 @@ pub(super) async fn handle(
         Ok(Some(after)) if after.is_zero() => Err(deadline_passed()),
         Ok(_) => in_time(until, answer(&front, route, context.clone(), &mut body)).await,
     };
+    limit_current(until);
     Ok(respond(result, until, &context, call))
 }
 

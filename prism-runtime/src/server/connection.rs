@@ -3,9 +3,9 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::server::conn::http2;
@@ -52,6 +52,7 @@ pub(super) async fn serve(
     let mut preface = pin!(tokio::time::sleep(PREFACE_TIMEOUT));
     let mut drained = pin!(drain.started());
     let mut waiting_for_preface = true;
+    let mut listening = false;
     let mut told = false;
 
     let outcome = std::future::poll_fn(|cx| {
@@ -61,7 +62,12 @@ pub(super) async fn serve(
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
         }
-        if !told && is_ready(drained.as_mut(), &drain, cx) {
+        // The flag is cheap to look at in every turn; the future only has to learn the task.
+        if !listening {
+            listening = true;
+            let _ = drained.as_mut().poll(cx);
+        }
+        if !told && drain.has_started() {
             told = true;
             if waiting_for_preface {
                 return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
@@ -82,16 +88,6 @@ pub(super) async fn serve(
         // The peer is gone, or gets told why; there is nobody else to tell.
         let _ = tokio::time::timeout(LINGER, flusher.linger()).await;
     }
-}
-
-/// Whether the drain has begun. The flag is cheap to look at in every turn; the future only has
-/// to be polled until it knows the task.
-fn is_ready(
-    future: Pin<&mut impl Future<Output = ()>>,
-    drain: &Drain,
-    cx: &mut Context<'_>,
-) -> bool {
-    drain.has_started() || future.poll(cx).is_ready()
 }
 
 fn builder(max_concurrent_streams: u32) -> http2::Builder<Inline> {

@@ -29,7 +29,7 @@ impl StartError {
         StartError(message.into())
     }
 
-    pub(super) fn listen(address: SocketAddr, error: &io::Error) -> Self {
+    fn listen(address: SocketAddr, error: &io::Error) -> Self {
         let why = match error.kind() {
             io::ErrorKind::AddrInUse => "another process listens there".to_owned(),
             io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
@@ -47,18 +47,39 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// Opens a socket.
-pub(super) fn bind(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
-    let open = || {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        // A restarted server need not wait for its predecessor's connections to time out.
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        Ok(std::net::TcpListener::from(socket))
-    };
-    open().map_err(|error| StartError::listen(address, &error))
+/// An address that is listened on. Connections wait until a server accepts them.
+#[derive(Debug)]
+pub struct Listener {
+    socket: std::net::TcpListener,
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// Listens on an address; port 0 takes a free one.
+    ///
+    /// # Errors
+    ///
+    /// Where another process has it, or it may not be listened on.
+    pub fn bind(address: SocketAddr) -> Result<Self, StartError> {
+        let open = || {
+            let socket =
+                Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+            // A restarted server need not wait for its predecessor's connections to time out.
+            socket.set_reuse_address(true)?;
+            socket.set_nonblocking(true)?;
+            socket.bind(&address.into())?;
+            socket.listen(BACKLOG)?;
+            let socket = std::net::TcpListener::from(socket);
+            let address = socket.local_addr()?;
+            Ok(Listener { socket, address })
+        };
+        open().map_err(|error| StartError::listen(address, &error))
+    }
+
+    /// The address, with the port that was taken.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
 }
 
 /// How the threads of a server are set up.
@@ -73,10 +94,7 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Starts the threads. What is returned turns true when the last of them has ended.
-    pub(super) fn start(
-        self,
-        listener: std::net::TcpListener,
-    ) -> Result<watch::Receiver<bool>, StartError> {
+    pub(super) fn start(self, listener: Listener) -> Result<watch::Receiver<bool>, StartError> {
         let runtime = runtime()?;
         let mut workers = Vec::with_capacity(self.threads);
         for index in 0..self.threads {
@@ -86,7 +104,7 @@ impl Plan {
         thread::Builder::new()
             .name("prism-accept".to_owned())
             .spawn(move || {
-                runtime.block_on(self.accept(listener, &workers));
+                runtime.block_on(self.accept(listener.socket, &workers));
                 for worker in workers {
                     worker.join();
                 }

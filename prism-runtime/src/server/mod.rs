@@ -26,10 +26,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use health::Health;
-pub use listener::StartError;
+pub use listener::{Listener, StartError};
 pub use unknown::UnknownFields;
 
 use crate::config;
+use crate::entity::Stores;
 use crate::service::Service;
 use call::Front;
 use drain::Drain;
@@ -42,6 +43,7 @@ pub struct Builder {
     config: config::Server,
     services: Vec<Arc<dyn Service>>,
     descriptor_sets: Vec<&'static [u8]>,
+    stores: Arc<Stores>,
 }
 
 /// A server that accepts calls. Dropping it begins to stop it, without waiting for the calls in
@@ -56,7 +58,12 @@ pub struct Server {
 impl Builder {
     /// A server with these settings and nothing to serve yet.
     pub fn new(config: config::Server) -> Self {
-        Builder { config, services: Vec::new(), descriptor_sets: Vec::new() }
+        Builder {
+            config,
+            services: Vec::new(),
+            descriptor_sets: Vec::new(),
+            stores: Arc::default(),
+        }
     }
 
     /// Adds a service; it replaces an earlier one of the same name.
@@ -76,18 +83,33 @@ impl Builder {
         self
     }
 
+    /// Sets the entities that handlers reach through their context.
+    #[must_use]
+    pub fn stores(mut self, stores: Arc<Stores>) -> Self {
+        self.stores = stores;
+        self
+    }
+
     /// Listens on `address` and serves, on threads of its own.
     ///
     /// # Errors
     ///
     /// Where the address cannot be listened on, or a descriptor set is broken.
-    pub fn start(mut self, address: SocketAddr) -> Result<Server, StartError> {
+    pub fn start(self, address: SocketAddr) -> Result<Server, StartError> {
+        self.start_on(Listener::bind(address)?)
+    }
+
+    /// Serves on an address that was bound before, on threads of its own.
+    ///
+    /// # Errors
+    ///
+    /// Where a descriptor set is broken.
+    pub fn start_on(mut self, listener: Listener) -> Result<Server, StartError> {
         self.descriptor_sets.push(tonic_health::pb::FILE_DESCRIPTOR_SET);
         let health = Health::default();
         let front = Arc::new(self.front(&health)?);
         let drain = Arc::new(Drain::default());
-        let listener = listener::bind(address)?;
-        let address = listener.local_addr().map_err(|error| StartError::listen(address, &error))?;
+        let address = listener.address();
         let plan = listener::Plan {
             threads: self.threads(),
             max_connections: self.config.max_connections,
@@ -125,6 +147,7 @@ impl Builder {
             tables,
             unknown_fields: self.config.unknown_fields,
             max_message_bytes: self.config.max_message_bytes,
+            stores: Arc::clone(&self.stores),
         })
     }
 }

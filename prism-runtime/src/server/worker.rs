@@ -23,14 +23,14 @@ pub(super) struct Accepted {
 
 /// Handle of an event loop's thread.
 pub(super) struct Worker {
-    connections: mpsc::UnboundedSender<Accepted>,
+    connections: mpsc::Sender<Accepted>,
     thread: JoinHandle<()>,
 }
 
 impl Worker {
     pub(super) fn start(index: usize, plan: &Plan) -> Result<Self, StartError> {
         let runtime = runtime()?;
-        let (connections, accepted) = mpsc::unbounded_channel();
+        let (connections, accepted) = mpsc::channel(plan.max_connections);
         let event_loop = Loop {
             front: Arc::clone(&plan.front),
             drain: Arc::clone(&plan.drain),
@@ -44,11 +44,11 @@ impl Worker {
         Ok(Worker { connections, thread })
     }
 
-    /// Gives the loop a connection. Bounded by `server.max_connections`, so the queue may be
-    /// without a bound of its own.
+    /// Gives the loop a connection. Each has a permit, of which there are as many as places in
+    /// the queue, so there is room.
     pub(super) fn hand_over(&self, accepted: Accepted) {
         // A loop ends before the acceptor only by a panic of its own; the connection then closes.
-        let _ = self.connections.send(accepted);
+        let _ = self.connections.try_send(accepted);
     }
 
     /// Waits until the loop's last connection has ended.
@@ -68,7 +68,7 @@ struct Loop {
 }
 
 impl Loop {
-    async fn run(self, mut accepted: mpsc::UnboundedReceiver<Accepted>) {
+    async fn run(self, mut accepted: mpsc::Receiver<Accepted>) {
         let mut connections = JoinSet::new();
         let serving = async {
             loop {

@@ -4,21 +4,21 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::Result;
 use crate::entity::{Entity, Store, Stores};
+use crate::{Error, Result};
 
 /// What is known of a call. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Context(Arc<Inner>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Inner {
     request_id: String,
     caller: Caller,
     deadline: Option<Instant>,
     metadata: http::HeaderMap,
     peer: Option<SocketAddr>,
-    stores: Arc<Stores>,
+    stores: Option<Arc<Stores>>,
 }
 
 /// Who calls.
@@ -47,7 +47,7 @@ impl Context {
             deadline: None,
             metadata: http::HeaderMap::new(),
             peer: None,
-            stores: Arc::default(),
+            stores: None,
         }))
     }
 
@@ -72,23 +72,12 @@ impl Context {
     /// Sets the entities that the service's own code reaches with [`Context::store`].
     #[must_use]
     pub fn with_stores(self, stores: Arc<Stores>) -> Self {
-        self.with(|inner| inner.stores = stores)
+        self.with(|inner| inner.stores = Some(stores))
     }
 
-    fn with(self, change: impl FnOnce(&mut Inner)) -> Self {
-        let mut inner = match Arc::try_unwrap(self.0) {
-            Ok(inner) => inner,
-            Err(shared) => Inner {
-                request_id: shared.request_id.clone(),
-                caller: shared.caller.clone(),
-                deadline: shared.deadline,
-                metadata: shared.metadata.clone(),
-                peer: shared.peer,
-                stores: Arc::clone(&shared.stores),
-            },
-        };
-        change(&mut inner);
-        Context(Arc::new(inner))
+    fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
     }
 
     /// The id of the call in logs: the caller's `x-request-id`, or one that the server made.
@@ -122,6 +111,9 @@ impl Context {
     ///
     /// INTERNAL where it does not serve the entity.
     pub fn store<E: Entity>(&self) -> Result<Store<E>> {
-        self.0.stores.store(self.caller().identity())
+        match &self.0.stores {
+            Some(stores) => stores.store(self.caller().identity()),
+            None => Err(Error::internal("the call does not come from a proxy with entities")),
+        }
     }
 }

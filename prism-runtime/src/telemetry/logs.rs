@@ -21,16 +21,20 @@ pub fn init(log: &Log) -> Result<(), ConfigError> {
         .map_err(|error| ConfigError::new(format!("{source}: {error}")))?;
     let terminal = std::io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let json = match log.format {
-        LogFormat::Auto => !terminal,
-        LogFormat::Json => true,
-        LogFormat::Text => false,
-    };
     // Fails where there already is a subscriber.
-    let _ = if json {
+    let _ = if is_json(log.format) {
         builder.json().flatten_event(true).try_init()
     } else {
         builder.with_ansi(terminal).try_init()
     };
     Ok(())
+}
+
+/// Whether lines are JSON objects.
+pub(crate) fn is_json(format: LogFormat) -> bool {
+    match format {
+        LogFormat::Auto => !std::io::stderr().is_terminal(),
+        LogFormat::Json => true,
+        LogFormat::Text => false,
+    }
 }

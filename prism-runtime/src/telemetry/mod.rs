@@ -7,3 +7,4 @@ pub mod redact;
 
 pub use ids::new_id;
 pub use logs::init;
+pub(crate) use logs::is_json;

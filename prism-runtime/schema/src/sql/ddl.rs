@@ -24,13 +24,24 @@ pub enum Step {
         name: String,
         /// Table name, not quoted.
         table: String,
-        /// Names of columns, and whether each is descending.
-        columns: Vec<(String, bool)>,
+        /// In index order.
+        columns: Vec<OrderedColumn>,
         /// Whether no two live records may be equal in the columns.
         unique: bool,
         /// Only rows in which this column is NULL are in the index.
         where_null: Option<String>,
     },
+}
+
+/// A column of an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderedColumn {
+    /// Name, not quoted.
+    pub name: String,
+    /// Whether it is reversed.
+    pub descending: bool,
+    /// Whether it may be NULL.
+    pub nullable: bool,
 }
 
 /// A column of a table.
@@ -104,16 +115,17 @@ pub fn create(entity: &Entity) -> Vec<Step> {
 /// The statement that makes an index of an entity. One that is not unique ends with the key, so
 /// that pages follow it without a sort.
 pub fn create_index(entity: &Entity, index: &Index) -> Step {
-    let name = |number: u32| entity.column(number).map(|column| column.name.clone());
-    let mut columns: Vec<(String, bool)> = index
-        .columns
-        .iter()
-        .filter_map(|part| name(part.number).map(|name| (name, part.descending)))
-        .collect();
+    let ordered = |number: u32, descending| {
+        let column = entity.column(number)?;
+        let (name, nullable) = (column.name.clone(), column.nullable());
+        Some(OrderedColumn { name, descending, nullable })
+    };
+    let mut columns: Vec<OrderedColumn> =
+        index.columns.iter().filter_map(|part| ordered(part.number, part.descending)).collect();
     if !index.unique {
         let in_index = |number: &u32| index.columns.iter().any(|part| part.number == *number);
         let rest = entity.key.iter().filter(|number| !in_index(number));
-        columns.extend(rest.filter_map(|number| name(*number)).map(|name| (name, false)));
+        columns.extend(rest.filter_map(|number| ordered(*number, false)));
     }
     let deleted = entity.managed(Managed::DeleteTime).filter(|_| index.unique);
     Step::CreateIndex {
@@ -187,7 +199,9 @@ impl Step {
                 let unique = if *unique { "UNIQUE " } else { "" };
                 let columns: Vec<String> = columns
                     .iter()
-                    .map(|(name, descending)| quote(name) + dialect.direction(*descending))
+                    .map(|column| {
+                        quote(&column.name) + dialect.direction(column.descending, column.nullable)
+                    })
                     .collect();
                 let mut sql = format!(
                     "CREATE {unique}INDEX {} ON {} ({})",

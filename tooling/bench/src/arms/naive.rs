@@ -5,32 +5,28 @@ use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
 
-use prism_runtime::proto::keyvalue::v1::{
-    GetRequest, GetResponse, Item, PutRequest, PutResponse,
-};
+use prism_runtime::proto::keyvalue::v1::{GetRequest, GetResponse, Item, PutRequest, PutResponse};
 use sqlx::SqlitePool;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tonic::body::Body;
 use tonic::{Request, Response, Status};
 
 use super::stock::{self, Methods};
 use super::{GET, PUT};
+use crate::calls;
 
 /// Connections of the pool.
 const POOL: u32 = 4;
 
-/// Serves a table of its own in `directory`.
-pub fn serve(directory: &Path) -> Result<(), Box<dyn Error>> {
+/// Serves a table of its own in `directory`, filled in one transaction: one for each row would
+/// take longer than the benchmark.
+pub fn serve(directory: &Path, rows: u32, payload: usize) -> Result<(), Box<dyn Error>> {
     let options = SqliteConnectOptions::new()
         .filename(directory.join("naive.db"))
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full);
-    // The pool's own runtime: its connections live on threads of theirs, whatever awaits them.
-    let setup = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let pool = setup.block_on(async {
+    stock::serve(async {
         let pool = SqlitePoolOptions::new().max_connections(POOL).connect_with(options).await?;
         sqlx::query(
             "CREATE TABLE IF NOT EXISTS items (
@@ -40,9 +36,17 @@ pub fn serve(directory: &Path) -> Result<(), Box<dyn Error>> {
         )
         .execute(&pool)
         .await?;
-        Ok::<_, sqlx::Error>(pool)
-    })?;
-    stock::serve(KeyValue(pool))
+        let mut filling = pool.begin().await?;
+        for row in 0..u64::from(rows) {
+            sqlx::query("INSERT OR REPLACE INTO items VALUES ('bench', ?1, 'profile', ?2)")
+                .bind(calls::id(row))
+                .bind(calls::value(row, payload))
+                .execute(&mut *filling)
+                .await?;
+        }
+        filling.commit().await?;
+        Ok(KeyValue(pool))
+    })
 }
 
 #[derive(Clone)]
@@ -67,17 +71,15 @@ async fn get(
     request: Request<GetRequest>,
 ) -> Result<Response<GetResponse>, Status> {
     let request = request.into_inner();
-    let rows: Vec<(Vec<u8>, Vec<u8>)> =
-        sqlx::query_as("SELECT key, value FROM items WHERE namespace = ?1 AND id = ?2 ORDER BY key")
-            .bind(request.namespace)
-            .bind(request.id)
-            .fetch_all(&pool)
-            .await
-            .map_err(|error| Status::internal(error.to_string()))?;
-    let items = rows
-        .into_iter()
-        .map(|(key, value)| Item { key: key.into(), value: value.into(), metadata: None })
-        .collect();
+    let rows: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as(
+        "SELECT key, value FROM items WHERE namespace = ?1 AND id = ?2 ORDER BY key",
+    )
+    .bind(request.namespace)
+    .bind(request.id)
+    .fetch_all(&pool)
+    .await
+    .map_err(|error| Status::internal(error.to_string()))?;
+    let items = rows.into_iter().map(|(key, value)| Item { key, value, metadata: None }).collect();
     Ok(Response::new(GetResponse { items, ..GetResponse::default() }))
 }
 
@@ -90,8 +92,8 @@ async fn put(
         sqlx::query("INSERT OR REPLACE INTO items VALUES (?1, ?2, ?3, ?4)")
             .bind(&request.namespace)
             .bind(&request.id)
-            .bind(item.key.to_vec())
-            .bind(item.value.to_vec())
+            .bind(item.key)
+            .bind(item.value)
             .execute(&pool)
             .await
             .map_err(|error| Status::internal(error.to_string()))?;

@@ -89,7 +89,8 @@ impl Server {
             if Instant::now() > deadline {
                 self.child.kill().unwrap();
             }
-            thread::sleep(Duration::from_millis(5));
+            // Another process: there is nothing to await.
+            thread::park_timeout(Duration::from_millis(5));
         }
         let code = self.child.wait().unwrap().code();
         (code, self.log.join().unwrap())

@@ -150,11 +150,13 @@ impl Table {
 
     /// All of them as of one moment.
     fn batch_get(&self, connection: &Connection, keys: &[Key], view: View) -> Result<Vec<Record>> {
-        let transaction = connection.unchecked_transaction()?;
+        // The reads of one tick of an event loop may share a transaction already.
+        let own = connection.is_autocommit().then(|| connection.unchecked_transaction());
+        let own = own.transpose()?;
         let mut found = Vec::with_capacity(keys.len());
         let mut bytes = 0;
         for key in keys {
-            if let Some(record) = self.get(&transaction, key, view)? {
+            if let Some(record) = self.get(connection, key, view)? {
                 bytes += payload_bytes(&self.layout, &record);
                 found.push(record);
             }
@@ -162,7 +164,9 @@ impl Table {
                 break;
             }
         }
-        transaction.finish()?;
+        if let Some(own) = own {
+            own.finish()?;
+        }
         Ok(found)
     }
 

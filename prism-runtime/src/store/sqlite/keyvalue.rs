@@ -105,7 +105,10 @@ impl KeyValueStore for KeyValue {
     }
 
     fn put(&self, put: RecordPut) -> StoreFuture<()> {
-        self.database.write(move |connection| Write::new(connection, &put.target).put(&put))
+        let bytes = put.items.iter().map(|item| item.key.len() + item.value.len()).sum::<usize>();
+        self.database.write_sized(bytes as u64, move |connection| {
+            Write::new(connection, &put.target).put(&put)
+        })
     }
 
     fn delete(&self, delete: RecordDelete) -> StoreFuture<Option<u64>> {
@@ -120,7 +123,11 @@ impl KeyValueStore for KeyValue {
     }
 
     fn swap(&self, swap: ItemSwap) -> StoreFuture<SwapOutcome> {
-        self.database.write(move |connection| Write::new(connection, &swap.target).swap(&swap))
+        let length = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
+        let bytes = length(&swap.expected) + length(&swap.new);
+        self.database.write_sized(bytes as u64, move |connection| {
+            Write::new(connection, &swap.target).swap(&swap)
+        })
     }
 
     fn sweep(&self, before: i64, limit: u32) -> StoreFuture<u64> {

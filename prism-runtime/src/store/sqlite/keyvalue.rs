@@ -388,6 +388,20 @@ mod tests {
     use crate::store::sqlite::Options;
 
     #[test]
+    fn a_statement_is_planned_once_whatever_is_bound_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&Options::new(folder.path().join("test.db"))).unwrap();
+        let planned_again = database.read(|connection| {
+            let mut statement = connection.prepare(RECORD)?;
+            for (key, limit) in [(b"a", 1), (b"b", 2), (b"c", 3)] {
+                statement.query(params!["test", "1", key, limit])?.next()?;
+            }
+            Ok(statement.get_status(rusqlite::StatementStatus::RePrepare))
+        });
+        assert_eq!(planned_again.unwrap(), 0);
+    }
+
+    #[test]
     fn every_statement_seeks_in_an_index_and_none_sorts() {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::open(&Options::new(folder.path().join("test.db"))).unwrap();

@@ -11,6 +11,18 @@ pub struct Span {
     /// Bytes of the file's text. Empty where only the file is known, or where the text is not at
     /// hand (descriptor sets).
     pub range: Range<usize>,
+    /// Line of the start, from 1; 0 where only the file is known.
+    pub line: u32,
+    /// Column of the start, from 1, in characters; in the unit of the compiler where the text is
+    /// not at hand. 0 where only the file is known.
+    pub column: u32,
+}
+
+impl Span {
+    /// A file as a whole.
+    pub fn file(name: &str) -> Self {
+        Span { file: name.into(), ..Span::default() }
+    }
 }
 
 impl PartialEq for Span {

@@ -1,5 +1,6 @@
 //! The data proxy's runtime: the gRPC server, policies and stores that generated code plugs into.
 
+pub mod client;
 pub mod clock;
 #[doc(hidden)]
 pub mod codegen;
@@ -20,3 +21,12 @@ pub mod telemetry;
 
 pub use error::{Code, Error, Reason, Result, Violation};
 pub use prism_schema as schema;
+pub use proxy::{Proxy, Schema, main};
+
+/// Includes what `prism_codegen::configure().compile(…)` generated in `build.rs`.
+#[macro_export]
+macro_rules! include_schema {
+    () => {
+        include!(concat!(env!("OUT_DIR"), "/prism.rs"));
+    };
+}

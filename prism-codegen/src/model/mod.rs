@@ -50,12 +50,31 @@ pub struct Entity {
     pub schema: prism_schema::Entity,
     /// The message's name in its file.
     pub span: Span,
+    /// The annotation's `namespace`.
+    pub namespace_span: Span,
+    /// The annotation's `table`, or its `namespace` where the table is named after it.
+    pub table_span: Span,
+    /// Where each of `schema.indexes` is declared.
+    pub index_spans: Vec<Span>,
+    /// What the generator alone knows of each of `schema.columns`.
+    pub fields: Vec<Field>,
     /// The `.proto` file.
     pub file: String,
     /// The team that answers for the data; empty where not given.
     pub owner: String,
     /// Field names that the message has `reserved`, and numbers as inclusive ranges.
     pub reserved: Reserved,
+}
+
+/// A stored field, beside its column.
+#[derive(Clone, Debug)]
+pub struct Field {
+    /// Field number.
+    pub number: u32,
+    /// The field's name in its file.
+    pub span: Span,
+    /// The class of personal data, in lower case: `email`.
+    pub pii: Option<String>,
 }
 
 /// `reserved` lines of a message.
@@ -86,4 +105,15 @@ pub struct Service {
     pub method_comments: Vec<String>,
     /// Whether each method is marked `deprecated`, in the order of `schema.methods`.
     pub deprecated: Vec<bool>,
+    /// Places of each method, in the order of `schema.methods`.
+    pub method_spans: Vec<MethodSpans>,
+}
+
+/// Places of an RPC.
+#[derive(Clone, Debug, Default)]
+pub struct MethodSpans {
+    /// Its name.
+    pub name: Span,
+    /// Each of the binding's request fields, in their order.
+    pub request: Vec<Span>,
 }

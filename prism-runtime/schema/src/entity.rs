@@ -249,3 +249,9 @@ pub enum Backend {
     /// PostgreSQL.
     Postgres,
 }
+
+/// What the members of a oneof add to the entity that has it. Derived, on the oneof's enum.
+pub trait Members {
+    /// One for each member.
+    fn columns() -> Vec<Column>;
+}

@@ -15,7 +15,8 @@ pub mod sql;
 pub mod value;
 
 pub use entity::{
-    Access, Backend, Cardinality, Column, Entity, FieldType, Index, IndexColumn, Managed, Storage,
+    Access, Backend, Cardinality, Column, Entity, FieldType, Index, IndexColumn, Managed, Members,
+    Storage,
 };
 pub use service::{Binding, Method, Operation, Permission, RequestField, Response, Role, Service};
 pub use value::Value;

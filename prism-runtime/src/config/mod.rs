@@ -1,1 +1,165 @@
-//! Configuration: `prism.yaml`, environment variables and flags.
+//! The settings of a proxy: `prism.yaml`, environment variables and flags.
+//!
+//! Every setting has a default, so that a proxy runs without any: SQLite at `./prism.db`, on
+//! loopback. An unknown or wrong setting is an error that says where it stands.
+
+mod load;
+mod secret;
+mod suggest;
+mod validate;
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+pub use crate::server::UnknownFields;
+pub use load::{ConfigError, Sources};
+pub use secret::Secret;
+
+/// Everything that can be set.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The gRPC server.
+    pub server: Server,
+    /// Path of the SQLite file, also as `sqlite:path`. `sqlite::memory:` is not accepted: use
+    /// `BACKEND_MEMORY` in the schema.
+    pub database: String,
+    /// The key-value API.
+    pub keyvalue: KeyValue,
+    /// Who may call.
+    pub auth: Auth,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// `server`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Address and port, `127.0.0.1:8980`. Port 0 takes a free one.
+    pub listen: String,
+    /// Event loops; 0: one for each core.
+    pub threads: usize,
+    /// Longest request message, in bytes.
+    pub max_message_bytes: usize,
+    /// Open connections. More wait in the kernel's backlog.
+    pub max_connections: usize,
+    /// Calls in flight on one connection.
+    pub max_concurrent_streams: u32,
+    /// A call may take this long where neither method nor service says it.
+    pub default_timeout_ms: u64,
+    /// How long calls in flight may take to end when the server stops.
+    pub drain_seconds: u64,
+    /// What happens to fields of requests that the schema does not know.
+    pub unknown_fields: UnknownFields,
+    /// Keys that seal page tokens, the same for all proxies: base64 of 32 bytes each. The first
+    /// one seals, all of them open. Empty: a random one, on loopback only.
+    pub token_keys: Vec<Secret>,
+}
+
+/// `keyvalue`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KeyValue {
+    /// The namespaces that are served. Absent: any.
+    pub namespaces: Option<Vec<String>>,
+    /// How many undeclared namespaces may come into being.
+    pub max_namespaces: usize,
+    /// How long deletes are remembered, and how old a priority token may be.
+    pub tombstone_hours: u32,
+    /// How far a priority token may be ahead of the server's clock.
+    pub max_clock_skew_seconds: u32,
+}
+
+/// `auth`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auth {
+    /// Absent: no authentication, on loopback only.
+    pub mode: Option<AuthMode>,
+}
+
+/// `auth.mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthMode {
+    /// Every caller may do everything, on any address.
+    Insecure,
+}
+
+/// `log`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// A filter in the syntax of `RUST_LOG`, which overrides it: `info`, `prism=debug`.
+    pub level: String,
+    /// Layout of the lines.
+    pub format: LogFormat,
+}
+
+/// `log.format`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// Readable on a terminal, JSON elsewhere.
+    #[default]
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            server: Server::default(),
+            database: "./prism.db".to_owned(),
+            keyvalue: KeyValue::default(),
+            auth: Auth::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Server {
+            listen: "127.0.0.1:8980".to_owned(),
+            threads: 0,
+            max_message_bytes: 4 * 1024 * 1024,
+            max_connections: 10_000,
+            max_concurrent_streams: 256,
+            default_timeout_ms: 30_000,
+            drain_seconds: 30,
+            unknown_fields: UnknownFields::Refuse,
+            token_keys: Vec::new(),
+        }
+    }
+}
+
+impl Default for KeyValue {
+    fn default() -> Self {
+        KeyValue {
+            namespaces: None,
+            max_namespaces: 10_000,
+            tombstone_hours: 24,
+            max_clock_skew_seconds: 60,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Log { level: "info".to_owned(), format: LogFormat::Auto }
+    }
+}
+
+impl Config {
+    /// Path of the SQLite file.
+    pub fn database_path(&self) -> PathBuf {
+        let path = self.database.strip_prefix("sqlite:").unwrap_or(&self.database);
+        PathBuf::from(path.strip_prefix("//").unwrap_or(path))
+    }
+}

@@ -1,1 +1,186 @@
-//! The gRPC server: sockets, HTTP/2, framing, routing, health, reflection, lifecycle.
+//! The gRPC server: sockets, event loops, HTTP/2, framing, routing and policies.
+//!
+//! One thread accepts connections and hands them out in turn to event loops, one for each core,
+//! each with a runtime of its own. A connection stays on its loop, and a call that can be
+//! answered at once is answered where it was read.
+
+mod body;
+mod call;
+mod connection;
+mod deadline;
+mod drain;
+mod executor;
+mod foreign;
+mod framing;
+mod health;
+mod io;
+mod listener;
+mod reflection;
+mod router;
+mod streaming;
+mod unknown;
+mod worker;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use health::Health;
+pub use listener::{Listener, StartError};
+pub use unknown::UnknownFields;
+
+use crate::config;
+use crate::entity::Stores;
+use crate::service::Service;
+use call::Front;
+use drain::Drain;
+use foreign::Foreign;
+use router::{DefaultTimeout, Router};
+use unknown::Tables;
+
+/// What a server is to serve.
+pub struct Builder {
+    config: config::Server,
+    services: Vec<Arc<dyn Service>>,
+    descriptor_sets: Vec<&'static [u8]>,
+    stores: Arc<Stores>,
+}
+
+/// A server that accepts calls. Dropping it begins to stop it, without waiting for the calls in
+/// flight; see [`Server::shutdown`].
+pub struct Server {
+    address: SocketAddr,
+    health: Health,
+    drain: Arc<Drain>,
+    stopped: tokio::sync::watch::Receiver<bool>,
+}
+
+impl Builder {
+    /// A server with these settings and nothing to serve yet.
+    pub fn new(config: config::Server) -> Self {
+        Builder {
+            config,
+            services: Vec::new(),
+            descriptor_sets: Vec::new(),
+            stores: Arc::default(),
+        }
+    }
+
+    /// Adds a service; it replaces an earlier one of the same name.
+    #[must_use]
+    pub fn service(mut self, service: Arc<dyn Service>) -> Self {
+        let name = &service.descriptor().name;
+        self.services.retain(|earlier| earlier.descriptor().name != *name);
+        self.services.push(service);
+        self
+    }
+
+    /// Adds an encoded `FileDescriptorSet`: what reflection shows, and what requests are checked
+    /// against. A request whose message is in none of them is not checked.
+    #[must_use]
+    pub fn descriptor_set(mut self, set: &'static [u8]) -> Self {
+        self.descriptor_sets.push(set);
+        self
+    }
+
+    /// Sets the entities that handlers reach through their context.
+    #[must_use]
+    pub fn stores(mut self, stores: Arc<Stores>) -> Self {
+        self.stores = stores;
+        self
+    }
+
+    /// Listens on `address` and serves, on threads of its own.
+    ///
+    /// # Errors
+    ///
+    /// Where the address cannot be listened on, or a descriptor set is broken.
+    pub fn start(self, address: SocketAddr) -> Result<Server, StartError> {
+        self.start_on(Listener::bind(address)?)
+    }
+
+    /// Serves on an address that was bound before, on threads of its own.
+    ///
+    /// # Errors
+    ///
+    /// Where a descriptor set is broken.
+    pub fn start_on(mut self, listener: Listener) -> Result<Server, StartError> {
+        self.descriptor_sets.push(tonic_health::pb::FILE_DESCRIPTOR_SET);
+        let health = Health::default();
+        let front = Arc::new(self.front(&health)?);
+        let drain = Arc::new(Drain::default());
+        let address = listener.address();
+        let plan = listener::Plan {
+            threads: self.threads(),
+            max_connections: self.config.max_connections,
+            max_concurrent_streams: self.config.max_concurrent_streams,
+            drain_limit: Duration::from_secs(self.config.drain_seconds),
+            front,
+            drain: Arc::clone(&drain),
+        };
+        let stopped = plan.start(listener)?;
+        Ok(Server { address, health, drain, stopped })
+    }
+
+    fn threads(&self) -> usize {
+        match self.config.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        }
+    }
+
+    fn front(&self, health: &Health) -> Result<Front, StartError> {
+        let tables = Tables::new(&self.descriptor_sets).map_err(StartError::new)?;
+        let mut router = Router::default();
+        let default = DefaultTimeout::After(Duration::from_millis(self.config.default_timeout_ms));
+        for service in &self.services {
+            health.set_serving(&service.descriptor().name);
+            router.add(Arc::clone(service), default, &tables);
+        }
+        router.add(Arc::new(health.service()), DefaultTimeout::Never, &tables);
+        for (name, service) in reflection::services(&self.descriptor_sets)? {
+            health.set_serving(name);
+            router.add_foreign(name, service);
+        }
+        Ok(Front {
+            router,
+            tables,
+            unknown_fields: self.config.unknown_fields,
+            max_message_bytes: self.config.max_message_bytes,
+            stores: Arc::clone(&self.stores),
+        })
+    }
+}
+
+impl Server {
+    /// Where the server listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What the health service answers.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Stops: health turns to NOT_SERVING, no connection is accepted any more, and those that are
+    /// open are told to go away. Done when the last call has ended, or `server.drain_seconds`
+    /// have passed and the rest was cut off.
+    pub async fn shutdown(&self) {
+        self.begin_shutdown();
+        let mut stopped = self.stopped.clone();
+        // The sender is only dropped without a word where the acceptor panicked: stopped, too.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    }
+
+    fn begin_shutdown(&self) {
+        self.health.stop();
+        self.drain.start();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.begin_shutdown();
+    }
+}

@@ -4,17 +4,21 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::entity::{Entity, Store, Stores};
+use crate::{Error, Result};
+
 /// What is known of a call. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Context(Arc<Inner>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Inner {
     request_id: String,
     caller: Caller,
     deadline: Option<Instant>,
     metadata: http::HeaderMap,
     peer: Option<SocketAddr>,
+    stores: Option<Arc<Stores>>,
 }
 
 /// Who calls.
@@ -43,6 +47,7 @@ impl Context {
             deadline: None,
             metadata: http::HeaderMap::new(),
             peer: None,
+            stores: None,
         }))
     }
 
@@ -64,19 +69,15 @@ impl Context {
         self.with(|inner| inner.peer = Some(peer))
     }
 
-    fn with(self, change: impl FnOnce(&mut Inner)) -> Self {
-        let mut inner = match Arc::try_unwrap(self.0) {
-            Ok(inner) => inner,
-            Err(shared) => Inner {
-                request_id: shared.request_id.clone(),
-                caller: shared.caller.clone(),
-                deadline: shared.deadline,
-                metadata: shared.metadata.clone(),
-                peer: shared.peer,
-            },
-        };
-        change(&mut inner);
-        Context(Arc::new(inner))
+    /// Sets the entities that the service's own code reaches with [`Context::store`].
+    #[must_use]
+    pub fn with_stores(self, stores: Arc<Stores>) -> Self {
+        self.with(|inner| inner.stores = Some(stores))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
     }
 
     /// The id of the call in logs: the caller's `x-request-id`, or one that the server made.
@@ -102,5 +103,17 @@ impl Context {
     /// The address that the call came from; none where it did not come over a socket.
     pub fn peer(&self) -> Option<SocketAddr> {
         self.0.peer
+    }
+
+    /// The records of an entity that the proxy serves.
+    ///
+    /// # Errors
+    ///
+    /// INTERNAL where it does not serve the entity.
+    pub fn store<E: Entity>(&self) -> Result<Store<E>> {
+        match &self.0.stores {
+            Some(stores) => stores.store(self.caller().identity()),
+            None => Err(Error::internal("the call does not come from a proxy with entities")),
+        }
     }
 }

@@ -1,1 +1,132 @@
 //! What a store does for entities.
+//!
+//! A store is opened for one entity. It finds records and carries out decisions; what a call
+//! means is in [`crate::entity::decide`].
+
+use std::sync::Arc;
+
+use super::StoreFuture;
+use crate::Result;
+use crate::entity::decide::{Command, RequestId};
+use crate::entity::layout::Layout;
+use crate::entity::record::{Key, Record};
+use crate::schema::Value;
+use crate::schema::plan::Comparison;
+use crate::schema::sql::Visibility;
+
+/// Opens entities on one backend.
+pub trait EntityBackend: Send + Sync + 'static {
+    /// A store for an entity whose table is there.
+    ///
+    /// # Errors
+    ///
+    /// Where the backend cannot serve the entity.
+    fn open(&self, layout: Arc<Layout>) -> Result<Arc<dyn EntityStore>>;
+}
+
+/// The records of one entity.
+///
+/// Every write is one transaction: the row under the command's key is read, whatever its state,
+/// [`decide`](crate::entity::decide::decide) says what becomes of it, and that is written. Its
+/// answer comes once the write is durable.
+pub trait EntityStore: Send + Sync + 'static {
+    /// The record with a key, where the view sees it.
+    fn get(&self, key: Key, view: View) -> StoreFuture<Option<Record>>;
+
+    /// The records with these keys that the view sees, in the order of the keys, which are
+    /// distinct. At most [`BATCH_BYTES`] of values are read beyond the first record: what
+    /// is over that is an error for the caller anyway.
+    fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Vec<Record>>;
+
+    /// A page of records.
+    fn list(&self, query: ListQuery) -> StoreFuture<Page>;
+
+    /// Reads, decides and writes. Answers with the record after the write or, where it was
+    /// removed, before it; none where there was nothing to do.
+    ///
+    /// Where a unique index refuses the write, the row in its way is looked at: one that has
+    /// expired is removed and the write made again, any other is
+    /// [`unique_violation`](crate::entity::decide::unique_violation).
+    fn write(&self, write: Write) -> StoreFuture<Option<Record>>;
+
+    /// Removes at most `limit` expired records, and as many request ids that are not remembered
+    /// any longer. Answers with how many were removed.
+    fn sweep(&self, now_micros: i64, limit: usize) -> StoreFuture<usize>;
+}
+
+/// Bytes of text and blobs after which a batch or a page needs no more records.
+pub const BATCH_BYTES: usize = 1 << 20;
+
+/// Which records a read sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct View {
+    /// Whether deleted ones are among them.
+    pub visibility: Visibility,
+    /// The time of the call, in microseconds since the Unix epoch.
+    pub now_micros: i64,
+}
+
+/// A page to read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListQuery {
+    /// All of them hold.
+    pub conditions: Vec<Filter>,
+    /// The whole order, ties broken by the key: positions of columns, and whether each is
+    /// reversed. NULL is the smallest value.
+    pub order: Vec<(usize, bool)>,
+    /// The last record's values in the columns of the order; none on the first page.
+    pub after: Option<Vec<Value>>,
+    /// How many records at most.
+    pub limit: usize,
+    /// Which records.
+    pub view: View,
+}
+
+/// A condition with its values. A NULL column meets none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filter {
+    /// Position of the column.
+    pub position: usize,
+    /// How it is compared.
+    pub comparison: Comparison,
+    /// One value; any number for [`Comparison::AnyOf`], of which one is enough.
+    pub values: Vec<Value>,
+}
+
+/// A page.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Page {
+    /// At least one where there is any; ends early once their text and blobs pass
+    /// [`BATCH_BYTES`].
+    pub records: Vec<Record>,
+    /// Whether there is a record after the last one.
+    pub more: bool,
+}
+
+/// A write.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// Key of the record.
+    pub key: Key,
+    /// What to do to it.
+    pub command: Command,
+    /// Where the caller may send the request again: it is looked up first, and remembered for
+    /// [`REQUEST_ID_MICROS`](crate::entity::decide::REQUEST_ID_MICROS) in the same transaction.
+    pub request: Option<RequestId>,
+}
+
+/// Length of what an encoded record has at least: of text and of protobuf binary.
+pub(crate) fn payload_bytes(layout: &Layout, record: &Record) -> usize {
+    use crate::schema::Storage;
+    let columns = layout.entity.columns.iter().zip(&record.0);
+    columns
+        .filter(|(column, _)| {
+            column.storage != Storage::Json && column.access != crate::schema::Access::InputOnly
+        })
+        .map(|(_, value)| match value {
+            Value::Text(text) => text.len(),
+            Value::Blob(bytes) => bytes.len(),
+            Value::Null | Value::Int(_) | Value::Double(_) => 0,
+        })
+        .sum()
+}

@@ -1,1 +1,10 @@
-//! Logs and metrics, and the one place that decides what may be shown.
+//! Logs, ids, and the one place that decides what of a stored value may be shown.
+
+pub(crate) mod access;
+mod ids;
+mod logs;
+pub mod redact;
+
+pub use ids::new_id;
+pub use logs::init;
+pub(crate) use logs::is_json;

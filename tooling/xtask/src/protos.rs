@@ -19,6 +19,18 @@ const OUTPUTS: [Output; 3] = [
     Output { path: "prism-runtime/src/proto/keyvalue/v1.rs", package: "prism.keyvalue.v1" },
 ];
 
+const BASELINE: &str = "tooling/buf/baseline.binpb";
+
+/// Copied into prism-options, which brings them along to users outside of this repository.
+const COPIED: [&str; 6] = [
+    "prism/options.proto",
+    "prism/common/errors.proto",
+    "prism/common/metadata.proto",
+    "prism/common/types.proto",
+    "prism/keyvalue/v1/types.proto",
+    "prism/keyvalue/v1/keyvalue.proto",
+];
+
 const DESCRIPTORS: &str = "prism-runtime/src/proto/prism.binpb";
 
 /// Writes every output, or with `check` compares each with the file on disk.
@@ -40,6 +52,10 @@ pub fn run(check: bool) -> Result<(), Box<dyn Error>> {
         );
         write(&root.join(output.path), text.as_bytes(), check, &mut stale)?;
     }
+    for name in COPIED {
+        let text = fs::read(root.join("proto").join(name))?;
+        write(&root.join("prism-options/proto").join(name), &text, check, &mut stale)?;
+    }
     // Reflection needs no source positions, and the proxy is smaller without them.
     write(&root.join(DESCRIPTORS), &descriptors(&root, Comments::Drop)?, check, &mut stale)?;
     if stale.is_empty() {
@@ -51,6 +67,13 @@ pub fn run(check: bool) -> Result<(), Box<dyn Error>> {
 enum Comments {
     Keep,
     Drop,
+}
+
+/// Writes the contract as it is now to where `buf breaking` reads its base from.
+pub fn baseline() -> Result<(), Box<dyn Error>> {
+    let root = prism_acceptance::tools::root();
+    fs::write(root.join(BASELINE), descriptors(&root, Comments::Drop)?)?;
+    Ok(())
 }
 
 /// Every proto of `proto/` and what they import, options included.

@@ -89,8 +89,8 @@ fn share_settings(
     cache_bytes: u64,
 ) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    // Else SQLite plans a statement with a range or a LIMIT anew for each value that is bound to
-    // it, which takes longer than running it. <https://www.sqlite.org/queryplanner-ng.html#qpstab>
+    // Plans must not depend on bound values: SQLite would compile a statement with a bound LIMIT
+    // or range anew at each execution, which costs more than a point read.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "mmap_size", signed(options.mmap_bytes))?;
     // A negative size is one in KiB.

@@ -7,6 +7,7 @@
 mod checkpoint;
 mod connection;
 mod database;
+mod entity;
 mod error;
 mod keyvalue;
 mod local;
@@ -18,6 +19,7 @@ mod readers;
 mod writer;
 
 pub use database::Database;
+pub use entity::SqliteEntities;
 pub use keyvalue::KeyValue;
 pub use open_error::OpenError;
 pub use options::{Options, Synchronous};

@@ -1,0 +1,58 @@
+//! Stage 1: files in, descriptors and source texts out. No protoc is needed.
+
+mod compile;
+mod explain;
+mod resolver;
+mod set;
+
+use std::path::PathBuf;
+
+use prism_options::{Diagnostics, Sources};
+use prost_reflect::DescriptorPool;
+
+/// What the user names.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs {
+    /// Folders that imports are looked up in, in this order; the current folder where there is
+    /// none. Prism's own protos and those of `google/protobuf` are built in.
+    pub includes: Vec<PathBuf>,
+    /// Files to generate for: paths below an include folder, or names as imports spell them. With
+    /// a descriptor set names only, and none means every file that is not built in.
+    pub files: Vec<PathBuf>,
+    /// A `FileDescriptorSet` that buf or protoc wrote, read instead of sources.
+    pub descriptor_set: Option<PathBuf>,
+}
+
+/// Files as they were read.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// Every file and what it imports, options included.
+    pub pool: DescriptorPool,
+    /// Names of the files to generate for, in the order given.
+    pub files: Vec<String>,
+    /// Texts of the files that were read from source.
+    pub sources: Sources,
+    /// The encoded `FileDescriptorSet` of the whole pool, with comments where they are known.
+    pub descriptor_set: Vec<u8>,
+    /// Paths that were read: what a build script watches.
+    pub read: Vec<PathBuf>,
+    /// What was found on the way that does not stop anything.
+    pub warnings: Diagnostics,
+}
+
+/// Reads the inputs.
+///
+/// # Errors
+///
+/// Every syntax error, missing import or unknown name, with its place.
+pub fn load(inputs: &Inputs) -> Result<Loaded, Diagnostics> {
+    match &inputs.descriptor_set {
+        Some(path) => set::load(path, &inputs.files),
+        None => compile::load(inputs),
+    }
+}
+
+/// Whether a file comes with Prism or with protobuf itself.
+pub fn is_builtin(name: &str) -> bool {
+    name.starts_with("google/protobuf/") || prism_options::builtin::text(name).is_some()
+}

@@ -1,0 +1,145 @@
+//! Descriptor sets that buf or protoc wrote.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use prism_options::{Diagnostics, Sources, Span, builtin};
+use prost::Message as _;
+use prost_reflect::DescriptorPool;
+use prost_types::{FileDescriptorProto, FileDescriptorSet};
+use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
+
+use super::{Loaded, compile, explain, is_builtin};
+use crate::diagnostics::catalog::load as catalog;
+
+pub(super) fn load(path: &Path, wanted: &[PathBuf]) -> Result<Loaded, Diagnostics> {
+    let mut found = Diagnostics::default();
+    let Some((bytes, set)) = read(path, &mut found) else { return Err(found) };
+    refuse_editions(&set, &mut found);
+    let files = files(&set, wanted, &mut found);
+    if found.has_errors() {
+        return Err(found);
+    }
+    match pool(&bytes, &set) {
+        Ok(pool) => Ok(Loaded {
+            descriptor_set: pool.encode_to_vec(),
+            pool,
+            files,
+            sources: Sources::default(),
+            read: vec![path.to_owned()],
+            warnings: found,
+        }),
+        Err(error) => {
+            found.push(explain::pool_error(&error));
+            Err(found)
+        }
+    }
+}
+
+fn read(path: &Path, found: &mut Diagnostics) -> Option<(Vec<u8>, FileDescriptorSet)> {
+    let nowhere = Span::default();
+    let bytes = std::fs::read(path)
+        .map_err(|error| found.push(catalog::unreadable(&nowhere, path.display(), error)))
+        .ok()?;
+    let set = FileDescriptorSet::decode(bytes.as_slice())
+        .map_err(|error| found.push(catalog::not_a_descriptor_set(&nowhere, path.display(), error)))
+        .ok()?;
+    if set.file.is_empty() {
+        let reason = "it holds no file";
+        found.push(catalog::not_a_descriptor_set(&nowhere, path.display(), reason));
+        return None;
+    }
+    Some((bytes, set))
+}
+
+fn refuse_editions(set: &FileDescriptorSet, found: &mut Diagnostics) {
+    for file in set.file.iter().filter(|file| file.syntax() == "editions") {
+        found.push(catalog::editions(&Span::file(file.name()), "a file with editions"));
+    }
+}
+
+fn files(set: &FileDescriptorSet, wanted: &[PathBuf], found: &mut Diagnostics) -> Vec<String> {
+    let held = |name: &str| set.file.iter().any(|file| file.name() == name);
+    if wanted.is_empty() {
+        let own = set.file.iter().map(FileDescriptorProto::name);
+        return own
+            .filter(|name| !is_builtin(name) && !name.starts_with("buf/validate/"))
+            .map(str::to_owned)
+            .collect();
+    }
+    let names: Vec<String> = wanted.iter().map(|path| compile::slashes(path)).collect();
+    for name in names.iter().filter(|name| !held(name)) {
+        found.push(catalog::not_in_descriptor_set(&Span::default(), name));
+    }
+    names
+}
+
+/// The set, and the built-in files that it imports and does not hold.
+fn pool(
+    bytes: &[u8],
+    set: &FileDescriptorSet,
+) -> Result<DescriptorPool, prost_reflect::DescriptorError> {
+    let mut pool = DescriptorPool::new();
+    for file in missing_builtins(set) {
+        pool.decode_file_descriptor_proto(file.as_slice())?;
+    }
+    pool.decode_file_descriptor_set(bytes)?;
+    Ok(pool)
+}
+
+/// Encoded built-in files that the set needs and does not hold, imported ones first.
+fn missing_builtins(set: &FileDescriptorSet) -> Vec<Vec<u8>> {
+    let mut needed: BTreeSet<String> =
+        set.file.iter().flat_map(|file| file.dependency.iter().cloned()).collect();
+    let mut missing = Vec::new();
+    let builtins = builtins();
+    // Importing files stand behind imported ones, so one pass backwards finds all.
+    for file in builtins.files().collect::<Vec<_>>().into_iter().rev() {
+        let held = set.file.iter().any(|own| own.name() == file.name());
+        if held || !needed.contains(file.name()) {
+            continue;
+        }
+        needed.extend(file.dependencies().map(|it| it.name().to_owned()));
+        missing.push(file.encode_to_vec());
+    }
+    missing.reverse();
+    missing
+}
+
+struct Builtin;
+
+impl FileResolver for Builtin {
+    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
+        let text = builtin::text(name).ok_or_else(|| protox::Error::file_not_found(name))?;
+        File::from_source(name, text)
+    }
+}
+
+/// Every built-in file, imported ones first.
+fn builtins() -> DescriptorPool {
+    let mut resolver = ChainFileResolver::new();
+    resolver.add(Builtin);
+    resolver.add(GoogleFileResolver::new());
+    let mut compiler = protox::Compiler::with_file_resolver(resolver);
+    let google =
+        ["any", "api", "duration", "empty", "field_mask", "struct", "timestamp", "wrappers"];
+    let google = google.iter().map(|name| format!("google/protobuf/{name}.proto"));
+    let prism = builtin::FILES.iter().map(|(name, _)| (*name).to_owned());
+    for name in google.chain(prism) {
+        // The built-in files compile: a test of this crate opens each of them.
+        let _ = compiler.open_file(name);
+    }
+    compiler.descriptor_pool()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_builtin_file_compiles() {
+        let pool = super::builtins();
+        for (name, _) in prism_options::builtin::FILES {
+            assert!(pool.get_file_by_name(name).is_some(), "{name}");
+        }
+        assert!(pool.get_file_by_name("google/protobuf/descriptor.proto").is_some());
+    }
+}

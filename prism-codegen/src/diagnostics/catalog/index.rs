@@ -1,0 +1,31 @@
+//! Indexes.
+
+prism_options::catalog! {
+    "P0301" Error index_type(field: &str, ty: &str)
+        "`{field}` cannot be indexed", "{ty}",
+        "index a string, bytes, an integer, a bool, an enum, a Timestamp or a Duration";
+    "P0302" Error unknown_index_field(field: &str, message: &str, suggestion: &str)
+        "`{message}` has no field `{field}`", "named by an index",
+        "{suggestion}";
+    "P0303" Error field_twice(field: &str)
+        "`{field}` is twice in one index", "the second time",
+        "name each field once";
+    "P0304" Error no_fields()
+        "an index without fields", "orders nothing",
+        "name at least one field: `fields: \"name\"`";
+    "P0305" Error duplicate_index(name: &str)
+        "two indexes are called `{name}`", "the second",
+        "remove one of them, or give it another `name`; index names are shared by the tables of a database";
+    "P0306" Error bad_index_name(name: &str)
+        "\"{name}\" is not a valid index name", "1 to 63 letters, digits and underscores, not beginning with a digit, `sqlite_`, `pg_` or `prism_`",
+        "write letters, digits and underscores, or leave `name` out";
+    "P0307" Error bad_index_field(text: &str)
+        "\"{text}\" is not a field of an index", "a field name, or a field name and `desc`",
+        "write `fields: \"name\"` or `fields: \"name desc\"`";
+    "P0901" Warning unique_without_presence(field: &str)
+        "two records with an empty `{field}` collide", "unique, and always present",
+        "declare the field `optional`: a record without it then takes no part in the index";
+    "P0902" Warning foreign(annotation: &str)
+        "({annotation}) is not honoured yet", "has no effect in this version of Prism",
+        "keep it for other tools, and check what it says in the client or in a method of your own";
+}

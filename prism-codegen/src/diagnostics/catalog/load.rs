@@ -1,0 +1,43 @@
+//! Reading files.
+
+use std::fmt::Display;
+
+prism_options::catalog! {
+    "P0001" Error syntax(message: &str, label: &str, help: &str)
+        "{message}", "{label}", "{help}";
+    "P0002" Error missing_import(import: &str)
+        "import '{import}' not found", "imported here",
+        "add the folder that holds it with -I, or correct the path; it is looked up from the include folders, not from this file";
+    "P0003" Error import_cycle(cycle: &str)
+        "files import each other: {cycle}", "part of the cycle",
+        "move what they share into a file that imports none of them";
+    "P0004" Error file_not_found(path: impl Display)
+        "file '{path}' not found", "",
+        "give a path from the current folder, or a name below one of the include folders (-I)";
+    "P0005" Error not_included(path: impl Display, parent: impl Display)
+        "file '{path}' is not below any include folder", "",
+        "add `-I {parent}`, or the folder that its imports start from";
+    "P0006" Error unresolved(message: &str, label: &str, help: &str)
+        "{message}", "{label}", "{help}";
+    "P0007" Error editions(edition: &str)
+        "{edition} is not supported by this version of Prism", "an editions file",
+        "write `syntax = \"proto3\";`, or keep what Prism stores and serves in a proto3 file that does not import this one";
+    "P0008" Warning builtin_shadowed(name: &str, path: impl Display)
+        "'{path}' differs from the `{name}` that this version of Prism has built in", "not read: the built-in file is used",
+        "remove the copy: Prism's own protos need no include folder";
+    "P0009" Error unreadable(path: impl Display, reason: impl Display)
+        "'{path}' cannot be read: {reason}", "",
+        "check that it is a readable file in UTF-8";
+    "P0013" Error not_a_descriptor_set(path: impl Display, reason: impl Display)
+        "'{path}' is no descriptor set: {reason}", "",
+        "make one with `buf build -o schema.binpb`, or `protoc --include_imports --include_source_info -o schema.binpb`";
+    "P0014" Error not_in_descriptor_set(name: impl Display)
+        "the descriptor set holds no file '{name}'", "",
+        "give the name as imports spell it, or leave the names out to take every file";
+    "P0015" Error shadowed(path: impl Display, other: impl Display)
+        "'{path}' is hidden by '{other}', which an earlier include folder holds under the same name", "",
+        "put the include folder of '{path}' first, or rename one of the files";
+    "P0016" Error nothing_to_read()
+        "no file was given", "",
+        "name at least one .proto file, or a descriptor set";
+}

@@ -1,0 +1,49 @@
+//! The fields of requests and responses of bound methods.
+
+prism_options::catalog! {
+    "P0501" Error no_role(field: &str, message: &str, operation: &str, help: &str)
+        "`{field}` has no role in `{message}`", "means nothing to {operation}",
+        "{help}";
+    "P0502" Error role_type(field: &str, role: &str, wanted: &str, actual: &str)
+        "`{field}` has the wrong type for {role}", "declared as {actual}",
+        "declare it as `{wanted}`";
+    "P0503" Error role_unfit(role: &str, operation: &str, takes: &str)
+        "{operation} takes no {role}", "not for this operation",
+        "{operation} takes {takes}; ROLE_CUSTOM is for fields that only code of your own reads";
+    "P0504" Error duplicate_role(field: &str, role: &str)
+        "`{field}` is a second {role}", "one is enough",
+        "remove one of the two fields, or give one of them another role";
+    "P0505" Error missing_role(method: &str, message: &str, what: &str, help: &str)
+        "`{message}` has no {what}", "`{method}` needs one",
+        "{help}";
+    "P0506" Error unknown_entity_field(field: &str, entity: &str, help: &str)
+        "`{entity}` has no field `{field}`", "stands for a field of the entity",
+        "{help}";
+    "P0507" Error role_unsupported(role: &str, entity: &str, managed: &str, ty: &str)
+        "`{entity}` cannot serve {role}", "it has no field with {managed}",
+        "add a {ty} with `(prism.field).managed = {managed}` to `{entity}`, or remove this field";
+    "P0508" Error not_a_key_field(field: &str, entity: &str, key: &str)
+        "`{field}` is no part of the key of `{entity}`", "a record is found by its key",
+        "name a part of the key: {key}";
+    "P0509" Error composite_keys(entity: &str, key: &str)
+        "one value does not identify a record of `{entity}`", "its key has several parts",
+        "repeat a message with the fields {key}, and mark it `(prism.field).role = ROLE_KEYS`";
+    "P0510" Error condition_type(field: &str, why: &str)
+        "no condition can be put on `{field}`", "{why}",
+        "compare a string, bytes, an integer, a bool, an enum, a Timestamp or a Duration, or mark the field ROLE_CUSTOM";
+    "P0511" Error unindexed(field: &str, entity: &str, help: &str)
+        "no index of `{entity}` serves the condition on `{field}`", "would read the whole table",
+        "{help}";
+    "P0512" Error missing_and_entity(method: &str)
+        "`{method}` allows a missing record and answers with the record", "nothing to answer with where it is missing",
+        "answer with google.protobuf.Empty or with a response that has the record in a field, or remove `allow_missing`";
+    "P0513" Error response_shape(method: &str, message: &str, wanted: &str, help: &str)
+        "`{message}` is no answer to `{method}`", "has no {wanted}",
+        "{help}";
+    "P0514" Error entity_field_unused(field: &str, role: &str)
+        "`entity_field` has no effect beside the role {role}", "`{field}` does not stand for a field of the entity",
+        "remove `entity_field`";
+    "P0515" Error keys_part(field: &str, message: &str, entity: &str, key: &str)
+        "`{field}` of `{message}` is no part of the key of `{entity}`", "every field of a ROLE_KEYS message is one",
+        "keep the fields {key}; `(prism.field).entity_field` maps another name";
+}

@@ -1,0 +1,33 @@
+//! Warnings for annotations of others that Prism does not honour yet.
+
+use prism_options::Foreign;
+use prost_reflect::{MessageDescriptor, ServiceDescriptor};
+
+use super::context::Context;
+use crate::diagnostics::catalog::index as catalog;
+
+/// Of an entity and its fields.
+pub(super) fn message(context: &Context, message: &MessageDescriptor) {
+    warn(context, context.reader.foreign(message));
+    for oneof in message.oneofs() {
+        warn(context, context.reader.foreign(&oneof));
+    }
+    for field in message.fields() {
+        warn(context, context.reader.foreign(&field));
+    }
+}
+
+/// Of a service and its methods, and of the fields of their requests.
+pub(super) fn service(context: &Context, service: &ServiceDescriptor) {
+    warn(context, context.reader.foreign(service));
+    for method in service.methods() {
+        warn(context, context.reader.foreign(&method));
+        message(context, &method.input());
+    }
+}
+
+fn warn(context: &Context, found: Vec<Foreign>) {
+    for foreign in found {
+        context.report(catalog::foreign(&foreign.span, &foreign.name));
+    }
+}

@@ -1,0 +1,166 @@
+//! Secondary indexes: those that fields declare, and those of the entity.
+
+use std::collections::HashMap;
+
+use prism_options::spec::{EntitySpec, IndexKind};
+use prism_options::{OptionSet, Span};
+use prism_schema::{Index, IndexColumn};
+use prost_reflect::MessageDescriptor;
+
+use super::context::Context;
+use super::field::Part;
+use super::{names, types};
+use crate::diagnostics::{catalog::index as catalog, suggest};
+
+/// The indexes in the order of the schema, fields' own first, and the place of each.
+pub(super) fn lower(
+    context: &Context,
+    message: &MessageDescriptor,
+    options: &OptionSet<EntitySpec>,
+    parts: &[Part],
+    table: &str,
+) -> (Vec<Index>, Vec<Span>) {
+    let mut found: Vec<(Index, Span)> = Vec::new();
+    for part in parts {
+        let unique = match part.index {
+            IndexKind::Secondary => false,
+            IndexKind::Unique => true,
+            _ => continue,
+        };
+        let span = part.options.span("index");
+        check_type(context, part, span);
+        let columns = vec![IndexColumn { number: part.number(), descending: false }];
+        let name = names::index(table, &[part.name().to_owned()]);
+        if unique {
+            warn_of_zeros(context, &[part], span);
+        }
+        found.push((Index { name, columns, unique }, span.clone()));
+    }
+    for (position, index) in options.value.indexes.iter().enumerate() {
+        let path = format!("indexes[{position}]");
+        let list = List { context, message, options, parts, path };
+        let (columns, default) = list.columns(&index.fields, table);
+        let name = list.name(&index.name, default);
+        if index.unique {
+            let members: Vec<&Part> = columns.iter().filter_map(|it| list.part(it)).collect();
+            warn_of_zeros(context, &members, options.span(&list.path));
+        }
+        found.push((
+            Index { name, columns, unique: index.unique },
+            options.span(&list.path).clone(),
+        ));
+    }
+    check_names(context, &found);
+    found.into_iter().unzip()
+}
+
+/// One of the entity's `indexes`.
+struct List<'a> {
+    context: &'a Context<'a>,
+    message: &'a MessageDescriptor,
+    options: &'a OptionSet<EntitySpec>,
+    parts: &'a [Part],
+    path: String,
+}
+
+impl List<'_> {
+    fn part(&self, column: &IndexColumn) -> Option<&Part> {
+        self.parts.iter().find(|part| part.number() == column.number)
+    }
+
+    /// The columns, and the index's default name.
+    fn columns(&self, fields: &[String], table: &str) -> (Vec<IndexColumn>, String) {
+        let mut columns: Vec<IndexColumn> = Vec::new();
+        let mut words: Vec<String> = Vec::new();
+        if fields.is_empty() {
+            self.context.report(catalog::no_fields(self.options.span(&self.path)));
+        }
+        for (position, text) in fields.iter().enumerate() {
+            let span = self.options.span(&format!("{}.fields[{position}]", self.path));
+            let Some((field, descending)) = self.field(text, span) else { continue };
+            let Some(part) = self.parts.iter().find(|part| part.name() == field) else {
+                self.unknown(field, span);
+                continue;
+            };
+            if columns.iter().any(|column| column.number == part.number()) {
+                self.context.report(catalog::field_twice(span, field));
+                continue;
+            }
+            check_type(self.context, part, span);
+            columns.push(IndexColumn { number: part.number(), descending });
+            words.push(if descending { format!("{field}_desc") } else { field.to_owned() });
+        }
+        (columns, names::index(table, &words))
+    }
+
+    /// A name and whether ` desc` follows it.
+    fn field<'t>(&self, text: &'t str, span: &Span) -> Option<(&'t str, bool)> {
+        match text.split_whitespace().collect::<Vec<_>>().as_slice() {
+            [field] => Some((field, false)),
+            [field, "desc"] => Some((field, true)),
+            _ => {
+                self.context.report(catalog::bad_index_field(span, text));
+                None
+            }
+        }
+    }
+
+    fn unknown(&self, field: &str, span: &Span) {
+        let known = self.parts.iter().map(Part::name);
+        let help = match suggest::closest(field, known.clone()) {
+            Some(close) => format!("write `{close}`"),
+            None if field.contains('.') => {
+                "name fields of the entity itself: fields of nested messages cannot be indexed"
+                    .to_owned()
+            }
+            None => format!("name one of {}", known.collect::<Vec<_>>().join(", ")),
+        };
+        let found = catalog::unknown_index_field(span, field, self.message.name(), &help);
+        self.context.report(found);
+    }
+
+    fn name(&self, own: &str, default: String) -> String {
+        if own.is_empty() {
+            return default;
+        }
+        let lower = own.to_ascii_lowercase();
+        let reserved = ["sqlite_", "pg_", "prism_"].iter().any(|it| lower.starts_with(it));
+        if reserved || !names::is_identifier(own) {
+            let span = self.options.span(&format!("{}.name", self.path));
+            self.context.report(catalog::bad_index_name(span, own));
+        }
+        own.to_owned()
+    }
+}
+
+fn check_type(context: &Context, part: &Part, span: &Span) {
+    if let Some(why) = types::unordered(&part.field) {
+        context.report(catalog::index_type(span, part.name(), &why));
+    }
+}
+
+/// Two empty strings are equal: without presence they collide.
+fn warn_of_zeros(context: &Context, parts: &[&Part], span: &Span) {
+    let empties = parts.iter().all(|part| {
+        let text = matches!(part.field.kind(), prost_reflect::Kind::String);
+        text && !part.field.supports_presence() && !part.field.is_list()
+    });
+    if let (true, Some(part)) = (empties, parts.first()) {
+        context.report(catalog::unique_without_presence(span, part.name()));
+    }
+}
+
+fn check_names(context: &Context, indexes: &[(Index, Span)]) {
+    let mut seen: HashMap<String, &Span> = HashMap::new();
+    for (index, span) in indexes {
+        match seen.get(&index.name.to_ascii_lowercase()) {
+            Some(first) => {
+                let found = catalog::duplicate_index(span, &index.name);
+                context.report(found.with(first, "the first is here"));
+            }
+            None => {
+                seen.insert(index.name.to_ascii_lowercase(), span);
+            }
+        }
+    }
+}

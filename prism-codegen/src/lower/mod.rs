@@ -1,0 +1,199 @@
+//! Stage 2: descriptors and options in, the model out.
+
+mod condition;
+mod context;
+mod entity;
+mod field;
+mod foreign;
+mod index;
+mod key;
+mod keys;
+mod names;
+mod operation;
+mod protection;
+mod request;
+mod response;
+mod service;
+mod types;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use prism_options::{Diagnostics, Reader, Sources};
+use prism_schema::Role;
+use prost_reflect::{DescriptorPool, FileDescriptor, Kind, MessageDescriptor, ServiceDescriptor};
+
+use crate::descriptors::Loaded;
+use crate::diagnostics::catalog::entity::duplicate_namespace;
+use crate::diagnostics::catalog::field as catalog;
+use crate::model::{FieldPath, Mask, Schema, Service};
+use context::Context;
+use entity::Lowered;
+
+/// Lowers the files to generate for, and reports everything that is wrong in them. After an
+/// error the schema is incomplete.
+pub fn lower(loaded: &Loaded) -> (Schema, Diagnostics) {
+    let context = Context::new(loaded);
+    let files: Vec<FileDescriptor> =
+        loaded.files.iter().filter_map(|name| loaded.pool.get_file_by_name(name)).collect();
+    let messages: Vec<MessageDescriptor> = files.iter().flat_map(all_messages).collect();
+    for file in &files {
+        let own: Vec<_> = messages.iter().filter(|it| it.parent_file() == *file).cloned().collect();
+        protection::check_extensions(&context, file, &own);
+    }
+    let entities = entities(&context, &messages);
+    check_imported(&context, &entities);
+    let services = services(&context, &files, &entities);
+    let uses = uses(&context, &entities, &services);
+    let services: Vec<Service> = services.into_iter().map(|lowered| lowered.model).collect();
+    messages.iter().for_each(|message| protection::check(&context, message, &uses));
+    let mut masked = protection::masked(&context);
+    mask_requests(&services, &entities, &loaded.pool, &mut masked);
+    let mut entities: Vec<_> = entities.into_iter().map(|lowered| lowered.model).collect();
+    entities.sort_by(|a, b| a.schema.message.cmp(&b.schema.message));
+    let schema = Schema {
+        files: loaded.files.clone(),
+        entities,
+        services,
+        masked,
+        descriptor_set: loaded.descriptor_set.clone(),
+    };
+    (schema, context.finish())
+}
+
+/// A namespace is one entity's in all that was read, also where another file is generated apart.
+fn check_imported(context: &Context, entities: &[Lowered]) {
+    let own = |message: &MessageDescriptor| entities.iter().any(|it| it.message == *message);
+    for message in context.loaded.pool.all_messages().filter(|message| !own(message)) {
+        let Ok(Some(other)) = context.reader.entity(&message) else { continue };
+        for entity in entities {
+            let namespace = &entity.model.schema.namespace;
+            if !namespace.is_empty() && *namespace == other.value.namespace {
+                let found = duplicate_namespace(&entity.model.namespace_span, namespace);
+                context.report(found.with(other.span("namespace"), "the other is here"));
+            }
+        }
+    }
+}
+
+/// Whether a file has nothing for Prism in it.
+pub fn is_unannotated(pool: &DescriptorPool, sources: &Sources, file: &FileDescriptor) -> bool {
+    let reader = Reader::new(pool, sources);
+    let entity = all_messages(file).iter().any(|it| !matches!(reader.entity(it), Ok(None)));
+    !entity && file.services().all(|it| matches!(reader.service(&it), Ok(None)))
+}
+
+fn entities(context: &Context, messages: &[MessageDescriptor]) -> Vec<Lowered> {
+    let lower = |message: &MessageDescriptor| {
+        let options = context.entity(message)?;
+        foreign::message(context, message);
+        Some(entity::lower(context, message, &options))
+    };
+    messages.iter().filter_map(lower).collect()
+}
+
+fn services(
+    context: &Context,
+    files: &[FileDescriptor],
+    entities: &[Lowered],
+) -> Vec<service::Lowered> {
+    let mut services = Vec::new();
+    for service in files.iter().flat_map(|file| file.services().collect::<Vec<_>>()) {
+        match context.service(&service) {
+            Some(options) => {
+                foreign::service(context, &service);
+                let scope =
+                    service::Scope { context, entities, service: &service, options: &options };
+                services.push(service::lower(&scope));
+            }
+            None => stray_methods(context, &service),
+        }
+    }
+    services
+}
+
+fn stray_methods(context: &Context, service: &ServiceDescriptor) {
+    for method in service.methods() {
+        if let Some(options) = context.method(&method) {
+            let found =
+                catalog::service_option_stray(&options.span, "(prism.method)", service.name());
+            context.report(found);
+        }
+    }
+}
+
+/// Messages of a file, nested ones behind their parents, without map entries.
+fn all_messages(file: &FileDescriptor) -> Vec<MessageDescriptor> {
+    let mut found = Vec::new();
+    let mut open: Vec<MessageDescriptor> = file.messages().collect();
+    open.reverse();
+    while let Some(message) = open.pop() {
+        let mut nested: Vec<_> = message.child_messages().filter(|it| !it.is_map_entry()).collect();
+        nested.reverse();
+        open.extend(nested);
+        found.push(message);
+    }
+    found
+}
+
+fn uses(
+    context: &Context,
+    entities: &[Lowered],
+    services: &[service::Lowered],
+) -> protection::Uses {
+    let mut bound = BTreeSet::new();
+    for method in services.iter().flat_map(|service| &service.bound) {
+        bound.insert(method.input().full_name().to_owned());
+        bound.insert(method.output().full_name().to_owned());
+        for field in method.input().fields() {
+            let keys = context.field(&field).value.role() == prism_options::spec::Role::Keys;
+            if let (true, Kind::Message(message)) = (keys, field.kind()) {
+                bound.insert(message.full_name().to_owned());
+            }
+        }
+    }
+    let entities = entities.iter().map(|it| it.message.full_name().to_owned()).collect();
+    protection::Uses { entities, bound }
+}
+
+/// Messages that are repeated as keys.
+fn key_messages(method: &prism_schema::Method, pool: &DescriptorPool) -> Vec<String> {
+    let Some(binding) = &method.binding else { return Vec::new() };
+    let Some(input) = pool.get_message_by_name(&method.input) else { return Vec::new() };
+    let keys = binding.request.iter().filter(|field| field.role == Role::Keys);
+    let kinds = keys.filter_map(|field| Some(input.get_field(field.number)?.kind()));
+    kinds.filter_map(|kind| Some(kind.as_message()?.full_name().to_owned())).collect()
+}
+
+/// A request field inherits the mask of the entity's field that it stands for.
+fn mask_requests(
+    services: &[Service],
+    entities: &[Lowered],
+    pool: &DescriptorPool,
+    masked: &mut BTreeMap<FieldPath, Mask>,
+) {
+    for method in services.iter().flat_map(|service| &service.schema.methods) {
+        let Some(binding) = &method.binding else { continue };
+        let entity = entities.iter().find(|it| it.message.full_name() == binding.entity);
+        let Some(entity) = entity else { continue };
+        let mask = |number: u32| masked.get(&path(entity.message.full_name(), number)).cloned();
+        let mut inherited: Vec<(FieldPath, Mask)> = Vec::new();
+        let keys = key_messages(method, pool);
+        for field in &binding.request {
+            if let Some(mask) = mask(field.field) {
+                inherited.push((path(&method.input, field.number), mask));
+            }
+            for (part, key) in &field.parts {
+                if let Some(mask) = mask(*key) {
+                    inherited.extend(keys.iter().map(|name| (path(name, *part), mask.clone())));
+                }
+            }
+        }
+        for (path, mask) in inherited {
+            masked.entry(path).or_insert(mask);
+        }
+    }
+}
+
+fn path(message: &str, number: u32) -> FieldPath {
+    FieldPath { message: message.to_owned(), number }
+}

@@ -1,0 +1,130 @@
+//! What holds for the fields of every message, entities or not: masking, and annotations where
+//! they cannot have an effect.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use prism_options::OptionSet;
+use prism_options::spec::{FieldSpec, Pii, Role};
+use prost_reflect::{FieldDescriptor, FileDescriptor, MessageDescriptor};
+
+use super::context::{Context, VERSION};
+use crate::descriptors::is_builtin;
+use crate::diagnostics::catalog::{entity as shared, field as catalog};
+use crate::model::{FieldPath, Mask};
+
+/// Why a field is masked, if it is.
+pub(super) fn mask(
+    context: &Context,
+    field: &FieldDescriptor,
+    options: &OptionSet<FieldSpec>,
+) -> Option<Mask> {
+    let pii: Pii = context.choice(options.value.pii, options.span("pii"), "prism.field");
+    if pii != Pii::Unspecified {
+        let class = pii.as_str_name().trim_start_matches("PII_").to_ascii_lowercase();
+        return Some(Mask::Pii(class));
+    }
+    let masked = options.value.mask_in_logs || context.reader.debug_redact(field);
+    masked.then_some(Mask::Masked)
+}
+
+/// Masked fields of every message of the pool: nested messages may come from any file.
+pub(super) fn masked(context: &Context) -> BTreeMap<FieldPath, Mask> {
+    let mut masked = BTreeMap::new();
+    for message in context.loaded.pool.all_messages() {
+        if is_builtin(message.parent_file().name()) {
+            continue;
+        }
+        for field in
+            message.fields().filter(|field| field.field_descriptor_proto().options.is_some())
+        {
+            if let Some(mask) = mask(context, &field, &context.field(&field)) {
+                masked.insert(path(&field), mask);
+            }
+        }
+    }
+    masked
+}
+
+pub(super) fn path(field: &FieldDescriptor) -> FieldPath {
+    let message = field.parent_message().full_name().to_owned();
+    FieldPath { message, number: field.number() }
+}
+
+/// How the fields of a message may be annotated.
+pub(super) struct Uses {
+    /// Full names of entities.
+    pub entities: BTreeSet<String>,
+    /// Full names of requests and responses of bound methods.
+    pub bound: BTreeSet<String>,
+}
+
+/// Reports what this version does not honour, and what has no effect where it stands.
+pub(super) fn check(context: &Context, message: &MessageDescriptor, uses: &Uses) {
+    let entity = uses.entities.contains(message.full_name());
+    let bound = uses.bound.contains(message.full_name());
+    for field in message.fields() {
+        let options = context.field(&field);
+        later(context, &options);
+        if entity {
+            continue;
+        }
+        stray(context, message, &options);
+        if !bound {
+            stray_roles(context, message, &options);
+        }
+    }
+}
+
+/// Reports annotated extensions of a file.
+pub(super) fn check_extensions(
+    context: &Context,
+    file: &FileDescriptor,
+    own: &[MessageDescriptor],
+) {
+    let nested = own.iter().flat_map(|message| message.child_extensions().collect::<Vec<_>>());
+    for extension in file.extensions().chain(nested) {
+        if let Some(options) = context.extension(&extension) {
+            context.report(catalog::extension(&options.span, extension.full_name()));
+        }
+    }
+}
+
+fn later(context: &Context, options: &OptionSet<FieldSpec>) {
+    let value = &options.value;
+    for (option, is_set) in [
+        ("encrypt_at_rest", value.encrypt_at_rest),
+        ("access_audit", value.access_audit),
+        ("validation", value.validation.is_some()),
+    ] {
+        if is_set {
+            context.report(shared::later(options.span(option), option, VERSION));
+        }
+    }
+}
+
+fn stray(context: &Context, message: &MessageDescriptor, options: &OptionSet<FieldSpec>) {
+    let value = &options.value;
+    for (option, is_set) in [
+        ("index", value.index != 0),
+        ("column", !value.column.is_empty()),
+        ("managed", value.managed != 0),
+        ("access", value.access != 0),
+        ("storage", value.storage != 0),
+    ] {
+        if is_set {
+            context.report(catalog::stray(options.span(option), option, message.name()));
+        }
+    }
+}
+
+fn stray_roles(context: &Context, message: &MessageDescriptor, options: &OptionSet<FieldSpec>) {
+    let value = &options.value;
+    for (option, is_set) in [
+        ("role", value.role != 0 && value.role() != Role::Custom),
+        ("entity_field", !value.entity_field.is_empty()),
+    ] {
+        if is_set {
+            context.report(catalog::stray_role(options.span(option), option, message.name()));
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What generated clients call: a tonic channel, and one method for each shape of call.
+
+use http::uri::PathAndQuery;
+use prost::Message;
+use tonic::client::Grpc;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{IntoRequest, Response, Status, Streaming};
+use tonic_prost::ProstCodec;
+
+/// Largest answer that a client accepts, in bytes: above the server's pages, which end at 1 MiB,
+/// and above the largest request that it takes by default.
+const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
+
+/// A connection to a proxy. Clones share it; each call may be made at the same time as others.
+#[derive(Clone, Debug)]
+pub struct Client(Grpc<Channel>);
+
+impl Client {
+    /// Connects to a proxy: `http://127.0.0.1:8980`.
+    ///
+    /// # Errors
+    ///
+    /// Where the address is not a URI, or nothing answers there.
+    pub async fn connect(address: impl Into<String>) -> Result<Self, tonic::transport::Error> {
+        let endpoint = Endpoint::from_shared(address.into())?.tcp_nodelay(true);
+        Ok(Client::new(endpoint.connect().await?))
+    }
+
+    /// Uses a channel that was set up elsewhere.
+    pub fn new(channel: Channel) -> Self {
+        Client(Grpc::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES))
+    }
+
+    /// Calls a method that answers with one message. `path` is `/package.Service/Method`.
+    ///
+    /// # Errors
+    ///
+    /// The call's status; its details are read with `tonic_types::StatusExt`.
+    pub async fn unary<Request, Answer>(
+        &self,
+        path: &'static str,
+        request: impl IntoRequest<Request>,
+    ) -> Result<Response<Answer>, Status>
+    where
+        Request: Message + 'static,
+        Answer: Message + Default + 'static,
+    {
+        let mut grpc = self.ready().await?;
+        let codec = ProstCodec::<Request, Answer>::default();
+        grpc.unary(request.into_request(), PathAndQuery::from_static(path), codec).await
+    }
+
+    /// Calls a method that answers with a stream.
+    ///
+    /// # Errors
+    ///
+    /// The call's status, where it failed before the first message.
+    pub async fn server_streaming<Request, Answer>(
+        &self,
+        path: &'static str,
+        request: impl IntoRequest<Request>,
+    ) -> Result<Response<Streaming<Answer>>, Status>
+    where
+        Request: Message + 'static,
+        Answer: Message + Default + 'static,
+    {
+        let mut grpc = self.ready().await?;
+        let codec = ProstCodec::<Request, Answer>::default();
+        grpc.server_streaming(request.into_request(), PathAndQuery::from_static(path), codec).await
+    }
+
+    async fn ready(&self) -> Result<Grpc<Channel>, Status> {
+        let mut grpc = self.0.clone();
+        grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+        Ok(grpc)
+    }
+}

@@ -1,0 +1,178 @@
+//! Reads the settings from where they stand, the later over the earlier: `prism.yaml`,
+//! environment variables, flags.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::Config;
+use super::suggest::closest;
+
+/// The file that is read where no other is named.
+const FILE: &str = "prism.yaml";
+/// Prefix of environment variables that are settings.
+const PREFIX: &str = "PRISM_";
+
+/// A setting that is wrong: one line, with the place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError(String);
+
+impl ConfigError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        ConfigError(message.into())
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Where settings come from.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// A file that must exist. Absent: `prism.yaml` in the working directory, where there is one.
+    pub file: Option<PathBuf>,
+    /// Environment variables.
+    pub environment: Vec<(String, String)>,
+    /// Settings from flags: the flag, the setting's path, the value.
+    pub flags: Vec<(String, String, String)>,
+}
+
+impl Sources {
+    /// The process's environment, and the default file.
+    pub fn from_environment() -> Self {
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Sources { environment, ..Sources::default() }
+    }
+
+    /// Reads and merges the settings.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that is unknown or has a wrong type, with file and line, variable or
+    /// flag. Rules between settings are checked by [`Config::validate`].
+    pub fn load(&self) -> Result<Config, ConfigError> {
+        let mut settings = match self.file_text()? {
+            Some((path, text)) => parse_file(&path, &text)?,
+            None => Value::Object(Map::new()),
+        };
+        if let Some((_, url)) = self.environment.iter().find(|(name, _)| name == "DATABASE_URL") {
+            assign(&mut settings, &["database"], url, "DATABASE_URL")?;
+        }
+        let mut variables: Vec<_> =
+            self.environment.iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
+        variables.sort();
+        for (name, value) in variables {
+            let path = name[PREFIX.len()..].to_lowercase();
+            assign(&mut settings, &path.split("__").collect::<Vec<_>>(), value, name)?;
+        }
+        for (flag, path, value) in &self.flags {
+            assign(&mut settings, &path.split('.').collect::<Vec<_>>(), value, flag)?;
+        }
+        read(&settings).map_err(|error| ConfigError::new(describe(&error)))
+    }
+
+    fn file_text(&self) -> Result<Option<(PathBuf, String)>, ConfigError> {
+        let path = self.file.clone().unwrap_or_else(|| PathBuf::from(FILE));
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Some((path, text))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && self.file.is_none() => {
+                Ok(None)
+            }
+            Err(error) => Err(ConfigError::new(format!("cannot read {}: {error}", path.display()))),
+        }
+    }
+}
+
+/// Reads a file's settings. They are read as [`Config`] too, which knows lines.
+fn parse_file(path: &Path, text: &str) -> Result<Value, ConfigError> {
+    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+        return Ok(Value::Object(Map::new()));
+    }
+    let place = |error: serde_saphyr::Error| {
+        let at = match error.without_snippet().location() {
+            Some(at) => format!("{}:{}:{}", path.display(), at.line(), at.column()),
+            None => path.display().to_string(),
+        };
+        ConfigError::new(format!("{at}: {}", describe(&error)))
+    };
+    serde_saphyr::from_str::<Config>(text).map_err(place)?;
+    serde_saphyr::from_str(text).map_err(place)
+}
+
+/// Reads merged settings by the rules that hold in a file: JSON is YAML.
+fn read(settings: &Value) -> Result<Config, serde_saphyr::Error> {
+    serde_saphyr::from_str(&settings.to_string())
+}
+
+/// Sets one setting. The text is taken for YAML where that fits the setting, and as it is else.
+fn assign(
+    settings: &mut Value,
+    path: &[&str],
+    text: &str,
+    source: &str,
+) -> Result<(), ConfigError> {
+    let plain = Value::String(text.to_owned());
+    let typed = serde_saphyr::from_str(text).unwrap_or_else(|_| plain.clone());
+    let mut failure = String::new();
+    for value in [plain, typed] {
+        let mut changed = settings.clone();
+        place(&mut changed, path, value);
+        match read(&changed) {
+            Ok(_) => {
+                *settings = changed;
+                return Ok(());
+            }
+            Err(error) => failure = describe(&error),
+        }
+    }
+    Err(ConfigError::new(format!("{source}: {failure}")))
+}
+
+fn place(settings: &mut Value, path: &[&str], value: Value) {
+    let Some((first, rest)) = path.split_first() else {
+        *settings = value;
+        return;
+    };
+    if !settings.is_object() {
+        *settings = Value::Object(Map::new());
+    }
+    if let Value::Object(map) = settings {
+        let slot = map.entry((*first).to_owned()).or_insert(Value::Null);
+        place(slot, rest, value);
+    }
+}
+
+/// What is wrong, in one line and without the value, which may be a secret.
+fn describe(error: &serde_saphyr::Error) -> String {
+    use serde_saphyr::Error;
+    match error.without_snippet() {
+        Error::SerdeUnknownField { field, expected, .. } => unknown("setting", field, expected),
+        Error::SerdeUnknownVariant { variant, expected, .. } => unknown("value", variant, expected),
+        Error::SerdeInvalidType { expected, .. } | Error::SerdeInvalidValue { expected, .. } => {
+            format!("expected {expected}")
+        }
+        // All numbers are counts.
+        Error::InvalidScalar { .. } => "expected a whole number".to_owned(),
+        Error::DuplicateMappingKey { .. } => "the setting is there twice".to_owned(),
+        other => {
+            let text = other.to_string();
+            let line = text.lines().next().unwrap_or_default();
+            line.split(" at line ").next().unwrap_or(line).trim_start_matches("error: ").to_owned()
+        }
+    }
+}
+
+fn unknown(kind: &str, name: &str, known: &[&str]) -> String {
+    match closest(name, known.iter().copied()) {
+        Some(near) => format!("unknown {kind} `{name}`; did you mean `{near}`?"),
+        None => format!("unknown {kind} `{name}`; known are {}", known.join(", ")),
+    }
+}

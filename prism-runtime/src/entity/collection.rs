@@ -1,0 +1,218 @@
+//! One entity, served: what every operation needs, whether a call or the service's own code asks.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use prost_reflect::DescriptorPool;
+
+use super::decide::{
+    Action, Command, MAX_INDEXED_BYTES, RequestId, Source, clear_output_only_id, is_empty_key, join,
+};
+use super::layout::Layout;
+use super::record::{Key, Record};
+use super::wire::Codec;
+use crate::clock::Clock;
+use crate::page_token::PageTokens;
+use crate::schema::sql::Visibility;
+use crate::schema::{Entity, Value};
+use crate::store::StoreFuture;
+use crate::store::entity::{EntityBackend, EntityStore, View, Write};
+use crate::{Error, Result, Violation};
+
+/// What the entities of a proxy share.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// Descriptors of every message of the schema.
+    pub pool: DescriptorPool,
+    /// Seals page tokens.
+    pub tokens: Arc<PageTokens>,
+    /// Tells the time.
+    pub clock: Clock,
+}
+
+/// An entity with its store.
+pub struct Collection {
+    pub(crate) layout: Arc<Layout>,
+    pub(crate) codec: Codec,
+    pub(crate) store: Arc<dyn EntityStore>,
+    pub(crate) shared: Shared,
+    etags: Etags,
+}
+
+impl Collection {
+    /// Opens an entity on a backend that has its table.
+    ///
+    /// # Errors
+    ///
+    /// Where the descriptors lack the entity's message, or the backend cannot serve it.
+    pub fn open(entity: Entity, backend: &dyn EntityBackend, shared: Shared) -> Result<Arc<Self>> {
+        let layout = Arc::new(Layout::new(entity));
+        let codec = Codec::new(Arc::clone(&layout), &shared.pool)?;
+        let store = backend.open(Arc::clone(&layout))?;
+        let etags = Etags::new()?;
+        Ok(Arc::new(Collection { layout, codec, store, shared, etags }))
+    }
+
+    /// The entity.
+    pub fn entity(&self) -> &Entity {
+        &self.layout.entity
+    }
+
+    /// Removes what has expired, in batches of `batch` rows, until nothing is left; answers with
+    /// how many rows that were. To be called now and then: expired records are hidden already.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store. What was removed before stays removed.
+    pub async fn sweep(&self, batch: usize) -> Result<usize> {
+        let mut removed = 0;
+        loop {
+            let swept = self.store.sweep(self.shared.clock.now_micros(), batch).await?;
+            removed += swept;
+            if swept < batch {
+                return Ok(removed);
+            }
+        }
+    }
+
+    pub(crate) fn view(&self, show_deleted: bool) -> View {
+        View {
+            visibility: if show_deleted { Visibility::Kept } else { Visibility::Live },
+            now_micros: self.shared.clock.now_micros(),
+        }
+    }
+
+    /// Checks a key whose parts have these names.
+    pub(crate) fn check_key<'a>(
+        &self,
+        key: &[Value],
+        name: impl Fn(usize) -> std::borrow::Cow<'a, str>,
+    ) -> Result<()> {
+        let mut violations = Vec::new();
+        for (part, value) in key.iter().enumerate() {
+            if is_empty_key(value) {
+                violations.push(Violation::new(name(part), "is part of the key and empty"));
+            }
+        }
+        let size: usize = key.iter().map(Value::size).sum();
+        if violations.is_empty() && size > MAX_INDEXED_BYTES {
+            let largest = (0..key.len()).max_by_key(|&part| key[part].size()).unwrap_or(0);
+            let what = format!("the key has {size} bytes, the limit is {MAX_INDEXED_BYTES}");
+            violations.push(Violation::too_large(name(largest), what));
+        }
+        if violations.is_empty() { Ok(()) } else { Err(Error::invalid(violations)) }
+    }
+
+    /// Hands a write to the store.
+    pub(crate) fn write(&self, call: WriteCall) -> StoreFuture<Option<Record>> {
+        match self.prepare(call) {
+            Ok(write) => self.store.write(write),
+            Err(error) => StoreFuture::ready(Err(error)),
+        }
+    }
+
+    fn prepare(&self, mut call: WriteCall) -> Result<Write> {
+        let path = call.path;
+        if let Action::Create(record) = &mut call.action {
+            if call.source == Source::Caller {
+                clear_output_only_id(&self.layout, record);
+            }
+            self.fill_id(record);
+        }
+        let (key, expected_etag) = match &call.action {
+            Action::Create(record) => (self.layout.key_of(record), None),
+            Action::Put(record) | Action::Update { record, .. } => {
+                (self.layout.key_of(record), self.expected_etag(record, call.etag, &path)?)
+            }
+            Action::Delete { .. } | Action::Undelete => (
+                call.key.take().unwrap_or_else(|| Key(Vec::new())),
+                (!call.etag.is_empty()).then_some(call.etag),
+            ),
+        };
+        if matches!(call.action, Action::Create(_) | Action::Put(_) | Action::Update { .. }) {
+            self.check_key(&key.0, |part| join(&path, self.key_field(part)).into())?;
+        }
+        let command = Command {
+            action: call.action,
+            expected_etag,
+            new_etag: self.etags.next(),
+            now_micros: self.shared.clock.now_micros(),
+            source: call.source,
+            path,
+        };
+        Ok(Write { key, command, request: call.request })
+    }
+
+    /// The entity's name of a part of the key.
+    pub(crate) fn key_field(&self, part: usize) -> &str {
+        let position = self.layout.key[part];
+        self.layout.column(position).map_or("", |column| &column.field)
+    }
+
+    fn fill_id(&self, record: &mut Record) {
+        if let Some(position) = self.layout.id
+            && is_empty_key(&record.0[position])
+        {
+            record.0[position] = Value::Text(uuid::Uuid::now_v7().to_string());
+        }
+    }
+
+    /// The etag that the entity or the request carries. None sent is unconditional.
+    fn expected_etag(&self, record: &Record, sent: String, path: &str) -> Result<Option<String>> {
+        let Some(position) = self.layout.etag else { return Ok(None) };
+        let own = match &record.0[position] {
+            Value::Text(etag) if !etag.is_empty() => Some(etag.clone()),
+            _ => None,
+        };
+        match (own, sent) {
+            (own, sent) if sent.is_empty() => Ok(own),
+            (Some(own), sent) if own != sent => {
+                let field = self.layout.column(position).map_or("", |column| &column.field);
+                let what = "differs from the request's own etag";
+                Err(Error::invalid_field(join(path, field), what))
+            }
+            (_, sent) => Ok(Some(sent)),
+        }
+    }
+}
+
+impl std::fmt::Debug for Collection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Collection").field("entity", &self.layout.entity.message).finish()
+    }
+}
+
+/// A write as a call asks for it.
+pub(crate) struct WriteCall {
+    /// Of Delete and Undelete; the others have it in their record.
+    pub key: Option<Key>,
+    pub action: Action,
+    /// The request's own etag; empty where it has none.
+    pub etag: String,
+    pub source: Source,
+    /// Path of the entity in the request.
+    pub path: Arc<str>,
+    pub request: Option<RequestId>,
+}
+
+/// Makes etags that are never used twice, and that say nothing.
+struct Etags {
+    key: [u8; 32],
+    count: AtomicU64,
+}
+
+impl Etags {
+    fn new() -> Result<Self> {
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(|error| Error::internal(error.to_string()))?;
+        Ok(Etags { key, count: AtomicU64::new(0) })
+    }
+
+    fn next(&self) -> String {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let hash = blake3::keyed_hash(&self.key, &count.to_be_bytes());
+        URL_SAFE_NO_PAD.encode(&hash.as_bytes()[..12])
+    }
+}

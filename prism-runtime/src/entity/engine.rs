@@ -1,0 +1,393 @@
+//! Bound methods: a request's bytes in, a reply out.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use prost::encoding::{WireType, encode_key, encode_varint, key_len};
+use prost_reflect::MessageDescriptor;
+
+use super::collection::{Collection, WriteCall};
+use super::decide::{Action, Mask, RequestId, RequestScope, Source, not_found};
+use super::list::{ListCall, Names, PreparedList};
+use super::record::{Key, Record, encode_values};
+use super::request::{Request, RequestCodec};
+use super::wire::{Audience, WireRecord, delimited_len};
+use crate::schema::{Binding, Cardinality, Operation, Response, Role, Storage, Value};
+use crate::service::{Context, Encoded, Reply};
+use crate::store::StoreFuture;
+use crate::store::entity::Page;
+use crate::{Code, Error, Reason, Result, Violation};
+
+/// Encoded length of a page or a batch at most.
+const MAX_ANSWER_BYTES: usize = 1 << 20;
+
+/// Keys of a BatchGet at most.
+const MAX_BATCH_KEYS: usize = 1_000;
+
+/// Length of a `request_id` at most, in bytes.
+const MAX_REQUEST_ID_BYTES: usize = 64;
+
+/// Answers the calls of one bound method.
+#[derive(Clone, Debug)]
+pub struct Engine(Arc<Method>);
+
+#[derive(Debug)]
+struct Method {
+    collection: Arc<Collection>,
+    /// Full name, which page tokens and request ids are bound to.
+    name: String,
+    binding: Binding,
+    request: RequestCodec,
+}
+
+impl Engine {
+    /// Prepares a method. `name` is `package.Service/Method`; `input` describes its request.
+    ///
+    /// # Errors
+    ///
+    /// Where binding, request and entity do not fit each other.
+    pub fn new(
+        collection: Arc<Collection>,
+        name: impl Into<String>,
+        binding: Binding,
+        input: &MessageDescriptor,
+    ) -> Result<Self> {
+        let request = RequestCodec::new(&collection.layout, &binding, input)?;
+        Ok(Engine(Arc::new(Method { collection, name: name.into(), binding, request })))
+    }
+
+    /// Answers a call. The answer is ready where the store's is.
+    pub fn call(&self, context: &Context, request: &Bytes) -> Reply {
+        match self.0.request.decode(request) {
+            Ok(request) => {
+                self.operate(context, request).unwrap_or_else(|error| Reply::Ready(Err(error)))
+            }
+            Err(error) => Reply::Ready(Err(error)),
+        }
+    }
+
+    fn operate(&self, context: &Context, request: Request) -> Result<Reply> {
+        match self.0.binding.operation {
+            Operation::Get => self.read(request),
+            Operation::BatchGet => self.batch_get(request),
+            Operation::List => self.list(context, request),
+            Operation::Create => self.create(context, request),
+            Operation::Put => self.put(request),
+            Operation::Update => self.update(request),
+            Operation::Delete => self.delete(request),
+            Operation::Undelete => self.undelete(request),
+        }
+    }
+
+    fn read(&self, request: Request) -> Result<Reply> {
+        let collection = &self.0.collection;
+        self.check_key(&request.key)?;
+        let view = collection.view(request.show_deleted);
+        let found = collection.store.get(Key(request.key), view);
+        Ok(self.answer(found, |method, found| {
+            let record = found.ok_or_else(|| not_found(&method.collection.layout))?;
+            method.encode(Some(record))
+        }))
+    }
+
+    fn batch_get(&self, request: Request) -> Result<Reply> {
+        let collection = &self.0.collection;
+        let name = self.0.request.name_of(Role::Keys);
+        if request.keys.len() > MAX_BATCH_KEYS {
+            let what = format!("has {} keys, the limit is {MAX_BATCH_KEYS}", request.keys.len());
+            return Err(Error::invalid(vec![Violation::too_large(name, what)]));
+        }
+        let mut keys: Vec<Key> = Vec::with_capacity(request.keys.len());
+        let mut seen = std::collections::BTreeSet::new();
+        for (position, key) in request.keys.into_iter().enumerate() {
+            collection.check_key(&key, |part| {
+                let whole = format!("{name}[{position}]");
+                if self.0.collection.layout.key.len() == 1 {
+                    whole.into()
+                } else {
+                    format!("{whole}.{}", collection.key_field(part)).into()
+                }
+            })?;
+            let key = Key(key);
+            if seen.insert(key.clone()) {
+                keys.push(key);
+            }
+        }
+        let found = collection.store.batch_get(keys, collection.view(request.show_deleted));
+        Ok(self.answer(found, Method::encode_batch))
+    }
+
+    fn list(&self, context: &Context, request: Request) -> Result<Reply> {
+        let method = &self.0;
+        let declared = method.request.conditions().iter().copied();
+        let conditions = declared
+            .zip(request.conditions)
+            .filter_map(|(condition, values)| Some((condition, values?)))
+            .collect();
+        let prepared = PreparedList::new(
+            &method.collection,
+            ListCall {
+                scope: [&method.name, context.caller().identity()],
+                conditions,
+                order_by: &request.order_by,
+                page_size: request.page_size,
+                page_token: &request.page_token,
+                show_deleted: request.show_deleted,
+                names: Names {
+                    order_by: method.request.name_of(Role::OrderBy),
+                    page_size: method.request.name_of(Role::PageSize),
+                    page_token: method.request.name_of(Role::PageToken),
+                },
+            },
+        )?;
+        let found = match &prepared.query {
+            Some(query) => method.collection.store.list(query.clone()),
+            None => StoreFuture::ready(Ok(Page::default())),
+        };
+        Ok(self.answer(found, move |method, page| method.encode_page(&prepared, page)))
+    }
+
+    fn create(&self, context: &Context, mut request: Request) -> Result<Reply> {
+        let record = self.entity(&mut request)?;
+        let id = std::mem::take(&mut request.request_id);
+        let request_id = self.request_id(context, &id, &record)?;
+        let mut call = self.write_call(Action::Create(record), request.etag);
+        call.request = request_id;
+        Ok(self.write(call))
+    }
+
+    fn put(&self, mut request: Request) -> Result<Reply> {
+        let record = self.entity(&mut request)?;
+        Ok(self.write(self.write_call(Action::Put(record), request.etag)))
+    }
+
+    fn update(&self, mut request: Request) -> Result<Reply> {
+        let record = self.entity(&mut request)?;
+        let name = self.0.request.name_of(Role::UpdateMask);
+        let mask = parse_mask(&self.0.collection, request.update_mask.as_deref(), name)?;
+        let action = Action::Update { record, mask, allow_missing: request.allow_missing };
+        Ok(self.write(self.write_call(action, request.etag)))
+    }
+
+    fn delete(&self, request: Request) -> Result<Reply> {
+        self.check_key(&request.key)?;
+        let action = Action::Delete { allow_missing: request.allow_missing };
+        let mut call = self.write_call(action, request.etag);
+        call.key = Some(Key(request.key));
+        Ok(self.write(call))
+    }
+
+    fn undelete(&self, request: Request) -> Result<Reply> {
+        self.check_key(&request.key)?;
+        let mut call = self.write_call(Action::Undelete, request.etag);
+        call.key = Some(Key(request.key));
+        Ok(self.write(call))
+    }
+
+    fn write_call(&self, action: Action, etag: String) -> WriteCall {
+        let path = Arc::clone(&self.0.request.entity_path);
+        WriteCall { key: None, action, etag, source: Source::Caller, path, request: None }
+    }
+
+    fn write(&self, call: WriteCall) -> Reply {
+        self.answer(self.0.collection.write(call), Method::encode)
+    }
+
+    fn entity(&self, request: &mut Request) -> Result<Record> {
+        let path = &self.0.request.entity_path;
+        let Some(bytes) = request.entity.take() else {
+            return Err(Error::invalid_field(&**path, "is required"));
+        };
+        self.0.collection.codec.decode(&bytes, path)
+    }
+
+    fn check_key(&self, key: &[Value]) -> Result<()> {
+        self.0.collection.check_key(key, |part| self.0.request.key_name(part).into())
+    }
+
+    fn request_id(
+        &self,
+        context: &Context,
+        id: &str,
+        record: &Record,
+    ) -> Result<Option<RequestId>> {
+        if id.is_empty() {
+            return Ok(None);
+        }
+        if id.len() > MAX_REQUEST_ID_BYTES {
+            let what = format!("has {} bytes, the limit is {MAX_REQUEST_ID_BYTES}", id.len());
+            let name = self.0.request.name_of(Role::RequestId);
+            return Err(Error::invalid(vec![Violation::too_large(name, what)]));
+        }
+        let scope = RequestScope {
+            caller: context.caller().identity().to_owned(),
+            method: self.0.name.clone(),
+            id: id.to_owned(),
+        };
+        Ok(Some(RequestId { scope, content: content_hash(&self.0.collection, record) }))
+    }
+
+    /// Encodes what the store answers: now where it has, later where it will.
+    fn answer<T: Send + Unpin + 'static>(
+        &self,
+        found: StoreFuture<T>,
+        encode: impl FnOnce(&Method, T) -> Result<Encoded> + Send + 'static,
+    ) -> Reply {
+        match found {
+            StoreFuture::Ready(result) => {
+                let result = result.unwrap_or_else(|| Err(Error::internal("no answer")));
+                Reply::Ready(result.and_then(|found| encode(&self.0, found)))
+            }
+            StoreFuture::Pending(future) => {
+                let method = Arc::clone(&self.0);
+                Reply::future(async move { encode(&method, future.await?) })
+            }
+        }
+    }
+}
+
+impl Method {
+    /// The answer with an entity; without one where there was nothing to delete.
+    fn encode(&self, record: Option<Record>) -> Result<Encoded> {
+        let Some(record) = record else { return Ok(Encoded::default()) };
+        let codec = &self.collection.codec;
+        match self.binding.response {
+            Response::Empty | Response::List { .. } => Ok(Encoded::default()),
+            Response::Entity => {
+                let record = codec.prepare(record)?;
+                let mut encoded =
+                    Encoded::with_capacity(codec.encoded_len(&record, Audience::Caller));
+                codec.encode(&record, Audience::Caller, encoded.buffer());
+                Ok(encoded)
+            }
+            Response::Field(number) => {
+                let record = codec.prepare(record)?;
+                let length = codec.encoded_len(&record, Audience::Caller);
+                let mut encoded = Encoded::with_capacity(key_len(number) + delimited_len(length));
+                self.append(number, &record, length, &mut encoded);
+                Ok(encoded)
+            }
+        }
+    }
+
+    fn encode_batch(&self, records: Vec<Record>) -> Result<Encoded> {
+        let Response::List { items, .. } = self.binding.response else {
+            return Err(Error::internal("a batch is answered with a list"));
+        };
+        let mut encoded = Encoded::default();
+        for record in records {
+            let record = self.collection.codec.prepare(record)?;
+            let length = self.collection.codec.encoded_len(&record, Audience::Caller);
+            let total = encoded.len() + key_len(items) + delimited_len(length);
+            if total > MAX_ANSWER_BYTES {
+                let message = format!(
+                    "the records together have more than {MAX_ANSWER_BYTES} bytes: ask for fewer"
+                );
+                let error = Error::new(Reason::ValueTooLarge, message);
+                return Err(error.with_code(Code::ResourceExhausted));
+            }
+            self.append(items, &record, length, &mut encoded);
+        }
+        Ok(encoded)
+    }
+
+    fn encode_page(&self, list: &PreparedList, page: Page) -> Result<Encoded> {
+        let Response::List { items, next_page_token } = self.binding.response else {
+            return Err(Error::internal("a list is answered with a list"));
+        };
+        let mut encoded = Encoded::default();
+        let mut more = page.more;
+        let mut last = None;
+        for record in page.records {
+            let place = list.place(&record);
+            let record = self.collection.codec.prepare(record)?;
+            let length = self.collection.codec.encoded_len(&record, Audience::Caller);
+            let total = encoded.len() + key_len(items) + delimited_len(length);
+            if !encoded.is_empty() && total > MAX_ANSWER_BYTES {
+                more = true;
+                break;
+            }
+            self.append(items, &record, length, &mut encoded);
+            last = Some(place);
+        }
+        if let (true, Some(last)) = (more, last) {
+            let token = list.token(&self.collection, &last)?;
+            let buffer = encoded.buffer();
+            encode_key(next_page_token, WireType::LengthDelimited, buffer);
+            super::wire::put_delimited(token.as_bytes(), buffer);
+        }
+        Ok(encoded)
+    }
+
+    fn append(&self, number: u32, record: &WireRecord, length: usize, encoded: &mut Encoded) {
+        let buffer = encoded.buffer();
+        encode_key(number, WireType::LengthDelimited, buffer);
+        encode_varint(length as u64, buffer);
+        self.collection.codec.encode(record, Audience::Caller, buffer);
+    }
+}
+
+/// The fields that a mask names.
+///
+/// # Errors
+///
+/// INVALID_ARGUMENT: no mask, an unknown field, a part of the key, a path below a field, or `*`
+/// beside others.
+pub(crate) fn parse_mask(
+    collection: &Collection,
+    paths: Option<&[String]>,
+    name: &str,
+) -> Result<Mask> {
+    let paths = paths.unwrap_or_default();
+    match paths {
+        [] => return Err(Error::invalid_field(name, "is required and names no field")),
+        [all] if all == "*" => return Ok(Mask::All),
+        _ => {}
+    }
+    let mut fields = Vec::with_capacity(paths.len());
+    let mut violations = Vec::new();
+    for (at, path) in paths.iter().enumerate() {
+        let position = collection.entity().columns.iter().position(|column| column.field == *path);
+        let what = match position {
+            Some(position) if collection.layout.is_key(position) => {
+                "names a part of the key, which cannot change"
+            }
+            Some(position) => {
+                fields.push((position, at));
+                continue;
+            }
+            None if path == "*" => "is for all fields, and stands beside others",
+            None if path.contains('.') => "names something below a field: only whole fields change",
+            None => "names no field of the entity",
+        };
+        violations.push(Violation::new(format!("{name}.paths[{at}]"), what));
+    }
+    if violations.is_empty() { Ok(Mask::Fields(fields)) } else { Err(Error::invalid(violations)) }
+}
+
+/// A hash of what a Create writes, its key included. Maps have no order, so theirs does not
+/// count.
+fn content_hash(collection: &Collection, record: &Record) -> [u8; 32] {
+    let mut bytes = Vec::new();
+    for (column, value) in collection.entity().columns.iter().zip(&record.0) {
+        match (column.cardinality, column.storage, value) {
+            (Cardinality::Map, Storage::Binary, Value::Blob(raw)) => {
+                let entries = sorted_entries(raw);
+                encode_values([&Value::Blob(entries)], &mut bytes);
+            }
+            _ => encode_values([value], &mut bytes),
+        }
+    }
+    *blake3::hash(&bytes).as_bytes()
+}
+
+/// The entries of an encoded map, sorted.
+fn sorted_entries(raw: &[u8]) -> Vec<u8> {
+    let mut reader = super::wire::Reader::new(raw);
+    let mut entries = Vec::new();
+    while let Ok(Some(entry)) = reader.next() {
+        entries.push(entry.raw);
+    }
+    entries.sort_unstable();
+    entries.concat()
+}

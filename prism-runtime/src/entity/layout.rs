@@ -1,0 +1,138 @@
+//! Where things stand in an entity's records, found once at start.
+
+use std::collections::BTreeSet;
+
+use super::record::{Key, Record};
+use crate::schema::{Column, Entity, Index, Managed, Value};
+
+const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
+
+/// An entity with the positions of what the operations act upon.
+#[derive(Debug)]
+pub struct Layout {
+    /// The resolved entity.
+    pub entity: Entity,
+    /// Positions of the primary key.
+    pub key: Vec<usize>,
+    /// Positions of everything that is part of the key or of an index.
+    pub sized: Vec<usize>,
+    /// Positions of fields in the key or a unique index: times in them are exact.
+    pub exact: BTreeSet<usize>,
+    /// Position of `MANAGED_CREATE_TIME`.
+    pub create_time: Option<usize>,
+    /// Position of `MANAGED_UPDATE_TIME`.
+    pub update_time: Option<usize>,
+    /// Position of `MANAGED_DELETE_TIME`.
+    pub delete_time: Option<usize>,
+    /// Position of `MANAGED_EXPIRE_TIME`.
+    pub expire_time: Option<usize>,
+    /// Position of `MANAGED_ETAG`.
+    pub etag: Option<usize>,
+    /// Position of `MANAGED_ID`.
+    pub id: Option<usize>,
+    /// Position of Prism's own column with the time of the last write.
+    pub written_at: Option<usize>,
+}
+
+/// What a write finds under a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// No row.
+    Absent,
+    /// A row that has expired and was not swept yet. It counts as absent.
+    Gone,
+    /// A deleted record that is kept.
+    Deleted,
+    /// A record that everybody sees.
+    Live,
+}
+
+impl Layout {
+    /// Of a resolved entity.
+    pub fn new(entity: Entity) -> Self {
+        let position = |number: u32| {
+            entity.position(number).expect("a resolved entity holds the columns it names")
+        };
+        let managed =
+            |kind: Managed| entity.columns.iter().position(|column| column.managed == Some(kind));
+        let key: Vec<usize> = entity.key.iter().map(|&number| position(number)).collect();
+        let of = |index: &Index| -> Vec<usize> {
+            index.columns.iter().map(|column| position(column.number)).collect()
+        };
+        let indexed = entity.indexes.iter().flat_map(of);
+        let sized: BTreeSet<usize> = key.iter().copied().chain(indexed).collect();
+        let unique = entity.indexes.iter().filter(|index| index.unique).flat_map(of);
+        let exact = key.iter().copied().chain(unique).collect();
+        Layout {
+            sized: sized.into_iter().collect(),
+            exact,
+            create_time: managed(Managed::CreateTime),
+            update_time: managed(Managed::UpdateTime),
+            delete_time: managed(Managed::DeleteTime),
+            expire_time: managed(Managed::ExpireTime),
+            etag: managed(Managed::Etag),
+            id: managed(Managed::Id),
+            written_at: entity.last_write_column().map(|_| entity.columns.len()),
+            key,
+            entity,
+        }
+    }
+
+    /// How many values a record has.
+    pub fn width(&self) -> usize {
+        self.entity.columns.len() + usize::from(self.written_at.is_some())
+    }
+
+    /// The column at a position; none where that is Prism's own.
+    pub fn column(&self, position: usize) -> Option<&Column> {
+        self.entity.columns.get(position)
+    }
+
+    /// The key of a record.
+    pub fn key_of(&self, record: &Record) -> Key {
+        Key(self.key.iter().map(|&position| record.0[position].clone()).collect())
+    }
+
+    /// Whether a column is part of the key.
+    pub fn is_key(&self, position: usize) -> bool {
+        self.key.contains(&position)
+    }
+
+    /// Whether the server alone sets a column: create, update and delete time, and the etag.
+    pub fn is_server_set(&self, position: usize) -> bool {
+        let managed = [self.create_time, self.update_time, self.delete_time, self.etag];
+        managed.contains(&Some(position))
+    }
+
+    /// A last write at or before this time is too old to keep; in microseconds.
+    pub fn retention_cutoff(&self, now_micros: i64) -> i64 {
+        now_micros.saturating_sub(i64::from(self.entity.retention_days) * DAY_MICROS)
+    }
+
+    /// Whether a row has expired: its expire time has come, or it was last written longer ago
+    /// than it is retained.
+    pub fn is_expired(&self, record: &Record, now_micros: i64) -> bool {
+        let reached = |position: usize, limit: i64| matches!(record.0.get(position), Some(Value::Int(time)) if *time <= limit);
+        if self.expire_time.is_some_and(|position| reached(position, now_micros)) {
+            return true;
+        }
+        let last_write = self.update_time.or(self.written_at);
+        self.entity.retention_days > 0
+            && last_write.is_some_and(|at| reached(at, self.retention_cutoff(now_micros)))
+    }
+
+    /// Whether a row is marked as deleted.
+    pub fn is_deleted(&self, record: &Record) -> bool {
+        self.delete_time.is_some_and(|position| !record.0[position].is_null())
+    }
+
+    /// What a row is at a time.
+    pub fn state(&self, record: Option<&Record>, now_micros: i64) -> State {
+        match record {
+            None => State::Absent,
+            Some(record) if self.is_expired(record, now_micros) => State::Gone,
+            Some(record) if self.is_deleted(record) => State::Deleted,
+            Some(_) => State::Live,
+        }
+    }
+}

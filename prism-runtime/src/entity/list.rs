@@ -1,0 +1,269 @@
+//! Lists: which conditions and orders are served, and pages.
+
+use super::collection::Collection;
+use super::record::{decode_values, encode_values};
+use crate::schema::plan::{self, Comparison, Condition};
+use crate::schema::{IndexColumn, Value};
+use crate::store::entity::{Filter, ListQuery};
+use crate::{Error, Result, Violation};
+
+/// Records on a page that asks for no number.
+const DEFAULT_PAGE_SIZE: i64 = 50;
+
+/// Records on a page at most.
+pub(crate) const MAX_PAGE_SIZE: i64 = 1_000;
+
+/// Values of a condition that takes several, at most.
+const MAX_ANY_OF: usize = 1_000;
+
+/// A list as a call asks for it.
+pub(crate) struct ListCall<'a> {
+    /// What a page token is bound to beside the list itself: the method, and who calls it.
+    pub scope: [&'a str; 2],
+    /// The conditions that hold, with their values.
+    pub conditions: Vec<(Condition, Vec<Value>)>,
+    pub order_by: &'a str,
+    pub page_size: i64,
+    pub page_token: &'a str,
+    pub show_deleted: bool,
+    /// Names of the request's fields, for violations.
+    pub names: Names<'a>,
+}
+
+/// Names of a list's fields in the request.
+#[derive(Clone, Copy)]
+pub(crate) struct Names<'a> {
+    pub order_by: &'a str,
+    pub page_size: &'a str,
+    pub page_token: &'a str,
+}
+
+/// A list that can be read.
+pub(crate) struct PreparedList {
+    /// What the store is asked for; none where nothing can match.
+    pub query: Option<ListQuery>,
+    /// What the token of the next page is bound to.
+    binding: [u8; 32],
+    /// Positions of the columns whose values are the place in the list.
+    order: Vec<usize>,
+}
+
+impl PreparedList {
+    /// Prepares a page.
+    ///
+    /// # Errors
+    ///
+    /// INVALID_ARGUMENT: a negative page size, an order that nothing serves, a token that is not
+    /// of this list.
+    pub fn new(collection: &Collection, call: ListCall<'_>) -> Result<Self> {
+        let names = call.names;
+        if call.page_size < 0 {
+            return Err(Error::invalid_field(names.page_size, "is negative"));
+        }
+        let limit = match call.page_size {
+            0 => DEFAULT_PAGE_SIZE,
+            size => size.min(MAX_PAGE_SIZE),
+        };
+        let holding: Vec<Condition> =
+            call.conditions.iter().map(|(condition, _)| *condition).collect();
+        let asked = parse_order(collection, &holding, call.order_by, names.order_by)?;
+        let plan = plan::plan(collection.entity(), &holding, &asked)
+            .ok_or_else(|| unserved(collection, &holding, names.order_by))?;
+        let order = positions(collection, &plan.order);
+        let filters = filters(collection, call.conditions)?;
+        let binding = bind(call.scope, &filters, &order, call.show_deleted);
+        let view = collection.view(call.show_deleted);
+        let after = if call.page_token.is_empty() {
+            None
+        } else {
+            let opened = collection.shared.tokens.open(&binding, call.page_token, view.now_micros);
+            let position = opened.map_err(|error| {
+                let what = "was not given for this request, or is older than 24 hours";
+                error.with_violations(vec![Violation::new(names.page_token, what)])
+            })?;
+            let values = decode_values(&position).filter(|values| values.len() == order.len());
+            Some(values.ok_or_else(|| Error::internal("a page token's position is damaged"))?)
+        };
+        let columns = order.iter().map(|(position, _)| *position).collect();
+        let nothing =
+            filters.iter().any(|f| f.comparison == Comparison::AnyOf && f.values.is_empty());
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let query = ListQuery { conditions: filters, order, after, limit, view };
+        Ok(PreparedList { query: (!nothing).then_some(query), binding, order: columns })
+    }
+
+    /// The token of the page after a record.
+    pub fn token(&self, collection: &Collection, last: &[Value]) -> Result<String> {
+        let mut position = Vec::new();
+        encode_values(last, &mut position);
+        let now = collection.shared.clock.now_micros();
+        collection.shared.tokens.seal(&self.binding, &position, now)
+    }
+
+    /// The place of a record in the list.
+    pub fn place(&self, record: &super::record::Record) -> Vec<Value> {
+        self.order.iter().map(|&column| record.0[column].clone()).collect()
+    }
+}
+
+fn filters(
+    collection: &Collection,
+    conditions: Vec<(Condition, Vec<Value>)>,
+) -> Result<Vec<Filter>> {
+    let mut filters = Vec::with_capacity(conditions.len());
+    for (condition, mut values) in conditions {
+        let Some(position) = collection.entity().position(condition.field) else {
+            return Err(Error::internal("a condition names a field that is not stored"));
+        };
+        if condition.comparison == Comparison::AnyOf {
+            // One of a set: what comes twice changes neither result nor token.
+            values.sort_by(super::record::compare);
+            values.dedup();
+            if values.len() > MAX_ANY_OF {
+                let field = &collection.entity().columns[position].field;
+                let what = format!("has more than {MAX_ANY_OF} different values");
+                return Err(Error::invalid(vec![Violation::too_large(field.clone(), what)]));
+            }
+        }
+        filters.push(Filter { position, comparison: condition.comparison, values });
+    }
+    Ok(filters)
+}
+
+fn positions(collection: &Collection, order: &[IndexColumn]) -> Vec<(usize, bool)> {
+    let position = |column: &IndexColumn| {
+        let position = collection.entity().position(column.number)?;
+        Some((position, column.descending))
+    };
+    order.iter().filter_map(position).collect()
+}
+
+/// What a token is bound to, as a hash.
+fn bind(
+    scope: [&str; 2],
+    filters: &[Filter],
+    order: &[(usize, bool)],
+    show_deleted: bool,
+) -> [u8; 32] {
+    let mut bytes = Vec::new();
+    let number = |bytes: &mut Vec<u8>, number: usize| {
+        bytes.extend_from_slice(&(number as u64).to_be_bytes());
+    };
+    for part in scope {
+        number(&mut bytes, part.len());
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    number(&mut bytes, filters.len());
+    for filter in filters {
+        number(&mut bytes, filter.position);
+        number(&mut bytes, filter.comparison as usize);
+        number(&mut bytes, filter.values.len());
+        encode_values(&filter.values, &mut bytes);
+    }
+    number(&mut bytes, order.len());
+    for &(position, descending) in order {
+        number(&mut bytes, position);
+        bytes.push(u8::from(descending));
+    }
+    bytes.push(u8::from(show_deleted));
+    *blake3::hash(&bytes).as_bytes()
+}
+
+/// The columns of an `order_by`: names with an optional ` desc`, separated by commas.
+/// <https://google.aip.dev/132#ordering>
+fn parse_order(
+    collection: &Collection,
+    holding: &[Condition],
+    text: &str,
+    name: &str,
+) -> Result<Vec<IndexColumn>> {
+    let mut order: Vec<IndexColumn> = Vec::new();
+    if text.trim().is_empty() {
+        return Ok(order);
+    }
+    for term in text.split(',') {
+        let mut words = term.split_ascii_whitespace();
+        let column = words.next().and_then(|field| collection.entity().column_of_field(field));
+        let descending = match (words.next(), words.next()) {
+            (None, _) => Some(false),
+            (Some(word), None) if word.eq_ignore_ascii_case("asc") => Some(false),
+            (Some(word), None) if word.eq_ignore_ascii_case("desc") => Some(true),
+            _ => None,
+        };
+        let (Some(column), Some(descending)) = (column, descending) else {
+            return Err(unserved(collection, holding, name));
+        };
+        if order.iter().any(|other| other.number == column.number) {
+            return Err(Error::invalid_field(name, "names a field twice"));
+        }
+        order.push(IndexColumn { number: column.number, descending });
+    }
+    Ok(order)
+}
+
+fn unserved(collection: &Collection, holding: &[Condition], name: &str) -> Error {
+    let orders: Vec<String> = plan::orders(collection.entity(), holding)
+        .into_iter()
+        .map(|order| format!("\"{order}\""))
+        .collect();
+    let served = if orders.is_empty() { "none".to_owned() } else { orders.join(" or ") };
+    let what = format!(
+        "is not an order that this list serves with these conditions; it takes the beginning of \
+         {served}, as it stands or wholly reversed"
+    );
+    Error::invalid_field(name, what)
+}
+
+/// The values that bound a prefix: from this one and, where there is one, below that one.
+pub(crate) fn prefix_bounds(prefix: &Value) -> (Value, Option<Value>) {
+    let end = match prefix {
+        Value::Text(text) => next_text(text).map(Value::Text),
+        Value::Blob(bytes) => next_bytes(bytes).map(Value::Blob),
+        _ => None,
+    };
+    (prefix.clone(), end)
+}
+
+/// The smallest text, in the order of code points, after every text with a prefix.
+fn next_text(prefix: &str) -> Option<String> {
+    let mut text = prefix.to_owned();
+    while let Some(last) = text.pop() {
+        // Surrogates are no characters; their place in the order is empty.
+        let next = match last {
+            '\u{d7ff}' => Some('\u{e000}'),
+            last => char::from_u32(last as u32 + 1),
+        };
+        if let Some(next) = next {
+            text.push(next);
+            return Some(text);
+        }
+    }
+    None
+}
+
+fn next_bytes(prefix: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = prefix.to_vec();
+    while let Some(last) = bytes.pop() {
+        if last < u8::MAX {
+            bytes.push(last + 1);
+            return Some(bytes);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_ends_before_what_no_longer_begins_with_it() {
+        assert_eq!(next_text("ab").as_deref(), Some("ac"));
+        assert_eq!(next_text("a\u{10ffff}").as_deref(), Some("b"));
+        assert_eq!(next_text("a\u{d7ff}").as_deref(), Some("a\u{e000}"));
+        assert_eq!(next_text("\u{10ffff}"), None);
+        assert_eq!(next_text(""), None);
+        assert_eq!(next_bytes(&[1, 255]), Some(vec![2]));
+        assert_eq!(next_bytes(&[255]), None);
+    }
+}

@@ -1,0 +1,427 @@
+//! Requests of bound methods, cut into the values of their roles.
+
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
+
+use super::layout::Layout;
+use super::record::zero;
+use super::wire::{Fault, Field, Malformed, Occurrence, Reader, Scalar, Wire};
+use crate::schema::plan::{Comparison, Condition};
+use crate::schema::{Binding, Column, RequestField, Role, Value};
+use crate::{Error, Result, Violation};
+
+/// Reads the requests of one method.
+#[derive(Debug)]
+pub struct RequestCodec {
+    /// By field number.
+    slots: Vec<Slot>,
+    conditions: Vec<Condition>,
+    /// What a request holds before anything is read.
+    empty: Request,
+    /// Names of the key's fields in the request, in key order.
+    key_names: Vec<String>,
+    /// Name of the entity in the request; empty where it has none.
+    pub entity_path: std::sync::Arc<str>,
+}
+
+/// What a request says.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The key, in key order; NULL where a field with presence is absent.
+    pub key: Vec<Value>,
+    /// The keys of a BatchGet.
+    pub keys: Vec<Vec<Value>>,
+    /// The entity, encoded.
+    pub entity: Option<Vec<u8>>,
+    /// Paths of the update mask; none where there is no mask.
+    pub update_mask: Option<Vec<String>>,
+    pub page_size: i64,
+    pub page_token: String,
+    pub order_by: String,
+    pub etag: String,
+    pub request_id: String,
+    pub allow_missing: bool,
+    pub show_deleted: bool,
+    /// The values of each condition that the method declares; none where it does not hold.
+    pub conditions: Vec<Option<Vec<Value>>>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    number: u32,
+    name: String,
+    target: Target,
+    /// Positions of the conditions that share a oneof with this one: setting it unsets them.
+    rivals: Vec<usize>,
+}
+
+#[derive(Debug)]
+enum Target {
+    Key(usize, Field),
+    KeysScalar(Field),
+    /// The fields of each message, with the part of the key that each stands for, and the
+    /// key of a message that sets none.
+    KeysMessage(Vec<(Field, usize)>, Vec<Value>),
+    Condition(usize, Field),
+    AnyOf(usize, Field),
+    Plain(Role),
+}
+
+impl RequestCodec {
+    /// For a binding, whose request is this message.
+    ///
+    /// # Errors
+    ///
+    /// Where binding and message do not fit: generated code is of another schema.
+    pub fn new(layout: &Layout, binding: &Binding, input: &MessageDescriptor) -> Result<Self> {
+        let mut codec = RequestCodec {
+            slots: Vec::new(),
+            conditions: crate::schema::plan::conditions(binding),
+            empty: Request { key: vec![Value::Null; layout.key.len()], ..Request::default() },
+            key_names: vec![String::new(); layout.key.len()],
+            entity_path: binding.role(Role::Entity).map_or("", |field| &field.name).into(),
+        };
+        let mut oneofs: Vec<(u32, String)> = Vec::new();
+        for field in &binding.request {
+            let descriptor =
+                input.get_field(field.number).ok_or_else(|| misfit(input, &field.name))?;
+            let target = codec.target(layout, field, &descriptor)?;
+            if let (Target::Condition(..), Some(oneof)) = (&target, descriptor.containing_oneof()) {
+                oneofs.push((field.number, oneof.name().to_owned()));
+            }
+            let (number, name) = (field.number, field.name.clone());
+            codec.slots.push(Slot { number, name, target, rivals: Vec::new() });
+        }
+        codec.slots.sort_by_key(|slot| slot.number);
+        let numbers: Vec<u32> = codec.slots.iter().map(|slot| slot.number).collect();
+        for slot in &mut codec.slots {
+            let Some((_, own)) = oneofs.iter().find(|(number, _)| *number == slot.number) else {
+                continue;
+            };
+            let rivals =
+                oneofs.iter().filter(|(number, other)| *number != slot.number && other == own);
+            slot.rivals = rivals.filter_map(|(n, _)| numbers.binary_search(n).ok()).collect();
+        }
+        Ok(codec)
+    }
+
+    /// The conditions that the method declares.
+    pub fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+
+    /// Name of a part of the key in the request.
+    pub fn key_name(&self, part: usize) -> &str {
+        &self.key_names[part]
+    }
+
+    /// Name of the request's field with the keys of a BatchGet.
+    pub fn name_of(&self, role: Role) -> &str {
+        let is_role = |slot: &&Slot| match &slot.target {
+            Target::KeysScalar(_) | Target::KeysMessage(..) => role == Role::Keys,
+            Target::Plain(own) => *own == role,
+            Target::Key(..) | Target::Condition(..) | Target::AnyOf(..) => false,
+        };
+        self.slots.iter().find(is_role).map_or("", |slot| &slot.name)
+    }
+
+    /// Cuts an encoded request.
+    ///
+    /// # Errors
+    ///
+    /// INVALID_ARGUMENT: malformed, or with a violation for each field out of range.
+    pub fn decode(&self, message: &[u8]) -> Result<Request> {
+        let mut parsing =
+            Parsing { request: self.empty.clone(), collected: Vec::new(), violations: Vec::new() };
+        let mut reader = Reader::new(message);
+        while let Some(occurrence) = reader.next()? {
+            let number = occurrence.number;
+            let Ok(position) = self.slots.binary_search_by_key(&number, |slot| slot.number) else {
+                continue;
+            };
+            parsing.occurrence(position, &self.slots, &occurrence)?;
+        }
+        parsing.finish(&self.slots)
+    }
+
+    fn target(
+        &mut self,
+        layout: &Layout,
+        field: &RequestField,
+        descriptor: &FieldDescriptor,
+    ) -> Result<Target> {
+        let column = |number: u32| {
+            layout
+                .entity
+                .column(number)
+                .ok_or_else(|| misfit(descriptor.parent_message(), &field.name))
+        };
+        let input = descriptor.parent_message();
+        if let Some(comparison) = Comparison::of(field.role) {
+            let at = self.empty.conditions.len();
+            let column = column(field.field)?;
+            let prepared = prepare(layout, column, descriptor);
+            self.empty.conditions.push(match (comparison, field.presence) {
+                (Comparison::AnyOf, _) => Some(Vec::new()),
+                (_, true) => None,
+                (_, false) => Some(vec![zero(column)]),
+            });
+            return Ok(match comparison {
+                Comparison::AnyOf => Target::AnyOf(at, prepared),
+                _ => Target::Condition(at, prepared),
+            });
+        }
+        let part = |number: u32| {
+            let parts = &layout.entity.key;
+            parts.iter().position(|part| *part == number).ok_or_else(|| misfit(input, &field.name))
+        };
+        Ok(match field.role {
+            Role::Key => {
+                let (at, column) = (part(field.field)?, column(field.field)?);
+                self.key_names[at].clone_from(&field.name);
+                if !descriptor.supports_presence() {
+                    self.empty.key[at] = zero(column);
+                }
+                Target::Key(at, prepare(layout, column, descriptor))
+            }
+            Role::Keys if field.parts.is_empty() => {
+                Target::KeysScalar(prepare(layout, column(layout.entity.key[0])?, descriptor))
+            }
+            Role::Keys => {
+                let Kind::Message(message) = descriptor.kind() else {
+                    return Err(misfit(input, &field.name));
+                };
+                let mut parts = Vec::with_capacity(field.parts.len());
+                let mut absent = vec![Value::Null; layout.key.len()];
+                for &(number, key) in &field.parts {
+                    let inner =
+                        message.get_field(number).ok_or_else(|| misfit(&message, &field.name))?;
+                    let (at, column) = (part(key)?, column(key)?);
+                    if !inner.supports_presence() {
+                        absent[at] = zero(column);
+                    }
+                    parts.push((prepare(layout, column, &inner), at));
+                }
+                Target::KeysMessage(parts, absent)
+            }
+            role => Target::Plain(role),
+        })
+    }
+}
+
+/// A request on its way.
+struct Parsing {
+    request: Request,
+    /// What was collected of singular messages, by slot: occurrences merge.
+    collected: Vec<(usize, Vec<u8>)>,
+    violations: Vec<Violation>,
+}
+
+impl Parsing {
+    fn occurrence(
+        &mut self,
+        position: usize,
+        slots: &[Slot],
+        occurrence: &Occurrence<'_>,
+    ) -> Result<()> {
+        let wire = occurrence.wire;
+        let slot = &slots[position];
+        match &slot.target {
+            Target::Key(_, field) | Target::Condition(_, field) => {
+                for &rival in &slot.rivals {
+                    self.collected.retain(|(other, _)| *other != rival);
+                    if let Target::Condition(at, _) = slots[rival].target {
+                        self.request.conditions[at] = None;
+                    }
+                }
+                if field.is_collected() {
+                    return Ok(self.collect(position, wire)?);
+                }
+                let value = field.value(wire);
+                self.set(slot, value)
+            }
+            Target::KeysScalar(field) => {
+                let values = self.elements(slot, field, wire, self.request.keys.len())?;
+                self.request.keys.extend(values.into_iter().map(|value| vec![value]));
+                Ok(())
+            }
+            Target::AnyOf(at, field) => {
+                let before = self.request.conditions[*at].as_ref().map_or(0, Vec::len);
+                let values = self.elements(slot, field, wire, before)?;
+                self.request.conditions[*at].get_or_insert_default().extend(values);
+                Ok(())
+            }
+            Target::KeysMessage(parts, absent) => self.key_message(slot, parts, absent, wire),
+            Target::Plain(Role::Entity) => Ok(self.collect(position, wire)?),
+            Target::Plain(role) => Ok(self.plain(*role, wire)?),
+        }
+    }
+
+    fn collect(&mut self, position: usize, wire: Wire<'_>) -> Result<(), Malformed> {
+        let Wire::Len(content) = wire else { return Err(Malformed) };
+        match self.collected.iter_mut().find(|(other, _)| *other == position) {
+            Some((_, collected)) => collected.extend_from_slice(content),
+            None => self.collected.push((position, content.to_vec())),
+        }
+        Ok(())
+    }
+
+    fn plain(&mut self, role: Role, wire: Wire<'_>) -> Result<(), Malformed> {
+        let request = &mut self.request;
+        match role {
+            Role::PageSize => {
+                if let Value::Int(size) = Scalar::Int32.decode(wire)? {
+                    request.page_size = size;
+                }
+            }
+            Role::PageToken => request.page_token = text(wire)?,
+            Role::OrderBy => request.order_by = text(wire)?,
+            Role::Etag => request.etag = text(wire)?,
+            Role::RequestId => request.request_id = text(wire)?,
+            Role::AllowMissing => request.allow_missing = flag(wire)?,
+            Role::ShowDeleted => request.show_deleted = flag(wire)?,
+            Role::UpdateMask => {
+                let Wire::Len(mask) = wire else { return Err(Malformed) };
+                let paths = request.update_mask.get_or_insert_default();
+                let mut reader = Reader::new(mask);
+                while let Some(path) = reader.next()? {
+                    if path.number == 1 {
+                        paths.push(text(path.wire)?);
+                    }
+                }
+            }
+            // Prism does nothing with it, and the others have targets of their own.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The values of one occurrence of a repeated field: one, or packed ones.
+    fn elements(
+        &mut self,
+        slot: &Slot,
+        field: &Field,
+        wire: Wire<'_>,
+        before: usize,
+    ) -> Result<Vec<Value>> {
+        let mut wires = Vec::new();
+        match (field.scalar(), wire) {
+            (Some(scalar), Wire::Len(content)) if scalar.is_packable() => {
+                let mut reader = Reader::new(content);
+                while !reader.is_empty() {
+                    wires.push(scalar.packed(&mut reader)?);
+                }
+            }
+            _ => wires.push(wire),
+        }
+        let mut values = Vec::with_capacity(wires.len());
+        for (position, wire) in wires.into_iter().enumerate() {
+            match field.value(wire) {
+                Ok(value) => values.push(value),
+                Err(fault) => {
+                    let path = format!("{}[{}]", slot.name, before + position);
+                    self.violate(path, fault)?;
+                    values.push(Value::Null);
+                }
+            }
+        }
+        Ok(values)
+    }
+
+    fn key_message(
+        &mut self,
+        slot: &Slot,
+        parts: &[(Field, usize)],
+        absent: &[Value],
+        wire: Wire<'_>,
+    ) -> Result<()> {
+        let Wire::Len(content) = wire else { return Err(Malformed.into()) };
+        let mut key = absent.to_vec();
+        let mut collected: Vec<Option<Vec<u8>>> = vec![None; parts.len()];
+        let at = self.request.keys.len();
+        let mut reader = Reader::new(content);
+        while let Some(occurrence) = reader.next()? {
+            let found = parts.iter().position(|(field, _)| field.number == occurrence.number);
+            let Some(found) = found else { continue };
+            let (field, part) = &parts[found];
+            if let (true, Wire::Len(bytes)) = (field.is_collected(), occurrence.wire) {
+                collected[found].get_or_insert_default().extend_from_slice(bytes);
+                continue;
+            }
+            match field.value(occurrence.wire) {
+                Ok(value) => key[*part] = value,
+                Err(fault) => self.violate(format!("{}[{at}].{}", slot.name, field.name), fault)?,
+            }
+        }
+        for ((field, part), bytes) in parts.iter().zip(&collected) {
+            let Some(bytes) = bytes else { continue };
+            match field.value(Wire::Len(bytes)) {
+                Ok(value) => key[*part] = value,
+                Err(fault) => self.violate(format!("{}[{at}].{}", slot.name, field.name), fault)?,
+            }
+        }
+        self.request.keys.push(key);
+        Ok(())
+    }
+
+    fn set(&mut self, slot: &Slot, value: Result<Value, Fault>) -> Result<()> {
+        match (value, &slot.target) {
+            (Ok(value), Target::Key(part, _)) => self.request.key[*part] = value,
+            (Ok(value), Target::Condition(at, _)) => {
+                self.request.conditions[*at] = Some(vec![value]);
+            }
+            (Ok(_), _) => {}
+            (Err(fault), _) => self.violate(slot.name.clone(), fault)?,
+        }
+        Ok(())
+    }
+
+    fn violate(&mut self, path: String, fault: Fault) -> Result<()> {
+        match fault {
+            Fault::Malformed => Err(Malformed.into()),
+            Fault::Invalid(what) => {
+                self.violations.push(Violation::new(path, what));
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(mut self, slots: &[Slot]) -> Result<Request> {
+        for (position, bytes) in std::mem::take(&mut self.collected) {
+            let slot = &slots[position];
+            match &slot.target {
+                Target::Key(_, field) | Target::Condition(_, field) => {
+                    let value = field.value(Wire::Len(&bytes));
+                    self.set(slot, value)?;
+                }
+                _ => self.request.entity = Some(bytes),
+            }
+        }
+        if self.violations.is_empty() {
+            Ok(self.request)
+        } else {
+            Err(Error::invalid(self.violations))
+        }
+    }
+}
+
+/// A request's field that stands for a column, as its own descriptor lays it out.
+fn prepare(layout: &Layout, column: &Column, descriptor: &FieldDescriptor) -> Field {
+    let position = layout.entity.position(column.number);
+    let exact = position.is_some_and(|position| layout.exact.contains(&position));
+    Field::of_request(column, exact, descriptor)
+}
+
+fn text(wire: Wire<'_>) -> Result<String, Malformed> {
+    match Scalar::String.decode(wire)? {
+        Value::Text(text) => Ok(text),
+        _ => Err(Malformed),
+    }
+}
+
+fn flag(wire: Wire<'_>) -> Result<bool, Malformed> {
+    Scalar::Bool.decode(wire).map(|value| value == Value::Int(1))
+}
+
+fn misfit(message: &MessageDescriptor, field: &str) -> Error {
+    Error::internal(format!("{}.{field} does not fit the schema", message.full_name()))
+}

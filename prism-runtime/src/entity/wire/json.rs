@@ -1,0 +1,40 @@
+//! Columns that hold protobuf's JSON form.
+
+use prost::Message as _;
+use prost_reflect::{DeserializeOptions, DynamicMessage, MessageDescriptor, SerializeOptions};
+
+use super::field::Fault;
+
+/// The JSON of one field of a message, from the field's wire records.
+pub fn from_wire(message: &MessageDescriptor, number: u32, raw: &[u8]) -> Result<String, Fault> {
+    let decoded = DynamicMessage::decode(message.clone(), raw).map_err(|_| Fault::Malformed)?;
+    let json = decoded
+        .serialize_with_options(serde_json::value::Serializer, &SerializeOptions::new())
+        .map_err(|_| Fault::Invalid("has no JSON form".to_owned()))?;
+    let field = message.get_field(number).ok_or(Fault::Malformed)?;
+    Ok(match json.get(field.json_name()) {
+        Some(value) => value.to_string(),
+        None if field.is_list() => "[]".to_owned(),
+        None if field.is_map() => "{}".to_owned(),
+        None => return Err(Fault::Invalid("has no JSON form".to_owned())),
+    })
+}
+
+/// The wire records of one field of a message, from its JSON. `None` where that is none.
+pub fn to_wire(message: &MessageDescriptor, number: u32, json: &str) -> Option<Vec<u8>> {
+    let field = message.get_field(number)?;
+    let mut text = String::with_capacity(json.len() + field.json_name().len() + 6);
+    text.push('{');
+    text.push_str(&serde_json::to_string(field.json_name()).ok()?);
+    text.push(':');
+    text.push_str(json);
+    text.push('}');
+    let mut deserializer = serde_json::Deserializer::from_str(&text);
+    // What an older schema wrote, and this one does not know, is left out.
+    let options = DeserializeOptions::new().deny_unknown_fields(false);
+    let decoded =
+        DynamicMessage::deserialize_with_options(message.clone(), &mut deserializer, &options)
+            .ok()?;
+    deserializer.end().ok()?;
+    Some(decoded.encode_to_vec())
+}

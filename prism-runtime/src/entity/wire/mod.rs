@@ -1,0 +1,228 @@
+//! Between protobuf's binary form and records: table-driven, so that nothing is decoded into
+//! Rust structs on the way to storage, and a nested message that is stored in binary passes
+//! through untouched.
+
+mod field;
+mod json;
+mod nested;
+mod reader;
+mod scalar;
+mod time;
+
+use std::sync::Arc;
+
+use bytes::BufMut;
+use prost_reflect::{DescriptorPool, MessageDescriptor};
+
+pub(crate) use field::{Fault, Field, Form};
+pub(crate) use nested::NestedTypes;
+pub(crate) use reader::{Malformed, Occurrence, Reader, Wire};
+pub(crate) use scalar::{Scalar, delimited_len, put_delimited};
+pub(crate) use time::TimeKind;
+
+use super::decide::join;
+use super::layout::Layout;
+use super::record::{Record, absent};
+use crate::schema::{Access, Cardinality, Storage, Value};
+use crate::{Error, Reason, Result, Violation};
+
+/// Who reads an encoded record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// A caller, from whom input-only fields are kept.
+    Caller,
+    /// The service's own code.
+    Service,
+}
+
+/// Transcodes one entity.
+#[derive(Debug)]
+pub struct Codec {
+    layout: Arc<Layout>,
+    message: MessageDescriptor,
+    fields: Vec<Field>,
+    types: NestedTypes,
+    absent: Vec<Value>,
+    siblings: Vec<Vec<usize>>,
+    /// Positions of fields that are stored as JSON.
+    json: Vec<usize>,
+}
+
+/// A record whose every column is in the form that is encoded.
+#[derive(Debug)]
+pub struct WireRecord(Record);
+
+impl Codec {
+    /// Of an entity whose message is in the pool.
+    ///
+    /// # Errors
+    ///
+    /// Where the pool does not have the message.
+    pub fn new(layout: Arc<Layout>, pool: &DescriptorPool) -> Result<Self> {
+        let entity = &layout.entity;
+        let message = pool.get_message_by_name(&entity.message).ok_or_else(|| {
+            Error::internal(format!("the descriptors lack the message {}", entity.message))
+        })?;
+        let mut types = NestedTypes::default();
+        let mut fields = Vec::with_capacity(entity.columns.len());
+        for (position, column) in entity.columns.iter().enumerate() {
+            let mut field = Field::new(column, layout.exact.contains(&position), &message);
+            field.add_check(&message, &mut types);
+            fields.push(field);
+        }
+        let siblings = (0..entity.columns.len())
+            .map(|position| super::decide::siblings(&layout, position).collect())
+            .collect();
+        let json = (0..entity.columns.len())
+            .filter(|&position| entity.columns[position].storage == Storage::Json)
+            .collect();
+        let absent = entity.columns.iter().map(absent).collect();
+        Ok(Codec { message, fields, types, absent, siblings, json, layout })
+    }
+
+    /// The record that an encoded message is. `path` is the message's in the request, for
+    /// violations. Columns of Prism's own are not part of it.
+    ///
+    /// # Errors
+    ///
+    /// INVALID_ARGUMENT: malformed, or with a violation for each field out of range.
+    pub fn decode(&self, message: &[u8], path: &str) -> Result<Record> {
+        let mut decoding = Decoding {
+            codec: self,
+            values: self.absent.clone(),
+            collected: Vec::new(),
+            seen: vec![false; self.fields.len()],
+            violations: Vec::new(),
+            path,
+        };
+        let mut reader = Reader::new(message);
+        while let Some(occurrence) = reader.next()? {
+            let Some(position) = self.layout.entity.position(occurrence.number) else { continue };
+            decoding.occurrence(position, &occurrence)?;
+        }
+        decoding.finish()
+    }
+
+    /// Brings a stored record into the form that is encoded.
+    ///
+    /// # Errors
+    ///
+    /// CORRUPT_RECORD where a column holds what its field cannot be.
+    pub fn prepare(&self, mut record: Record) -> Result<WireRecord> {
+        for &position in &self.json {
+            if let Value::Text(json) = &record.0[position] {
+                let raw = json::to_wire(&self.message, self.fields[position].number, json);
+                record.0[position] = Value::Blob(raw.ok_or_else(|| self.corrupt(position))?);
+            }
+        }
+        let held = |(field, value): (&Field, &Value)| field.holds(value);
+        match self.fields.iter().zip(&record.0).position(|pair| !held(pair)) {
+            Some(position) => Err(self.corrupt(position)),
+            None => Ok(WireRecord(record)),
+        }
+    }
+
+    /// Length of the encoded message.
+    pub fn encoded_len(&self, record: &WireRecord, audience: Audience) -> usize {
+        self.shown(record, audience).map(|(field, value)| field.encoded_len(value)).sum()
+    }
+
+    /// Appends the encoded message.
+    pub fn encode(&self, record: &WireRecord, audience: Audience, out: &mut impl BufMut) {
+        for (field, value) in self.shown(record, audience) {
+            field.encode(value, out);
+        }
+    }
+
+    fn shown<'a>(
+        &'a self,
+        record: &'a WireRecord,
+        audience: Audience,
+    ) -> impl Iterator<Item = (&'a Field, &'a Value)> {
+        let columns = self.layout.entity.columns.iter();
+        columns.zip(&self.fields).zip(&record.0.0).filter_map(move |((column, field), value)| {
+            let hidden = audience == Audience::Caller && column.access == Access::InputOnly;
+            (!hidden).then_some((field, value))
+        })
+    }
+
+    fn corrupt(&self, position: usize) -> Error {
+        let field = &self.fields[position].name;
+        let message =
+            format!("{}: the stored {field} cannot be read", self.layout.entity.namespace);
+        Error::new(Reason::CorruptRecord, message)
+    }
+}
+
+/// A message on its way to a record.
+struct Decoding<'a> {
+    codec: &'a Codec,
+    values: Vec<Value>,
+    /// What was collected of singular messages: several occurrences of one merge, and merging
+    /// is concatenating. <https://protobuf.dev/programming-guides/encoding/#last-one-wins>
+    collected: Vec<(usize, Vec<u8>)>,
+    seen: Vec<bool>,
+    violations: Vec<Violation>,
+    path: &'a str,
+}
+
+impl Decoding<'_> {
+    fn occurrence(&mut self, position: usize, occurrence: &Occurrence<'_>) -> Result<()> {
+        let field = &self.codec.fields[position];
+        self.seen[position] = true;
+        for &sibling in &self.codec.siblings[position] {
+            self.values[sibling] = Value::Null;
+            self.seen[sibling] = false;
+            self.collected.retain(|(other, _)| *other != sibling);
+        }
+        let collects = field.is_collected() || field.form == Form::Raw;
+        if collects {
+            let bytes = field.collect(occurrence, &self.codec.types)?;
+            match self.collected.iter_mut().find(|(other, _)| *other == position) {
+                Some((_, collected)) => collected.extend_from_slice(bytes),
+                None => self.collected.push((position, bytes.to_vec())),
+            }
+            return Ok(());
+        }
+        let value = field.value(occurrence.wire);
+        self.set(position, value)
+    }
+
+    fn set(&mut self, position: usize, value: Result<Value, Fault>) -> Result<()> {
+        match value {
+            Ok(value) => self.values[position] = value,
+            Err(Fault::Malformed) => return Err(Malformed.into()),
+            Err(Fault::Invalid(what)) => self.violate(position, what),
+        }
+        Ok(())
+    }
+
+    fn violate(&mut self, position: usize, what: String) {
+        let field = &self.codec.fields[position].name;
+        self.violations.push(Violation::new(join(self.path, field), what));
+    }
+
+    fn finish(mut self) -> Result<Record> {
+        for (position, bytes) in std::mem::take(&mut self.collected) {
+            let field = &self.codec.fields[position];
+            let value = match (field.form, field.storage) {
+                (Form::Raw, Storage::Json) => {
+                    json::from_wire(&self.codec.message, field.number, &bytes).map(Value::Text)
+                }
+                (Form::Raw | Form::Message | Form::Group, _) => Ok(Value::Blob(bytes)),
+                _ => field.value(Wire::Len(&bytes)),
+            };
+            self.set(position, value)?;
+        }
+        for (position, field) in self.codec.fields.iter().enumerate() {
+            if field.cardinality == Cardinality::Required && !self.seen[position] {
+                self.violate(position, "is required".to_owned());
+            }
+        }
+        if self.violations.is_empty() {
+            Ok(Record(self.values))
+        } else {
+            Err(Error::invalid(self.violations))
+        }
+    }
+}

@@ -1,1 +1,0 @@
-//! The proxy: a schema, a configuration and the stores, served.

@@ -1,0 +1,122 @@
+//! The stand-alone proxy: flags, settings, logs, signals, exit codes.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use super::signals::Signals;
+use super::{Proxy, Schema};
+use crate::config::{Config, ConfigError, Sources};
+use crate::server::StartError;
+use crate::telemetry;
+
+/// The data proxy: serves the schema that it was built from over gRPC.
+///
+/// Settings come from prism.yaml, then from environment variables (PRISM_SERVER__LISTEN sets
+/// server.listen), then from flags.
+#[derive(Debug, Parser)]
+struct Flags {
+    /// File with the settings, in place of ./prism.yaml
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Address and port to listen on
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// The SQLite file
+    #[arg(long, value_name = "PATH")]
+    database: Option<String>,
+    /// Event loops; 0: one for each core
+    #[arg(long, value_name = "COUNT")]
+    threads: Option<String>,
+    /// What is logged, in the syntax of RUST_LOG
+    #[arg(long, value_name = "FILTER")]
+    log_level: Option<String>,
+    /// auto, json or text
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// Any setting: --set server.drain_seconds=5
+    #[arg(long = "set", value_name = "SETTING=VALUE")]
+    settings: Vec<String>,
+}
+
+/// Exit code of a second signal: the shell's for an interrupt.
+const INTERRUPTED: i32 = 130;
+
+/// Runs a stand-alone proxy until SIGTERM or SIGINT: the `main` of a generated server.
+///
+/// A second signal ends the process at once, with 130. What keeps the server from starting is
+/// printed as one line, and the exit code is 1; wrong flags are 2.
+pub fn main(schema: Schema) -> ExitCode {
+    let flags = Flags::parse();
+    match run(schema, flags) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The last word of the process: there is nobody left to tell where this fails.
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(schema: Schema, flags: Flags) -> Result<(), StartError> {
+    let config = load(flags)?;
+    telemetry::init(&config.log)?;
+    let show_table = !telemetry::is_json(config.log.format);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| StartError::new(format!("cannot start: {error}")))?;
+    runtime.block_on(async {
+        let mut signals = Signals::listen()
+            .map_err(|error| StartError::new(format!("cannot listen for signals: {error}")))?;
+        let proxy = Proxy::builder(schema).config(config).start()?;
+        announce(&proxy, show_table);
+        let signal = signals.next().await;
+        tracing::info!(signal, "stopping");
+        tokio::select! {
+            () = proxy.shutdown() => tracing::info!("stopped"),
+            signal = signals.next() => {
+                tracing::warn!(signal, "stopped at once by a second signal");
+                std::process::exit(INTERRUPTED);
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Says what is served: as a table for people, in log lines for programs.
+fn announce(proxy: &Proxy, show_table: bool) {
+    if show_table {
+        // Nothing depends on the table being seen.
+        let _ = write!(std::io::stderr(), "{}", proxy.table());
+    } else {
+        proxy.table().log();
+    }
+    tracing::info!(address = %proxy.local_addr(), "serving");
+}
+
+fn load(flags: Flags) -> Result<Config, ConfigError> {
+    let mut sources = Sources::from_environment();
+    sources.file = flags.config;
+    let named = [
+        ("--listen", "server.listen", flags.listen),
+        ("--database", "database", flags.database),
+        ("--threads", "server.threads", flags.threads),
+        ("--log-level", "log.level", flags.log_level),
+        ("--log-format", "log.format", flags.log_format),
+    ];
+    for (flag, setting, value) in named {
+        if let Some(value) = value {
+            sources.flags.push((flag.to_owned(), setting.to_owned(), value));
+        }
+    }
+    for setting in flags.settings {
+        let Some((name, value)) = setting.split_once('=') else {
+            return Err(ConfigError::new(format!("--set {setting}: expected SETTING=VALUE")));
+        };
+        sources.flags.push((format!("--set {name}"), name.to_owned(), value.to_owned()));
+    }
+    sources.load()
+}

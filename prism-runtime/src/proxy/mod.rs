@@ -1,0 +1,130 @@
+//! A schema, settings and stores make a running proxy: stand-alone with [`main`], or inside
+//! another program or a test with [`Proxy::builder`].
+
+mod bound;
+mod command;
+mod schema;
+mod signals;
+mod stores;
+mod sweeper;
+mod table;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::config::{Config, ConfigError};
+use crate::keyvalue;
+use crate::server::{Builder as ServerBuilder, Health, Listener, Server, StartError};
+use crate::service::Service;
+use crate::store::sqlite::Database;
+use sweeper::Sweeper;
+
+pub use command::main;
+pub use schema::{Migrations, Schema};
+pub use table::{NamespaceRow, ServiceRow, Table};
+
+/// A running proxy. Dropping it stops it, without the time for calls in flight that
+/// [`Proxy::shutdown`] gives; what was acknowledged is stored either way.
+pub struct Proxy {
+    server: Server,
+    sweeper: Sweeper,
+    database: Arc<Database>,
+    table: Table,
+}
+
+/// A proxy that is being set up.
+pub struct Builder {
+    schema: Schema,
+    config: Config,
+    services: Vec<Arc<dyn Service>>,
+}
+
+impl Proxy {
+    /// A proxy for a schema, with every setting at its default.
+    pub fn builder(schema: Schema) -> Builder {
+        Builder { schema, config: Config::default(), services: Vec::new() }
+    }
+
+    /// Where the proxy listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.server.local_addr()
+    }
+
+    /// What the health service answers.
+    pub fn health(&self) -> &Health {
+        self.server.health()
+    }
+
+    /// Which backend serves which namespace, and who answers which method.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Stops: calls in flight may end until `server.drain_seconds` have passed, then the stores
+    /// are closed.
+    pub async fn shutdown(self) {
+        self.server.shutdown().await;
+        let Proxy { sweeper, database, .. } = self;
+        // Both wait for threads.
+        let closing = tokio::task::spawn_blocking(move || {
+            drop(sweeper);
+            database.close();
+        });
+        if closing.await.is_err() {
+            tracing::error!("the stores were not closed as they should be");
+        }
+    }
+}
+
+impl Builder {
+    /// Replaces the settings.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Adds a service below the layer of generated code: encoded messages in and out.
+    #[must_use]
+    pub fn service(mut self, service: impl Service) -> Self {
+        self.services.push(Arc::new(service));
+        self
+    }
+
+    /// Opens the stores and serves, on threads of its own. Works with and without a tokio
+    /// runtime around it.
+    ///
+    /// # Errors
+    ///
+    /// One line: a setting that is wrong, a database that cannot be opened, an address that is
+    /// taken.
+    pub fn start(self) -> Result<Proxy, StartError> {
+        let address = self.config.validate()?;
+        // First of all: a second server must not touch the database before it finds out.
+        let listener = Listener::bind(address)?;
+        let opened = stores::open(&self.schema, &self.config)?;
+        let table = Table::of(&self.schema);
+        let options = stores::keyvalue_options(&self.config, &self.schema, &opened);
+        let keyvalue = keyvalue::KeyValue::new(Arc::clone(&opened.keyvalue), options);
+        let mut server = ServerBuilder::new(self.config.server)
+            .descriptor_set(crate::proto::FILE_DESCRIPTOR_SET)
+            .descriptor_set(self.schema.descriptor_set)
+            .stores(Arc::clone(&opened.stores))
+            .service(Arc::new(keyvalue));
+        for service in bound::services(self.schema.services, &opened)? {
+            server = server.service(service);
+        }
+        for service in self.services {
+            server = server.service(service);
+        }
+        let server = server.start_on(listener)?;
+        let sweeper = Sweeper::start(&opened)?;
+        Ok(Proxy { server, sweeper, database: opened.database, table })
+    }
+}
+
+impl From<ConfigError> for StartError {
+    fn from(error: ConfigError) -> Self {
+        StartError::new(error.to_string())
+    }
+}

@@ -1,0 +1,94 @@
+//! Opens what records and key-value items live in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prost_reflect::DescriptorPool;
+
+use super::Schema;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::entity::{Collection, Shared, Stores};
+use crate::keyvalue;
+use crate::page_token::PageTokens;
+use crate::schema::{Backend, Entity};
+use crate::server::StartError;
+use crate::store::entity::EntityBackend;
+use crate::store::keyvalue::KeyValueStore;
+use crate::store::memory::MemoryEntities;
+use crate::store::sqlite::{self, Database, SqliteEntities};
+
+/// Everything that a proxy stores in.
+pub(super) struct Opened {
+    pub(super) database: Arc<Database>,
+    pub(super) stores: Arc<Stores>,
+    pub(super) keyvalue: Arc<dyn KeyValueStore>,
+    pub(super) tokens: Arc<PageTokens>,
+    pub(super) clock: Clock,
+    pub(super) pool: DescriptorPool,
+}
+
+/// The backend that serves an entity: Postgres is not in this version, SQLite stands in for it.
+pub(super) fn serving(entity: &Entity) -> Backend {
+    match entity.backend {
+        Backend::Memory => Backend::Memory,
+        Backend::Sqlite | Backend::Postgres => Backend::Sqlite,
+    }
+}
+
+/// Opens the database, applies its migrations, and opens every entity.
+pub(super) fn open(schema: &Schema, config: &Config) -> Result<Opened, StartError> {
+    let pool = DescriptorPool::decode(schema.descriptor_set)
+        .map_err(|error| StartError::new(format!("the schema's descriptors: {error}")))?;
+    let mut options = sqlite::Options::new(config.database_path());
+    options.migrations = schema.migrations.sqlite.to_vec();
+    let database =
+        Database::open(&options).map_err(|error| StartError::new(one_line(&error.to_string())))?;
+    let keys = config.token_keys()?;
+    let tokens = if keys.is_empty() { PageTokens::random() } else { PageTokens::new(&keys) };
+    let tokens = Arc::new(tokens.map_err(|error| StartError::new(error.to_string()))?);
+    let clock = Clock::system();
+    let shared = Shared { pool: pool.clone(), tokens: Arc::clone(&tokens), clock: clock.clone() };
+    let (on_sqlite, in_memory) = (SqliteEntities::new(Arc::clone(&database)), MemoryEntities);
+    let mut collections = Vec::with_capacity(schema.entities.len());
+    for entity in &schema.entities {
+        let backend: &dyn EntityBackend = match serving(entity) {
+            Backend::Memory => &in_memory,
+            _ => &on_sqlite,
+        };
+        let collection = Collection::open((*entity).clone(), backend, shared.clone());
+        collections.push(collection.map_err(|error| cannot("open", &entity.message, &error))?);
+    }
+    let keyvalue = Arc::new(sqlite::KeyValue::new(Arc::clone(&database)));
+    let stores = Arc::new(Stores::new(collections));
+    Ok(Opened { database, stores, keyvalue, tokens, clock, pool })
+}
+
+/// The key-value service's share of the settings.
+pub(super) fn keyvalue_options(
+    config: &Config,
+    schema: &Schema,
+    opened: &Opened,
+) -> keyvalue::Options {
+    let settings = &config.keyvalue;
+    let mut options = keyvalue::Options::new(Arc::clone(&opened.tokens));
+    options.clock = opened.clock.clone();
+    options.namespaces = settings.namespaces.as_ref().map(|names| names.iter().cloned().collect());
+    options.max_namespaces = settings.max_namespaces as u64;
+    options.entity_namespaces =
+        schema.entities.iter().map(|entity| entity.namespace.clone()).collect();
+    options.tombstones = Duration::from_secs(u64::from(settings.tombstone_hours) * 3600);
+    options.max_clock_skew = Duration::from_secs(settings.max_clock_skew_seconds.into());
+    options
+}
+
+/// An error of the schema that only the operator sees, with its cause.
+pub(super) fn cannot(what: &str, name: &str, error: &crate::Error) -> StartError {
+    let cause = std::error::Error::source(error).map(|source| format!(": {source}"));
+    let message = format!("cannot {what} {name}: {}{}", error.message(), cause.unwrap_or_default());
+    StartError::new(one_line(&message))
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

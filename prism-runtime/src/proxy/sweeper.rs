@@ -1,0 +1,100 @@
+//! Removes what has expired, now and then, beside the event loops.
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::stores::Opened;
+use crate::clock::Clock;
+use crate::entity::Stores;
+use crate::keyvalue;
+use crate::server::StartError;
+use crate::store::keyvalue::KeyValueStore;
+
+/// Time between two sweeps. What has expired is hidden at once; this only bounds the space that
+/// it takes.
+const INTERVAL: Duration = Duration::from_secs(60);
+/// Rows that one transaction removes at most: writes of callers wait for it.
+const BATCH: u32 = 500;
+/// Pause between two batches, for the writes of callers.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The sweeping thread. Dropping it ends the thread after the batch that it is at.
+pub(super) struct Sweeper {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sweeper {
+    pub(super) fn start(opened: &Opened) -> Result<Self, StartError> {
+        let cannot = |error| StartError::new(format!("cannot start the sweeper: {error}"));
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(cannot)?;
+        let (stop, stopped) = oneshot::channel();
+        let sweep = Sweep {
+            stores: Arc::clone(&opened.stores),
+            keyvalue: Arc::clone(&opened.keyvalue),
+            clock: opened.clock.clone(),
+        };
+        let thread = thread::Builder::new()
+            .name("prism-sweep".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        () = sweep.forever() => {}
+                        _ = stopped => {}
+                    }
+                });
+            })
+            .map_err(cannot)?;
+        Ok(Sweeper { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the sweeper panicked");
+        }
+    }
+}
+
+struct Sweep {
+    stores: Arc<Stores>,
+    keyvalue: Arc<dyn KeyValueStore>,
+    clock: Clock,
+}
+
+impl Sweep {
+    async fn forever(&self) {
+        loop {
+            tokio::time::sleep(INTERVAL).await;
+            if let Err(error) = self.once().await {
+                tracing::warn!(%error, "a sweep of expired records failed; the next one goes on");
+            }
+        }
+    }
+
+    async fn once(&self) -> crate::Result<()> {
+        let mut removed = 0;
+        loop {
+            let now = self.clock.now_micros();
+            let swept = keyvalue::sweep(&*self.keyvalue, now, BATCH).await?;
+            removed += swept;
+            if swept < u64::from(BATCH) {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        for collection in self.stores.collections() {
+            removed += collection.sweep(BATCH as usize).await? as u64;
+        }
+        tracing::debug!(removed, "swept");
+        Ok(())
+    }
+}

@@ -1,0 +1,81 @@
+//! A streaming answer: its deadline, its panics and its end in the log.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use futures_core::Stream;
+use tokio::time::Sleep;
+
+use super::call::{deadline_passed, panicked};
+use crate::error::Result;
+use crate::service::{Encoded, MessageStream};
+use crate::status::Status;
+use crate::telemetry::access::Call;
+
+/// The messages of a call. The transport asks for the next one when it has taken the last one,
+/// so a caller that does not read stops the stream; its deadline then ends it.
+pub(super) struct Messages {
+    stream: MessageStream,
+    deadline: Option<Pin<Box<Sleep>>>,
+    /// For the log; taken at the end.
+    call: Option<Call>,
+}
+
+impl Messages {
+    pub(super) fn new(stream: MessageStream, deadline: Option<Instant>, call: Call) -> Self {
+        let deadline = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline.into())));
+        Messages { stream, deadline, call: Some(call) }
+    }
+
+    fn end(&mut self, result: &Result<()>) -> Option<Status> {
+        let call = self.call.take()?;
+        match result {
+            Ok(()) => {
+                call.succeeded();
+                None
+            }
+            Err(error) => Some(call.failed(error)),
+        }
+    }
+
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Encoded>>> {
+        if let Some(deadline) = &mut self.deadline
+            && deadline.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Some(Err(deadline_passed())));
+        }
+        let stream = &mut self.stream;
+        match std::panic::catch_unwind(AssertUnwindSafe(|| stream.as_mut().poll_next(cx))) {
+            Ok(polled) => polled,
+            Err(_) => Poll::Ready(Some(Err(panicked()))),
+        }
+    }
+}
+
+impl Stream for Messages {
+    type Item = Result<Encoded, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.call.is_none() {
+            return Poll::Ready(None);
+        }
+        match ready!(self.poll_message(cx)) {
+            Some(Ok(message)) => Poll::Ready(Some(Ok(message))),
+            Some(Err(error)) => Poll::Ready(self.end(&Err(error)).map(Err)),
+            None => {
+                self.end(&Ok(()));
+                Poll::Ready(None)
+            }
+        }
+    }
+}
+
+impl Drop for Messages {
+    fn drop(&mut self) {
+        if let Some(call) = self.call.take() {
+            call.abandoned();
+        }
+    }
+}

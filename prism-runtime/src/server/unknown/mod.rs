@@ -1,0 +1,69 @@
+//! The check of a request against the schema, over its wire bytes.
+//!
+//! Decoders drop fields that they do not know. A filter of a newer client that is dropped returns
+//! or deletes too much, so a request with an unknown field is refused, at any depth. The same walk
+//! finds what no decoder accepts: broken tags and lengths, text that is not UTF-8, a field with
+//! another wire type than its own.
+
+mod path;
+mod tables;
+mod walk;
+
+use serde::Deserialize;
+
+pub(super) use tables::{MessageId, Tables};
+
+use crate::error::{Error, Reason, Result, Violation};
+use walk::Fault;
+
+/// What happens to fields that the schema does not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownFields {
+    /// The request is refused: INVALID_ARGUMENT, UNKNOWN_FIELD.
+    #[default]
+    Refuse,
+    /// They are ignored.
+    Drop,
+}
+
+/// Unknown fields that are collected; what lies beyond is neither looked for nor counted.
+const MAX_COLLECTED: usize = 1000;
+
+impl Tables {
+    /// Checks a request.
+    ///
+    /// # Errors
+    ///
+    /// INVALID_REQUEST where the bytes are not a message of this type, UNKNOWN_FIELD where they
+    /// hold fields that it does not have.
+    pub(super) fn check(
+        &self,
+        message: MessageId,
+        bytes: &[u8],
+        unknown: UnknownFields,
+    ) -> Result<()> {
+        match walk::check(self, message, bytes) {
+            Ok(()) => Ok(()),
+            Err(Fault::Unknown) if unknown == UnknownFields::Drop => Ok(()),
+            Err(Fault::Unknown) => Err(refused(path::unknown_fields(self, message, bytes))),
+            Err(Fault::Malformed(what)) => Err(Error::new(Reason::InvalidRequest, what)),
+            Err(Fault::Utf8) => Err(not_utf8(path::first_bad_text(self, message, bytes))),
+        }
+    }
+}
+
+fn refused(violations: Vec<Violation>) -> Error {
+    let message = match violations.as_slice() {
+        [only] => format!("the request has an unknown field: {}", only.field),
+        all => format!("the request has {} unknown fields", all.len()),
+    };
+    Error::new(Reason::UnknownField, message).with_violations(violations)
+}
+
+fn not_utf8(field: Option<String>) -> Error {
+    match field {
+        Some(field) => Error::invalid_field(field, "is not valid UTF-8"),
+        None => Error::new(Reason::InvalidRequest, "a text is not valid UTF-8"),
+    }
+}

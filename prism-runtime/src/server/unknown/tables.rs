@@ -1,0 +1,170 @@
+//! What the check knows of the schema: for each message its fields, by number.
+
+use std::collections::HashMap;
+
+use prost::Message as _;
+use prost_types::field_descriptor_proto::{Label, Type};
+use prost_types::{DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorSet};
+
+/// Where a message stands in the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) struct MessageId(usize);
+
+/// The messages of the descriptor sets that a server was given.
+#[derive(Debug, Default)]
+pub(in crate::server) struct Tables {
+    messages: Vec<Message>,
+    by_name: HashMap<String, MessageId>,
+}
+
+/// A message's fields.
+#[derive(Debug, Default)]
+pub(super) struct Message {
+    /// By number.
+    fields: Vec<Field>,
+}
+
+#[derive(Debug)]
+pub(super) struct Field {
+    pub(super) number: u32,
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    pub(super) repeated: bool,
+}
+
+/// How a field's value is written.
+#[derive(Debug)]
+pub(super) enum Kind {
+    Varint,
+    Fixed32,
+    Fixed64,
+    /// UTF-8, which no Rust string can do without, whatever the file's syntax.
+    Text,
+    Bytes,
+    Message(MessageId),
+    Group(MessageId),
+    /// A proto2 enum: its numbers, sorted. Another one counts as an unknown field.
+    ClosedEnum(Vec<i32>),
+}
+
+impl Message {
+    pub(super) fn field(&self, number: u32) -> Option<&Field> {
+        // Most messages number their fields from 1 without gaps.
+        let guess = (number as usize).wrapping_sub(1);
+        if let Some(field) = self.fields.get(guess)
+            && field.number == number
+        {
+            return Some(field);
+        }
+        let at = self.fields.binary_search_by_key(&number, |field| field.number).ok()?;
+        Some(&self.fields[at])
+    }
+}
+
+impl Tables {
+    /// Builds the tables of encoded `FileDescriptorSet`s. A message that is in several is taken
+    /// from the first.
+    ///
+    /// # Errors
+    ///
+    /// Where a set cannot be decoded, or refers to a message that none of them has.
+    pub(in crate::server) fn new(sets: &[&[u8]]) -> Result<Self, String> {
+        let mut collected = Collected::default();
+        for set in sets {
+            let set = FileDescriptorSet::decode(*set)
+                .map_err(|error| format!("a descriptor set cannot be decoded: {error}"))?;
+            for file in set.file {
+                let closed = file.syntax() != "proto3";
+                let scope = prefix("", file.package());
+                collected.add_enums(&scope, file.enum_type, closed);
+                collected.add_messages(&scope, file.message_type, closed);
+            }
+        }
+        collected.resolve()
+    }
+
+    /// Looks a message up by its full name.
+    pub(in crate::server) fn message(&self, name: &str) -> Option<MessageId> {
+        self.by_name.get(name).copied()
+    }
+
+    pub(super) fn fields(&self, message: MessageId) -> &Message {
+        &self.messages[message.0]
+    }
+}
+
+#[derive(Default)]
+struct Collected {
+    messages: Vec<DescriptorProto>,
+    by_name: HashMap<String, MessageId>,
+    /// Numbers of an enum, where it is closed.
+    enums: HashMap<String, Option<Vec<i32>>>,
+}
+
+impl Collected {
+    fn add_enums(&mut self, scope: &str, enums: Vec<EnumDescriptorProto>, closed: bool) {
+        for descriptor in enums {
+            let mut numbers: Vec<i32> =
+                descriptor.value.iter().map(|value| value.number()).collect();
+            numbers.sort_unstable();
+            let name = prefix(scope, descriptor.name());
+            self.enums.entry(name).or_insert(closed.then_some(numbers));
+        }
+    }
+
+    fn add_messages(&mut self, scope: &str, messages: Vec<DescriptorProto>, closed: bool) {
+        for mut descriptor in messages {
+            let name = prefix(scope, descriptor.name());
+            if self.by_name.contains_key(&name) {
+                continue;
+            }
+            self.add_enums(&name, std::mem::take(&mut descriptor.enum_type), closed);
+            self.add_messages(&name, std::mem::take(&mut descriptor.nested_type), closed);
+            self.by_name.insert(name, MessageId(self.messages.len()));
+            self.messages.push(descriptor);
+        }
+    }
+
+    fn resolve(self) -> Result<Tables, String> {
+        let mut messages = Vec::with_capacity(self.messages.len());
+        for descriptor in &self.messages {
+            let mut fields = Vec::with_capacity(descriptor.field.len());
+            for field in &descriptor.field {
+                fields.push(self.field(field)?);
+            }
+            fields.sort_unstable_by_key(|field| field.number);
+            messages.push(Message { fields });
+        }
+        Ok(Tables { messages, by_name: self.by_name })
+    }
+
+    fn field(&self, descriptor: &FieldDescriptorProto) -> Result<Field, String> {
+        let target = descriptor.type_name().trim_start_matches('.');
+        let kind = match descriptor.r#type() {
+            Type::Double | Type::Fixed64 | Type::Sfixed64 => Kind::Fixed64,
+            Type::Float | Type::Fixed32 | Type::Sfixed32 => Kind::Fixed32,
+            Type::String => Kind::Text,
+            Type::Bytes => Kind::Bytes,
+            Type::Message => Kind::Message(self.target(target)?),
+            Type::Group => Kind::Group(self.target(target)?),
+            Type::Enum => match self.enums.get(target) {
+                Some(Some(numbers)) => Kind::ClosedEnum(numbers.clone()),
+                Some(None) => Kind::Varint,
+                None => return Err(format!("no descriptor set has the enum {target}")),
+            },
+            _ => Kind::Varint,
+        };
+        let number = u32::try_from(descriptor.number())
+            .map_err(|_| format!("field {} has a negative number", descriptor.name()))?;
+        let repeated = descriptor.label() == Label::Repeated;
+        Ok(Field { number, name: descriptor.name().to_owned(), kind, repeated })
+    }
+
+    fn target(&self, name: &str) -> Result<MessageId, String> {
+        self.by_name.get(name).copied().ok_or_else(|| format!("no descriptor set has {name}"))
+    }
+}
+
+fn prefix(scope: &str, name: &str) -> String {
+    if scope.is_empty() { name.to_owned() } else { format!("{scope}.{name}") }
+}

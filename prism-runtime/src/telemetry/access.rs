@@ -1,0 +1,90 @@
+//! One log line for each call: at debug where it succeeded, at info where the caller was told of
+//! an error, at error where the server is at fault. Nothing of a request's content is in it.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tracing::{Level, debug, enabled, error, info};
+
+use crate::error::Error;
+use crate::service::Context;
+use crate::status::{Status, reason_name};
+
+/// What is logged of a call.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    /// Path of the method: `/package.Service/Method`.
+    method: Arc<str>,
+    context: Context,
+    started: Instant,
+}
+
+impl Call {
+    pub(crate) fn new(method: Arc<str>, context: Context, started: Instant) -> Self {
+        Call { method, context, started }
+    }
+
+    /// Logs a call that was answered.
+    pub(crate) fn succeeded(&self) {
+        if enabled!(target: "prism::access", Level::DEBUG) {
+            debug!(
+                target: "prism::access",
+                method = &*self.method, request_id = self.context.request_id(), code = "Ok",
+                duration_us = self.micros(), "call"
+            );
+        }
+    }
+
+    /// Logs a call that failed, and makes the status that the caller sees.
+    pub(crate) fn failed(&self, cause: &Error) -> Status {
+        let status = Status::of(cause);
+        let reason = reason_name(cause.reason());
+        if let Some(error_id) = &status.error_id {
+            error!(
+                target: "prism::access",
+                method = &*self.method, request_id = self.context.request_id(), code = ?status.code,
+                reason, error_id = &**error_id, duration_us = self.micros(),
+                cause = causes(cause), "call failed by a fault of the server"
+            );
+        } else {
+            info!(
+                target: "prism::access",
+                method = &*self.method, request_id = self.context.request_id(), code = ?status.code,
+                reason, duration_us = self.micros(), "call failed"
+            );
+            if let Some(source) = cause.source() {
+                debug!(
+                    target: "prism::access",
+                    request_id = self.context.request_id(), cause = %source, "cause of a failed call"
+                );
+            }
+        }
+        status
+    }
+
+    /// Logs a stream that the caller left before its end.
+    pub(crate) fn abandoned(&self) {
+        debug!(
+            target: "prism::access",
+            method = &*self.method, request_id = self.context.request_id(), code = "Cancelled",
+            duration_us = self.micros(), "call abandoned by its caller"
+        );
+    }
+
+    fn micros(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+/// An error and all that caused it.
+fn causes(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        cause = source.source();
+    }
+    text
+}

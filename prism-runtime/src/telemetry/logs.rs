@@ -1,0 +1,40 @@
+//! Log lines on standard error: JSON, or readable on a terminal.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{ConfigError, Log, LogFormat};
+
+/// Starts logging for the process. A second call changes nothing: the program that embeds a
+/// proxy may have a subscriber of its own.
+///
+/// # Errors
+///
+/// Where `log.level`, or `RUST_LOG`, is not a filter.
+pub fn init(log: &Log) -> Result<(), ConfigError> {
+    let (source, directives) = match std::env::var("RUST_LOG") {
+        Ok(directives) if !directives.is_empty() => ("RUST_LOG", directives),
+        _ => ("log.level", log.level.clone()),
+    };
+    let filter = EnvFilter::try_new(&directives)
+        .map_err(|error| ConfigError::new(format!("{source}: {error}")))?;
+    let terminal = std::io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Fails where there already is a subscriber.
+    let _ = if is_json(log.format) {
+        builder.json().flatten_event(true).try_init()
+    } else {
+        builder.with_ansi(terminal).try_init()
+    };
+    Ok(())
+}
+
+/// Whether lines are JSON objects.
+pub(crate) fn is_json(format: LogFormat) -> bool {
+    match format {
+        LogFormat::Auto => !std::io::stderr().is_terminal(),
+        LogFormat::Json => true,
+        LogFormat::Text => false,
+    }
+}

@@ -1,0 +1,238 @@
+//! The stand-alone proxy as a process: flags, signals, exit codes. This program starts itself as
+//! the server, so it is no libtest harness.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+#[path = "support/raw.rs"]
+mod raw;
+mod support;
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use prism_runtime::codegen::Client;
+use prism_runtime::proto::keyvalue::v1::{GetRequest, GetResponse, Item, PutRequest, PutResponse};
+
+fn main() -> ExitCode {
+    if std::env::var_os("TEST_SERVE").is_some() {
+        return prism_runtime::main(support::schema());
+    }
+    let filter = std::env::args().nth(1).unwrap_or_default();
+    let tests: [(&str, fn()); 6] = [
+        ("what_was_put_is_there_after_a_restart", what_was_put_is_there_after_a_restart),
+        ("calls_in_flight_end_after_sigint", calls_in_flight_end_after_sigint),
+        ("a_second_signal_ends_at_once", a_second_signal_ends_at_once),
+        ("a_start_up_error_is_one_line", a_start_up_error_is_one_line),
+        ("wrong_flags_are_two", wrong_flags_are_two),
+        ("logs_are_json_and_hold_nothing_of_a_request", logs_are_json),
+    ];
+    for (name, test) in tests {
+        // Cargo passes options of libtest.
+        if filter.starts_with('-') || name.contains(&filter) {
+            test();
+            println!("test {name} ... ok");
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+struct Server {
+    child: Child,
+    address: SocketAddr,
+    log: thread::JoinHandle<String>,
+}
+
+fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .env_clear()
+        .env("TEST_SERVE", "1")
+        .current_dir(folder)
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
+impl Server {
+    fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let all = [&["--listen", "127.0.0.1:0"], arguments].concat();
+        let mut child = command(folder, &all).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap());
+        let mut log = String::new();
+        let address = loop {
+            let start = log.len();
+            assert!(lines.read_line(&mut log).unwrap() > 0, "no address: {log}");
+            if let Some((_, rest)) = log[start..].split_once("\"address\":\"") {
+                break rest.split('"').next().unwrap().parse().unwrap();
+            }
+        };
+        let log = thread::spawn(move || {
+            lines.read_to_string(&mut log).unwrap();
+            log
+        });
+        Server { child, address, log }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// The exit code and the log.
+    fn end(mut self) -> (Option<i32>, String) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.child.try_wait().unwrap().is_none() {
+            if Instant::now() > deadline {
+                self.child.kill().unwrap();
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        let code = self.child.wait().unwrap().code();
+        (code, self.log.join().unwrap())
+    }
+
+    fn client(&self) -> impl Future<Output = Client> + use<> {
+        let uri = format!("http://{}", self.address);
+        async { Client::connect(uri).await.unwrap() }
+    }
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+fn put() -> PutRequest {
+    let item = Item { key: b"hello".to_vec(), value: b"world".to_vec(), metadata: None };
+    PutRequest {
+        namespace: "test".to_owned(),
+        id: "the-record".to_owned(),
+        items: vec![item],
+        item_priority_token: 0,
+    }
+}
+
+fn what_was_put_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    block_on(async {
+        let path = "/prism.keyvalue.v1.KeyValueService/Put";
+        let answer = server.client().await.unary::<_, PutResponse>(path, put()).await.unwrap();
+        assert!(answer.into_inner().success);
+    });
+    server.signal("TERM");
+    let (code, log) = server.end();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(folder.path().join("prism.db").exists());
+
+    let server = Server::start(folder.path(), &[]);
+    block_on(async {
+        let request = GetRequest {
+            namespace: "test".to_owned(),
+            id: "the-record".to_owned(),
+            ..GetRequest::default()
+        };
+        let path = "/prism.keyvalue.v1.KeyValueService/Get";
+        let answer = server.client().await.unary::<_, GetResponse>(path, request).await.unwrap();
+        assert_eq!(answer.into_inner().items[0].value, b"world");
+    });
+    server.signal("TERM");
+    assert_eq!(server.end().0, Some(0));
+}
+
+fn calls_in_flight_end_after_sigint() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    block_on(async {
+        let client = server.client().await;
+        let call = tokio::spawn(async move {
+            client.unary::<_, PutRequest>("/test.v1.Test/Sleep", put()).await
+        });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        server.signal("INT");
+        assert_eq!(call.await.unwrap().unwrap().into_inner(), put());
+    });
+    assert_eq!(server.end().0, Some(0));
+}
+
+fn a_second_signal_ends_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &["--set", "server.drain_seconds=60"]);
+    let started = Instant::now();
+    block_on(async {
+        let client = server.client().await;
+        // Never ends by itself, and keeps the drain waiting.
+        let stream =
+            client.server_streaming::<_, PutRequest>("/test.v1.Test/Count", put()).await.unwrap();
+        server.signal("TERM");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        server.signal("TERM");
+        drop(stream);
+    });
+    let (code, log) = server.end();
+    assert_eq!(code, Some(130), "{log}");
+    assert!(started.elapsed() < Duration::from_secs(10));
+}
+
+fn a_start_up_error_is_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Server::start(folder.path(), &[]);
+    let address = running.address.to_string();
+    let taken = ["--database", "other.db", "--listen", &address];
+    let corpus: [(&[&str], &str); 6] = [
+        (&taken, "error: cannot listen on 127.0.0.1:"),
+        (&["--listen", "127.0.0.1:0"], "is in use by another server"),
+        (&["--listen", "0.0.0.0:0"], "error: server.listen is not a loopback address"),
+        (&["--config", "none.yaml"], "error: cannot read none.yaml: "),
+        (&["--database", "postgres://u:p@h/d"], "error: database names a Postgres"),
+        (&["--database", "none/a.db"], "none/a.db does not exist"),
+    ];
+    for (arguments, expected) in corpus {
+        let output = command(folder.path(), arguments).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.starts_with("error: ") && text.contains(expected), "{text}");
+    }
+    running.signal("TERM");
+    assert_eq!(running.end().0, Some(0));
+}
+
+fn wrong_flags_are_two() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = command(folder.path(), &["--lisen", "x"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("--listen"));
+}
+
+fn logs_are_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &["--log-level", "debug"]);
+    block_on(async {
+        let client = server.client().await;
+        let mut request = tonic::Request::new(put());
+        request.metadata_mut().insert("x-request-id", "call-17".parse().unwrap());
+        let path = "/prism.keyvalue.v1.KeyValueService/Put";
+        client.unary::<PutRequest, PutResponse>(path, request).await.unwrap();
+        client.unary::<_, PutRequest>("/test.v1.Test/Panic", put()).await.unwrap_err();
+    });
+    server.signal("TERM");
+    let (_, log) = server.end();
+    let access: Vec<serde_json::Value> = log
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .filter(|line: &serde_json::Value| line["target"] == "prism::access")
+        .collect();
+    assert_eq!(access.len(), 2, "{log}");
+    assert_eq!(access[0]["request_id"], "call-17");
+    assert_eq!(access[0]["method"], "/prism.keyvalue.v1.KeyValueService/Put");
+    assert_eq!((&access[0]["level"], &access[0]["code"]), (&"DEBUG".into(), &"Ok".into()));
+    assert_eq!(access[1]["level"], "ERROR");
+    assert!(access[1]["error_id"].is_string());
+    for secret in ["the-record", "hello", "world"] {
+        assert!(!log.contains(secret), "{secret} is in the log: {log}");
+    }
+}

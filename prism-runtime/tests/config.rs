@@ -1,0 +1,184 @@
+//! Settings: where they come from, and what a wrong one says.
+#![allow(clippy::unwrap_used)]
+
+use std::path::PathBuf;
+
+use prism_runtime::config::{AuthMode, Config, LogFormat, Sources};
+use prism_runtime::server::UnknownFields;
+
+const KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+
+struct File {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+}
+
+fn file(text: &str) -> File {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("prism.yaml");
+    std::fs::write(&path, text).unwrap();
+    File { _folder: folder, path }
+}
+
+fn load(
+    text: &str,
+    environment: &[(&str, &str)],
+    flags: &[(&str, &str)],
+) -> Result<Config, String> {
+    let file = file(text);
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    let sources = Sources {
+        file: Some(file.path.clone()),
+        environment: environment.iter().map(owned).collect(),
+        flags: flags
+            .iter()
+            .map(|(path, value)| (format!("--{path}"), (*path).to_owned(), (*value).to_owned()))
+            .collect(),
+    };
+    let folder = file.path.parent().unwrap().to_str().unwrap().to_owned() + "/";
+    sources.load().map_err(|error| error.to_string().replace(&folder, ""))
+}
+
+/// A file's settings, checked.
+fn valid(text: &str) -> Result<Config, String> {
+    let config = load(text, &[], &[])?;
+    config.validate().map_err(|error| error.to_string())?;
+    Ok(config)
+}
+
+#[test]
+fn nothing_need_be_set() {
+    for text in ["", "# nothing\n", "server: {}\n"] {
+        assert_eq!(valid(text).unwrap(), Config::default(), "{text:?}");
+    }
+    let config = Config::default();
+    assert_eq!(config.server.listen, "127.0.0.1:8980");
+    assert_eq!(config.database_path(), PathBuf::from("./prism.db"));
+}
+
+#[test]
+fn every_setting_is_read() {
+    let text = format!(
+        "server:\n  listen: 0.0.0.0:80\n  threads: 3\n  max_message_bytes: 1000\n  \
+         max_connections: 7\n  max_concurrent_streams: 9\n  default_timeout_ms: 100\n  \
+         drain_seconds: 5\n  unknown_fields: drop\n  token_keys: [{KEY}]\n\
+         database: sqlite:/data/a.db\n\
+         keyvalue:\n  namespaces: [a, b]\n  max_namespaces: 5\n  tombstone_hours: 48\n  \
+         max_clock_skew_seconds: 5\n\
+         auth: {{mode: insecure}}\nlog: {{level: debug, format: json}}\n"
+    );
+    let config = valid(&text).unwrap();
+    assert_eq!(config.server.threads, 3);
+    assert_eq!(config.server.unknown_fields, UnknownFields::Drop);
+    assert_eq!(config.token_keys().unwrap(), [*b"01234567890123456789012345678901"]);
+    assert_eq!(config.database_path(), PathBuf::from("/data/a.db"));
+    assert_eq!(config.keyvalue.namespaces, Some(vec!["a".to_owned(), "b".to_owned()]));
+    assert_eq!(config.auth.mode, Some(AuthMode::Insecure));
+    assert_eq!(config.log.format, LogFormat::Json);
+    assert!(!format!("{config:?}").contains(KEY), "a secret is shown");
+}
+
+#[test]
+fn variables_override_the_file_and_flags_override_both() {
+    let text = "server:\n  threads: 1\n  drain_seconds: 1\nlog: {level: warn}\n";
+    let environment = [
+        ("PRISM_SERVER__THREADS", "2"),
+        ("PRISM_SERVER__DRAIN_SECONDS", "2"),
+        ("PRISM_SERVER__TOKEN_KEYS", KEY),
+        ("PRISM_KEYVALUE__NAMESPACES", "[a, \"17\"]"),
+        ("PRISM_DATABASE", "17"),
+        ("DATABASE_URL", "sqlite:other.db"),
+        ("OTHER_THREADS", "x"),
+    ];
+    let environment: Vec<_> =
+        environment.into_iter().filter(|(name, _)| *name != "PRISM_SERVER__TOKEN_KEYS").collect();
+    let config = load(text, &environment, &[("server.drain_seconds", "3")]).unwrap();
+    assert_eq!((config.server.threads, config.server.drain_seconds), (2, 3));
+    assert_eq!(config.log.level, "warn");
+    assert_eq!(config.keyvalue.namespaces, Some(vec!["a".to_owned(), "17".to_owned()]));
+    // Prism's own variable goes before the common one, and a name may look like a number.
+    assert_eq!(config.database, "17");
+    let config = load("", &[("DATABASE_URL", "sqlite:other.db")], &[]).unwrap();
+    assert_eq!(config.database_path(), PathBuf::from("other.db"));
+}
+
+#[test]
+fn a_wrong_file_says_where_and_what() {
+    let corpus = [
+        (
+            "server:\n  listne: 1\n",
+            "prism.yaml:2:3: unknown setting `listne`; did you mean `listen`?",
+        ),
+        ("sever: {}\n", "prism.yaml:1:1: unknown setting `sever`; did you mean `server`?"),
+        (
+            "log:\n  colour: true\n",
+            "prism.yaml:2:3: unknown setting `colour`; known are level, format",
+        ),
+        (
+            "server:\n  unknown_fields: refsue\n",
+            "prism.yaml:2:19: unknown value `refsue`; did you mean `refuse`?",
+        ),
+    ];
+    for (text, expected) in corpus {
+        assert_eq!(valid(text).unwrap_err(), expected, "{text}");
+    }
+    // What a wrong type is called is the parser's; the place is ours to keep.
+    for (text, place) in [
+        ("server:\n  threads: many\n", "prism.yaml:2:12: "),
+        ("server:\n  listen: [1]\n", "prism.yaml:2:11: "),
+        ("server:\n  drain_seconds: -1\n", "prism.yaml:2:18: "),
+        ("server: 5\n", "prism.yaml:1:9: "),
+        ("keyvalue:\n  namespaces: all\n", "prism.yaml:2:15: "),
+        ("server:\n  threads: 1\n  threads: 2\n", "prism.yaml:3:3: "),
+        ("server: [\n", "prism.yaml:"),
+    ] {
+        let error = valid(text).unwrap_err();
+        assert!(error.starts_with(place), "{text}: {error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}
+
+#[test]
+fn a_wrong_variable_or_flag_is_named() {
+    let error = load("", &[("PRISM_SERVER__LISTNE", "x")], &[]).unwrap_err();
+    assert_eq!(error, "PRISM_SERVER__LISTNE: unknown setting `listne`; did you mean `listen`?");
+    let error = load("", &[("PRISM_SERVER__THREADS", "s3cret")], &[]).unwrap_err();
+    assert!(error.starts_with("PRISM_SERVER__THREADS: expected "), "{error}");
+    assert!(!error.contains("s3cret"), "{error}");
+    let error = load("", &[], &[("server.threads", "many")]).unwrap_err();
+    assert!(error.starts_with("--server.threads: expected "), "{error}");
+}
+
+#[test]
+fn rules_between_settings() {
+    let corpus = [
+        ("server: {listen: 8980}", "server.listen is not an address and a port"),
+        ("server: {listen: '0.0.0.0:1'}", "server.listen is not a loopback address, and no"),
+        (
+            "server: {listen: '0.0.0.0:1'}\nauth: {mode: insecure}",
+            "server.token_keys is needed on an address that is not loopback",
+        ),
+        ("server: {token_keys: [short]}", "server.token_keys[0] is not base64 of 32 bytes"),
+        ("server: {max_connections: 0}", "server.max_connections must be at least 1"),
+        ("database: postgres://db/prod", "database names a Postgres, which this version cannot"),
+        ("database: mysql://db/prod", "database is neither a path nor sqlite:path"),
+        ("database: ''", "database is not the path of a file"),
+        ("database: 'sqlite::memory:'", "database is not the path of a file"),
+    ];
+    for (text, expected) in corpus {
+        let error = valid(text).unwrap_err();
+        assert!(error.contains(expected), "{text}: {error}");
+        assert!(!error.contains("short"), "a secret is shown: {error}");
+    }
+    let error = load("", &[("DATABASE_URL", "postgres://u:pw@db/prod")], &[])
+        .and_then(|config| config.validate().map_err(|error| error.to_string()))
+        .unwrap_err();
+    assert!(error.contains("Postgres") && !error.contains("pw"), "{error}");
+}
+
+#[test]
+fn a_file_that_was_named_must_exist() {
+    let sources = Sources { file: Some("/nonexistent/prism.yaml".into()), ..Sources::default() };
+    let error = sources.load().unwrap_err().to_string();
+    assert!(error.starts_with("cannot read /nonexistent/prism.yaml: "), "{error}");
+}

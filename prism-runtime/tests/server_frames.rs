@@ -1,0 +1,252 @@
+//! Requests that no proper client sends: each gets a clear status, and the server lives.
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/raw.rs"]
+mod raw;
+mod support;
+
+use http::{HeaderValue, Method, StatusCode};
+use prism_runtime::proto::common::ItemMetadata;
+use prism_runtime::proto::keyvalue::v1::{Item, PutRequest};
+use prost::Message;
+use raw::{ECHO, Raw, framed, post};
+use support::{Running, config};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+const INVALID_ARGUMENT: u16 = 3;
+const RESOURCE_EXHAUSTED: u16 = 8;
+const UNIMPLEMENTED: u16 = 12;
+
+fn message() -> Vec<u8> {
+    let item =
+        Item { key: b"k".to_vec(), value: vec![7; 300], metadata: Some(ItemMetadata::default()) };
+    let request = PutRequest {
+        namespace: "n".to_owned(),
+        items: vec![item.clone(), item],
+        ..PutRequest::default()
+    };
+    request.encode_to_vec()
+}
+
+async fn start() -> (Running, Raw) {
+    let running = Running::start(config());
+    let raw = Raw::connect(running.proxy.local_addr()).await;
+    (running, raw)
+}
+
+/// The server still answers, on the same connection.
+async fn lives(raw: &Raw) {
+    let answer = raw.echo(&[&framed(&message())]).await;
+    assert_eq!(answer.text("grpc-status"), "0");
+    assert_eq!(answer.data, framed(&message()));
+}
+
+#[tokio::test]
+async fn a_message_may_come_in_pieces() {
+    let (_running, raw) = start().await;
+    let frame = framed(&message());
+    let bytes: Vec<&[u8]> = frame.chunks(1).collect();
+    let answer = raw.echo(&bytes).await;
+    assert_eq!(answer.text("grpc-status"), "0");
+    assert_eq!(answer.data, frame);
+    assert_eq!(answer.headers["content-type"], "application/grpc");
+}
+
+#[tokio::test]
+async fn broken_frames_are_invalid_requests() {
+    let (_running, raw) = start().await;
+    let whole = framed(&message());
+    let two = [whole.clone(), whole.clone()].concat();
+    let mut flagged = whole.clone();
+    flagged[0] = 7;
+    let broken: [&[&[u8]]; 6] =
+        [&[], &[b""], &[b"\0\0\0"], &[&whole[..whole.len() - 1]], &[&two], &[&flagged]];
+    for chunks in broken {
+        let answer = raw.echo(chunks).await;
+        assert_eq!(answer.status(), (INVALID_ARGUMENT, "INVALID_REQUEST".to_owned()));
+        assert!(answer.data.is_empty());
+    }
+    let answer = raw.echo(&[&whole, &whole]).await;
+    assert_eq!(answer.status(), (INVALID_ARGUMENT, "INVALID_REQUEST".to_owned()));
+    lives(&raw).await;
+}
+
+#[tokio::test]
+async fn compressed_messages_are_unimplemented() {
+    let (_running, raw) = start().await;
+    let mut flagged = framed(&message());
+    flagged[0] = 1;
+    let answer = raw.echo(&[&flagged]).await;
+    assert_eq!(answer.status().0, UNIMPLEMENTED);
+    assert_eq!(answer.text("grpc-accept-encoding"), "identity");
+
+    let mut request = post(ECHO);
+    request.headers_mut().insert("grpc-encoding", HeaderValue::from_static("gzip"));
+    let answer = raw.call(request, &[&framed(&message())]).await;
+    assert_eq!(answer.status().0, UNIMPLEMENTED);
+    assert_eq!(answer.text("grpc-accept-encoding"), "identity");
+    lives(&raw).await;
+}
+
+#[tokio::test]
+async fn an_oversized_message_is_refused_by_its_announced_length() {
+    let (_running, raw) = start().await;
+    let limit = 4 * 1024 * 1024;
+    let mut prefix = vec![0];
+    prefix.extend_from_slice(&(limit as u32 + 1).to_be_bytes());
+    let answer = raw.echo(&[&prefix]).await;
+    assert_eq!(answer.status(), (RESOURCE_EXHAUSTED, "VALUE_TOO_LARGE".to_owned()));
+    assert!(answer.text("grpc-message").contains("4194305 bytes"), "{answer:?}");
+
+    let mut request = PutRequest { id: "x".repeat(limit - 5), ..PutRequest::default() };
+    let answer = raw.echo(&[&framed(&request.encode_to_vec())]).await;
+    assert_eq!((answer.text("grpc-status"), answer.data.len()), ("0", limit + 5));
+    request.id.push('x');
+    let answer = raw.echo(&[&framed(&request.encode_to_vec())]).await;
+    assert_eq!(answer.status(), (RESOURCE_EXHAUSTED, "VALUE_TOO_LARGE".to_owned()));
+    lives(&raw).await;
+}
+
+#[tokio::test]
+async fn what_is_not_grpc_is_refused_in_http() {
+    let (_running, raw) = start().await;
+    for kind in ["text/plain", "application/json", "application/grpc-web", "application/grpc+json"]
+    {
+        let mut request = post(ECHO);
+        request.headers_mut().insert("content-type", HeaderValue::from_static(kind));
+        let answer = raw.call(request, &[&framed(&message())]).await;
+        assert_eq!(answer.http, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{kind}");
+    }
+    for kind in ["application/grpc+proto", "application/grpc;charset=utf-8"] {
+        let mut request = post(ECHO);
+        request.headers_mut().insert("content-type", HeaderValue::from_static(kind));
+        let answer = raw.call(request, &[&framed(&message())]).await;
+        assert_eq!(answer.text("grpc-status"), "0", "{kind}");
+    }
+    let mut request = post(ECHO);
+    *request.method_mut() = Method::GET;
+    let answer = raw.call(request, &[]).await;
+    assert_eq!(answer.http, StatusCode::METHOD_NOT_ALLOWED);
+    lives(&raw).await;
+}
+
+#[tokio::test]
+async fn a_malformed_timeout_is_an_invalid_request() {
+    let (_running, raw) = start().await;
+    for (timeout, status) in [
+        ("soon", INVALID_ARGUMENT),
+        ("123456789S", INVALID_ARGUMENT),
+        ("5", INVALID_ARGUMENT),
+        ("0n", 4),
+    ] {
+        let mut request = post(ECHO);
+        request.headers_mut().insert("grpc-timeout", HeaderValue::from_static(timeout));
+        let answer = raw.call(request, &[&framed(&message())]).await;
+        assert_eq!(answer.status().0, status, "{timeout}");
+    }
+    let mut request = post("/test.v1.Test/Sleep");
+    request.headers_mut().insert("grpc-timeout", HeaderValue::from_static("20m"));
+    let answer = raw.call(request, &[&framed(&message())]).await;
+    assert_eq!(answer.status(), (4, "DEADLINE_EXCEEDED".to_owned()));
+    lives(&raw).await;
+}
+
+#[tokio::test]
+async fn a_body_that_never_comes_ends_at_the_deadline() {
+    let (_running, raw) = start().await;
+    let mut request = post(ECHO);
+    request.headers_mut().insert("grpc-timeout", HeaderValue::from_static("50m"));
+    let mut sender = raw.sender.clone().ready().await.unwrap();
+    let (response, _body) = sender.send_request(request, false).unwrap();
+    let response = response.await.unwrap();
+    assert_eq!(response.headers()["grpc-status"], "4");
+    lives(&raw).await;
+}
+
+#[tokio::test]
+async fn unknown_fields_are_refused_with_path_and_number() {
+    let (_running, raw) = start().await;
+    // items: [{}, {key: "k", metadata: {ttl_seconds: 5, 77: 1}}], 99: "later"
+    let message: &[u8] = b"\x1a\x00\x1a\x0a\x0a\x01k\x1a\x05\x10\x05\xe8\x04\x01\x9a\x06\x05later";
+    let answer = raw.echo(&[&framed(message)]).await;
+    assert_eq!(answer.status(), (INVALID_ARGUMENT, "UNKNOWN_FIELD".to_owned()));
+    let fields: Vec<String> = answer.violations().into_iter().map(|(field, _)| field).collect();
+    assert_eq!(fields, ["items[1].metadata.77", "99"]);
+    lives(&raw).await;
+}
+
+#[tokio::test]
+async fn unknown_fields_can_be_allowed() {
+    let mut config = config();
+    config.server.unknown_fields = prism_runtime::server::UnknownFields::Drop;
+    let running = Running::start(config);
+    let raw = Raw::connect(running.proxy.local_addr()).await;
+    let answer = raw.echo(&[&framed(b"\x9a\x06\x05later")]).await;
+    assert_eq!(answer.text("grpc-status"), "0");
+    let answer = raw.echo(&[&framed(b"\x0a\x01\xff\x9a\x06\x05later")]).await;
+    assert_eq!(answer.status(), (INVALID_ARGUMENT, "INVALID_REQUEST".to_owned()));
+}
+
+#[tokio::test]
+async fn messages_that_cannot_be_decoded_are_invalid_requests() {
+    let (_running, raw) = start().await;
+    let malformed: [&[u8]; 9] = [
+        b"\x0a\x05abc",                                      // text is cut off
+        b"\x0a",                                             // a tag alone
+        b"\x00\x01",                                         // field number 0
+        b"\x08\x01",                                         // namespace as a varint
+        b"\x20\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", // 11 bytes of varint
+        b"\x0e",                                             // wire type 6
+        b"\x0c",                                             // a group ends that did not begin
+        b"\x9b\x06\x08\x01",                                 // an unknown group does not end
+        b"\x1a\x04\x0a\x7fab",                               // a length beyond its message
+    ];
+    for message in malformed {
+        let answer = raw.echo(&[&framed(message)]).await;
+        assert_eq!(
+            answer.status(),
+            (INVALID_ARGUMENT, "INVALID_REQUEST".to_owned()),
+            "{message:?}"
+        );
+    }
+    let answer = raw.echo(&[&framed(b"\x12\x02\xc3\x28")]).await;
+    assert_eq!(answer.status(), (INVALID_ARGUMENT, "INVALID_REQUEST".to_owned()));
+    assert_eq!(answer.violations()[0].0, "id");
+    lives(&raw).await;
+}
+
+#[tokio::test]
+async fn plain_http_and_garbage_end_with_a_closed_connection() {
+    let running = Running::start(config());
+    for garbage in [
+        &b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..],
+        &[0xff; 4096],
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS hello",
+    ] {
+        let mut stream = TcpStream::connect(running.proxy.local_addr()).await.unwrap();
+        stream.write_all(garbage).await.unwrap();
+        let mut answer = Vec::new();
+        // At most a GOAWAY, then the end: not a reset.
+        stream.read_to_end(&mut answer).await.unwrap();
+        assert!(answer.len() < 200, "{answer:?}");
+    }
+    lives(&Raw::connect(running.proxy.local_addr()).await).await;
+}
+
+#[tokio::test]
+async fn too_many_headers_end_the_call_alone() {
+    let (_running, raw) = start().await;
+    let mut request = post(ECHO);
+    for index in 0..30 {
+        let name = http::HeaderName::try_from(format!("x-{index}")).unwrap();
+        request.headers_mut().insert(name, HeaderValue::try_from("v".repeat(1000)).unwrap());
+    }
+    let mut sender = raw.sender.clone().ready().await.unwrap();
+    let (response, _body) = sender.send_request(request, true).unwrap();
+    // 431 in HTTP, or a reset of the stream.
+    if let Ok(response) = response.await {
+        assert_eq!(response.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
+    lives(&raw).await;
+}

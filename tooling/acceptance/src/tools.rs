@@ -1,0 +1,126 @@
+//! The foreign clients: where they are, and how they get there.
+//!
+//! They are installed under `target/tools`, at the versions that `package.json` and
+//! `python/requirements.txt` pin, so that nothing outside the working copy changes.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A client that does not come with Rust.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tool {
+    /// buf: lints the contract, and `buf curl` calls it. From npm.
+    Buf,
+    /// A Python that has grpcio and its code generator. From PyPI, in a virtual environment.
+    Python,
+    /// grpcurl, where somebody has installed it: no registry that we install from has it.
+    Grpcurl,
+}
+
+/// The root of the working copy.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+impl Tool {
+    /// The installed tool, if it is there and at the pinned version.
+    pub fn find(self) -> Option<PathBuf> {
+        match self {
+            Tool::Grpcurl => on_path("grpcurl"),
+            Tool::Buf | Tool::Python => {
+                let current = fs::read_to_string(self.pin()).ok()?;
+                let installed = fs::read_to_string(self.stamp()).ok()?;
+                (current == installed).then(|| self.executable()).filter(|path| path.exists())
+            }
+        }
+    }
+
+    /// The tool for a test. `None` where it is missing, which the test answers by returning.
+    ///
+    /// # Panics
+    ///
+    /// Where it is missing although `CI` is `true`: there a skipped test would go unnoticed.
+    pub fn for_test(self) -> Option<PathBuf> {
+        let found = self.find();
+        if found.is_none() {
+            let optional = self == Tool::Grpcurl;
+            let strict = env::var_os("CI").is_some_and(|value| value == "true");
+            assert!(optional || !strict, "{self:?} is missing: run `cargo xtask test`");
+            eprintln!("SKIPPED: {self:?} is missing; `cargo xtask test` installs what it can");
+        }
+        found
+    }
+
+    /// Installs the tool, unless it is there.
+    ///
+    /// # Errors
+    ///
+    /// Names the command that failed: without Node, Python or a network.
+    pub fn install(self) -> Result<PathBuf, String> {
+        if let Some(found) = self.find() {
+            return Ok(found);
+        }
+        let directory = directory();
+        fs::create_dir_all(&directory).map_err(|error| format!("{directory:?}: {error}"))?;
+        match self {
+            Tool::Grpcurl => return Err("grpcurl is not on the PATH".to_owned()),
+            Tool::Buf => {
+                fs::copy(self.pin(), directory.join("package.json"))
+                    .map_err(|error| format!("{:?}: {error}", self.pin()))?;
+                run(Command::new("npm")
+                    .args(["install", "--ignore-scripts", "--no-package-lock"])
+                    .args(["--no-audit", "--no-fund", "--silent"])
+                    .current_dir(&directory))?;
+            }
+            Tool::Python => {
+                let environment = directory.join("python");
+                run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
+                run(Command::new(self.executable())
+                    .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
+                    .arg(self.pin()))?;
+            }
+        }
+        fs::copy(self.pin(), self.stamp()).map_err(|error| format!("stamp: {error}"))?;
+        self.find().ok_or_else(|| format!("{self:?} was installed and is not there"))
+    }
+
+    fn executable(self) -> PathBuf {
+        directory().join(match self {
+            Tool::Buf => "node_modules/.bin/buf",
+            Tool::Python => "python/bin/python",
+            Tool::Grpcurl => "grpcurl",
+        })
+    }
+
+    /// The file that says which version is wanted.
+    fn pin(self) -> PathBuf {
+        root().join("tooling/acceptance").join(match self {
+            Tool::Python => "python/requirements.txt",
+            Tool::Buf | Tool::Grpcurl => "package.json",
+        })
+    }
+
+    /// A copy of the pin as it was when the tool was installed.
+    fn stamp(self) -> PathBuf {
+        directory().join(match self {
+            Tool::Python => "python/installed.txt",
+            Tool::Buf | Tool::Grpcurl => "node_modules/installed.json",
+        })
+    }
+}
+
+fn directory() -> PathBuf {
+    root().join("target/tools")
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|directory| directory.join(name)).find(|file| file.is_file())
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let status = command.status().map_err(|error| format!("{command:?}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}")) }
+}

@@ -1,0 +1,21 @@
+//! `cargo xtask bench`: the benchmark, as a release build.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use prism_acceptance::tools::root;
+
+use crate::command::{cargo, run as run_command};
+
+/// Builds the benchmark and what it measures, then runs it with the arguments given.
+pub fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
+    run_command(cargo().args(["build", "--release", "--package", "prism-bench"]))?;
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    // Not through `cargo run`: cargo would wait beside it and count as foreign load.
+    run_command(
+        std::process::Command::new(target.join("release/prism-bench"))
+            .args(arguments)
+            .current_dir(root()),
+    )
+}

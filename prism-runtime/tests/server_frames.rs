@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const INVALID_ARGUMENT: u16 = 3;
+const NOT_FOUND: u16 = 5;
 const RESOURCE_EXHAUSTED: u16 = 8;
 const UNIMPLEMENTED: u16 = 12;
 
@@ -247,6 +248,20 @@ async fn too_many_headers_end_the_call_alone() {
     // 431 in HTTP, or a reset of the stream.
     if let Ok(response) = response.await {
         assert_eq!(response.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
+    lives(&raw).await;
+}
+
+#[tokio::test]
+async fn reflection_answers_faults_with_details_too() {
+    let (_running, raw) = start().await;
+    for path in ["grpc.reflection.v1", "grpc.reflection.v1alpha"] {
+        let path = format!("/{path}.ServerReflection/ServerReflectionInfo");
+        // file_containing_symbol: "none"
+        let answer = raw.call(post(&path), &[&framed(b"\x22\x04none")]).await;
+        assert_eq!(answer.status(), (NOT_FOUND, "RECORD_NOT_FOUND".to_owned()));
+        let answer = raw.call(post(&path.replace("Info", "None")), &[]).await;
+        assert_eq!(answer.status().0, UNIMPLEMENTED);
     }
     lives(&raw).await;
 }

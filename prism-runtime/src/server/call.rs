@@ -22,8 +22,8 @@ use super::{deadline, framing};
 use crate::entity::Stores;
 use crate::error::{Error, Reason, Result};
 use crate::service::{Context, Encoded, MessageStream, Reply};
-use crate::telemetry;
 use crate::telemetry::access::Call;
+use crate::{status, telemetry};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
@@ -170,7 +170,12 @@ async fn elsewhere(
 ) -> Response<GrpcBody> {
     let path = request.uri().path();
     if let Some(foreign) = front.router.find_foreign(path) {
-        return foreign.call(request).await.map(GrpcBody::Foreign);
+        let mut response = foreign.call(request).await.map(GrpcBody::Foreign);
+        status::adopt(response.headers_mut());
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        return response;
     }
     let message = if front.router.knows_service(path) {
         "the service has no such method"

@@ -138,7 +138,10 @@ impl Builder {
             router.add(Arc::clone(service), default, &tables);
         }
         router.add(Arc::new(health.service()), DefaultTimeout::Never, &tables);
-        for (name, service) in reflection::services(&self.descriptor_sets)? {
+        let mut served = vec![health::NAME];
+        served.extend(self.services.iter().map(|service| service.descriptor().name.as_str()));
+        let reflection = reflection::services(&self.descriptor_sets, &served)?;
+        for (name, service) in reflection::NAMES.into_iter().zip(reflection) {
             health.set_serving(name);
             router.add_foreign(name, service);
         }

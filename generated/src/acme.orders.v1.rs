@@ -25,18 +25,18 @@ pub struct Order {
     /// Who buys.
     #[prost(string, tag = "1")]
     #[prism(key = "partition")]
-    pub customer_id: ::std::string::String,
+    pub customer_id: String,
     /// Chosen by the server where the creator leaves it empty.
     #[prost(string, tag = "2")]
     #[prism(key = "clustering", managed = "id")]
-    pub order_id: ::std::string::String,
+    pub order_id: String,
     #[prost(enumeration = "order::Status", tag = "3")]
     #[prism(type = "acme.orders.v1.Order.Status")]
     pub status: i32,
     /// What is bought, at least one.
     #[prost(message, repeated, tag = "4")]
     #[prism(type = "acme.orders.v1.LineItem")]
-    pub line_items: ::std::vec::Vec<LineItem>,
+    pub line_items: Vec<LineItem>,
     /// The sum of the items, with taxes.
     #[prost(message, optional, tag = "5")]
     #[prism(type = "acme.orders.v1.Money")]
@@ -47,10 +47,10 @@ pub struct Order {
     pub shipping_address: Option<Address>,
     /// The customer's own number, unique where given.
     #[prost(string, optional, tag = "10")]
-    pub external_reference: Option<::std::string::String>,
+    pub external_reference: Option<String>,
     /// What the customer wants to tell the shop.
     #[prost(string, optional, tag = "11")]
-    pub note: Option<::std::string::String>,
+    pub note: Option<String>,
     #[prost(message, optional, tag = "12")]
     #[prism(managed = "create_time")]
     pub create_time: Option<::prism_runtime::codegen::prost_types::Timestamp>,
@@ -62,7 +62,7 @@ pub struct Order {
     pub delete_time: Option<::prism_runtime::codegen::prost_types::Timestamp>,
     #[prost(string, tag = "15")]
     #[prism(managed = "etag")]
-    pub etag: ::std::string::String,
+    pub etag: String,
     /// How it is paid.
     #[prost(oneof = "order::Payment", tags = "7, 8, 9")]
     pub payment: Option<order::Payment>,
@@ -79,11 +79,11 @@ pub mod order {
         /// The last four digits.
         #[prost(string, tag = "1")]
         #[prism(masked)]
-        pub last_four: ::std::string::String,
+        pub last_four: String,
         /// What the payment provider calls the card.
         #[prost(string, tag = "2")]
         #[prism(masked)]
-        pub provider_token: ::std::string::String,
+        pub provider_token: String,
     }
 
     /// The life of an order.
@@ -151,11 +151,11 @@ pub mod order {
         /// By invoice, to this address.
         #[prost(string, tag = "8")]
         #[prism(field = "invoice_email", masked)]
-        InvoiceEmail(::std::string::String),
+        InvoiceEmail(String),
         /// With a voucher.
         #[prost(string, tag = "9")]
         #[prism(field = "voucher_code", masked)]
-        VoucherCode(::std::string::String),
+        VoucherCode(String),
     }
 }
 
@@ -164,7 +164,7 @@ pub mod order {
 #[prost(prost_path = "::prism_runtime::codegen::prost")]
 pub struct LineItem {
     #[prost(string, tag = "1")]
-    pub sku: ::std::string::String,
+    pub sku: String,
     #[prost(uint32, tag = "2")]
     pub quantity: u32,
     #[prost(message, optional, tag = "3")]
@@ -177,7 +177,7 @@ pub struct LineItem {
 pub struct Money {
     /// ISO 4217.
     #[prost(string, tag = "1")]
-    pub currency_code: ::std::string::String,
+    pub currency_code: String,
     /// Hundredths of the currency's unit.
     #[prost(int64, tag = "2")]
     pub cents: i64,
@@ -191,27 +191,27 @@ pub struct Money {
 pub struct Address {
     #[prost(string, tag = "1")]
     #[prism(masked)]
-    pub recipient: ::std::string::String,
+    pub recipient: String,
     #[prost(string, repeated, tag = "2")]
     #[prism(masked)]
-    pub lines: ::std::vec::Vec<::std::string::String>,
+    pub lines: Vec<String>,
     #[prost(string, tag = "3")]
     #[prism(masked)]
-    pub postal_code: ::std::string::String,
+    pub postal_code: String,
     #[prost(string, tag = "4")]
-    pub city: ::std::string::String,
+    pub city: String,
     /// Two letters, ISO 3166-1.
     #[prost(string, tag = "5")]
-    pub country_code: ::std::string::String,
+    pub country_code: String,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
 #[prost(prost_path = "::prism_runtime::codegen::prost")]
 pub struct GetOrderRequest {
     #[prost(string, tag = "1")]
-    pub customer_id: ::std::string::String,
+    pub customer_id: String,
     #[prost(string, tag = "2")]
-    pub order_id: ::std::string::String,
+    pub order_id: String,
     #[prost(bool, tag = "3")]
     pub show_deleted: bool,
 }
@@ -221,7 +221,7 @@ pub struct GetOrderRequest {
 pub struct BatchGetOrdersRequest {
     /// At most 1000.
     #[prost(message, repeated, tag = "1")]
-    pub keys: ::std::vec::Vec<OrderKey>,
+    pub keys: Vec<OrderKey>,
 }
 
 /// Which order.
@@ -229,27 +229,27 @@ pub struct BatchGetOrdersRequest {
 #[prost(prost_path = "::prism_runtime::codegen::prost")]
 pub struct OrderKey {
     #[prost(string, tag = "1")]
-    pub customer_id: ::std::string::String,
+    pub customer_id: String,
     #[prost(string, tag = "2")]
-    pub order_id: ::std::string::String,
+    pub order_id: String,
 }
 
 #[derive(Clone, PartialEq, ::prism_runtime::codegen::prost::Message)]
 #[prost(prost_path = "::prism_runtime::codegen::prost")]
 pub struct BatchGetOrdersResponse {
     #[prost(message, repeated, tag = "1")]
-    pub orders: ::std::vec::Vec<Order>,
+    pub orders: Vec<Order>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
 #[prost(prost_path = "::prism_runtime::codegen::prost")]
 pub struct ListOrdersRequest {
     #[prost(string, tag = "1")]
-    pub customer_id: ::std::string::String,
+    pub customer_id: String,
     #[prost(int32, tag = "2")]
     pub page_size: i32,
     #[prost(string, tag = "3")]
-    pub page_token: ::std::string::String,
+    pub page_token: String,
     /// Only orders in this state.
     #[prost(enumeration = "order::Status", optional, tag = "4")]
     pub status: Option<i32>,
@@ -258,7 +258,7 @@ pub struct ListOrdersRequest {
     pub created_since: Option<::prism_runtime::codegen::prost_types::Timestamp>,
     /// `create_time desc`, for instance.
     #[prost(string, tag = "6")]
-    pub order_by: ::std::string::String,
+    pub order_by: String,
     #[prost(bool, tag = "7")]
     pub show_deleted: bool,
 }
@@ -267,9 +267,9 @@ pub struct ListOrdersRequest {
 #[prost(prost_path = "::prism_runtime::codegen::prost")]
 pub struct ListOrdersResponse {
     #[prost(message, repeated, tag = "1")]
-    pub orders: ::std::vec::Vec<Order>,
+    pub orders: Vec<Order>,
     #[prost(string, tag = "2")]
-    pub next_page_token: ::std::string::String,
+    pub next_page_token: String,
 }
 
 #[derive(Clone, PartialEq, ::prism_runtime::codegen::prost::Message)]
@@ -279,7 +279,7 @@ pub struct CreateOrderRequest {
     pub order: Option<Order>,
     /// Makes the call safe to repeat.
     #[prost(string, tag = "2")]
-    pub request_id: ::std::string::String,
+    pub request_id: String,
 }
 
 #[derive(Clone, PartialEq, ::prism_runtime::codegen::prost::Message)]
@@ -304,11 +304,11 @@ pub struct UpdateOrderRequest {
 #[prost(prost_path = "::prism_runtime::codegen::prost")]
 pub struct DeleteOrderRequest {
     #[prost(string, tag = "1")]
-    pub customer_id: ::std::string::String,
+    pub customer_id: String,
     #[prost(string, tag = "2")]
-    pub order_id: ::std::string::String,
+    pub order_id: String,
     #[prost(string, tag = "3")]
-    pub etag: ::std::string::String,
+    pub etag: String,
     #[prost(bool, tag = "4")]
     pub allow_missing: bool,
 }
@@ -317,23 +317,23 @@ pub struct DeleteOrderRequest {
 #[prost(prost_path = "::prism_runtime::codegen::prost")]
 pub struct UndeleteOrderRequest {
     #[prost(string, tag = "1")]
-    pub customer_id: ::std::string::String,
+    pub customer_id: String,
     #[prost(string, tag = "2")]
-    pub order_id: ::std::string::String,
+    pub order_id: String,
     #[prost(string, tag = "3")]
-    pub etag: ::std::string::String,
+    pub etag: String,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
 #[prost(prost_path = "::prism_runtime::codegen::prost")]
 pub struct CancelOrderRequest {
     #[prost(string, tag = "1")]
-    pub customer_id: ::std::string::String,
+    pub customer_id: String,
     #[prost(string, tag = "2")]
-    pub order_id: ::std::string::String,
+    pub order_id: String,
     /// For the customer.
     #[prost(string, tag = "3")]
-    pub reason: ::std::string::String,
+    pub reason: String,
 }
 
 #[derive(Clone, PartialEq, ::prism_runtime::codegen::prost::Message)]
@@ -350,88 +350,58 @@ pub mod order_service {
     /// What each method of the service is.
     pub fn service() -> &'static codegen::schema::Service {
         #[allow(unused_imports)]
-        use codegen::schema::{Method, Operation, Permission, Response, Role, Service};
+        use codegen::schema::{Operation, Permission, Response, Role, Service};
 
         static SERVICE: ::std::sync::LazyLock<Service> = ::std::sync::LazyLock::new(|| {
             Service::new("acme.orders.v1.OrderService")
-                .method(
-                    Method::new("GetOrder", "GetOrderRequest", "Order")
-                        .binds(Operation::Get, "Order", Response::Entity)
-                        .field(1, "customer_id", Role::Key, 1)
-                        .field(2, "order_id", Role::Key, 2)
-                        .field(3, "show_deleted", Role::ShowDeleted, 0)
-                        .idempotent(),
-                )
-                .method(
-                    Method::new(
-                            "BatchGetOrders",
-                            "BatchGetOrdersRequest",
-                            "BatchGetOrdersResponse",
-                        )
-                        .binds(Operation::BatchGet, "Order", Response::list(1, 0))
-                        .field(1, "keys", Role::Keys, 0)
-                        .parts(&[(1, 1), (2, 2)])
-                        .idempotent(),
-                )
-                .method(
-                    Method::new("ListOrders", "ListOrdersRequest", "ListOrdersResponse")
-                        .binds(Operation::List, "Order", Response::list(1, 2))
-                        .field(1, "customer_id", Role::Equals, 1)
-                        .field(2, "page_size", Role::PageSize, 0)
-                        .field(3, "page_token", Role::PageToken, 0)
-                        .optional(4, "status", Role::Equals, 3)
-                        .optional(5, "created_since", Role::AtLeast, 12)
-                        .field(6, "order_by", Role::OrderBy, 0)
-                        .field(7, "show_deleted", Role::ShowDeleted, 0)
-                        .idempotent(),
-                )
-                .method(
-                    Method::new("CreateOrder", "CreateOrderRequest", "Order")
-                        .binds(Operation::Create, "Order", Response::Entity)
-                        .optional(1, "order", Role::Entity, 0)
-                        .field(2, "request_id", Role::RequestId, 0),
-                )
-                .method(
-                    Method::new("PutOrder", "PutOrderRequest", "Order")
-                        .binds(Operation::Put, "Order", Response::Entity)
-                        .optional(1, "order", Role::Entity, 0)
-                        .idempotent(),
-                )
-                .method(
-                    Method::new("UpdateOrder", "UpdateOrderRequest", "Order")
-                        .binds(Operation::Update, "Order", Response::Entity)
-                        .optional(1, "order", Role::Entity, 0)
-                        .optional(2, "update_mask", Role::UpdateMask, 0)
-                        .field(3, "allow_missing", Role::AllowMissing, 0),
-                )
-                .method(
-                    Method::new(
-                            "DeleteOrder",
-                            "DeleteOrderRequest",
-                            ".google.protobuf.Empty",
-                        )
-                        .binds(Operation::Delete, "Order", Response::Empty)
-                        .field(1, "customer_id", Role::Key, 1)
-                        .field(2, "order_id", Role::Key, 2)
-                        .field(3, "etag", Role::Etag, 0)
-                        .field(4, "allow_missing", Role::AllowMissing, 0),
-                )
-                .method(
-                    Method::new("UndeleteOrder", "UndeleteOrderRequest", "Order")
-                        .binds(Operation::Undelete, "Order", Response::Entity)
-                        .field(1, "customer_id", Role::Key, 1)
-                        .field(2, "order_id", Role::Key, 2)
-                        .field(3, "etag", Role::Etag, 0),
-                )
-                .method(
-                    Method::new(
-                            "CancelOrder",
-                            "CancelOrderRequest",
-                            "CancelOrderResponse",
-                        )
-                        .permissions(&[Permission::Write]),
-                )
-                .timeout_ms(5000)
+                .rpc("GetOrder", "GetOrderRequest", "Order")
+                .binds(Operation::Get, "Order", Response::Entity)
+                .field(1, "customer_id", Role::Key, 1)
+                .field(2, "order_id", Role::Key, 2)
+                .field(3, "show_deleted", Role::ShowDeleted, 0)
+                .idempotent()
+                .rpc("BatchGetOrders", "BatchGetOrdersRequest", "BatchGetOrdersResponse")
+                .binds(Operation::BatchGet, "Order", Response::list(1, 0))
+                .field(1, "keys", Role::Keys, 0)
+                .parts(&[(1, 1), (2, 2)])
+                .idempotent()
+                .rpc("ListOrders", "ListOrdersRequest", "ListOrdersResponse")
+                .binds(Operation::List, "Order", Response::list(1, 2))
+                .field(1, "customer_id", Role::Equals, 1)
+                .field(2, "page_size", Role::PageSize, 0)
+                .field(3, "page_token", Role::PageToken, 0)
+                .optional(4, "status", Role::Equals, 3)
+                .optional(5, "created_since", Role::AtLeast, 12)
+                .field(6, "order_by", Role::OrderBy, 0)
+                .field(7, "show_deleted", Role::ShowDeleted, 0)
+                .idempotent()
+                .rpc("CreateOrder", "CreateOrderRequest", "Order")
+                .binds(Operation::Create, "Order", Response::Entity)
+                .optional(1, "order", Role::Entity, 0)
+                .field(2, "request_id", Role::RequestId, 0)
+                .rpc("PutOrder", "PutOrderRequest", "Order")
+                .binds(Operation::Put, "Order", Response::Entity)
+                .optional(1, "order", Role::Entity, 0)
+                .idempotent()
+                .rpc("UpdateOrder", "UpdateOrderRequest", "Order")
+                .binds(Operation::Update, "Order", Response::Entity)
+                .optional(1, "order", Role::Entity, 0)
+                .optional(2, "update_mask", Role::UpdateMask, 0)
+                .field(3, "allow_missing", Role::AllowMissing, 0)
+                .rpc("DeleteOrder", "DeleteOrderRequest", ".google.protobuf.Empty")
+                .binds(Operation::Delete, "Order", Response::Empty)
+                .field(1, "customer_id", Role::Key, 1)
+                .field(2, "order_id", Role::Key, 2)
+                .field(3, "etag", Role::Etag, 0)
+                .field(4, "allow_missing", Role::AllowMissing, 0)
+                .rpc("UndeleteOrder", "UndeleteOrderRequest", "Order")
+                .binds(Operation::Undelete, "Order", Response::Entity)
+                .field(1, "customer_id", Role::Key, 1)
+                .field(2, "order_id", Role::Key, 2)
+                .field(3, "etag", Role::Etag, 0)
+                .rpc("CancelOrder", "CancelOrderRequest", "CancelOrderResponse")
+                .permissions(&[Permission::Write])
+                .default_timeout_ms(5000)
         });
         &SERVICE
     }

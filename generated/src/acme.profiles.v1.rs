@@ -12,22 +12,22 @@ pub struct UserProfile {
     /// Chosen by the server where the creator leaves it empty.
     #[prost(string, tag = "1")]
     #[prism(key = "primary", managed = "id")]
-    pub user_id: ::std::string::String,
+    pub user_id: String,
     /// Where the person signs in. One account has it; an invited one may have none yet.
     #[prost(string, optional, tag = "2")]
     #[prism(masked)]
-    pub email: Option<::std::string::String>,
+    pub email: Option<String>,
     /// How the person wants to be addressed.
     #[prost(string, tag = "3")]
     #[prism(masked)]
-    pub display_name: ::std::string::String,
+    pub display_name: String,
     /// In E.164 form. Absent where the person gave none.
     #[prost(string, optional, tag = "4")]
     #[prism(masked)]
-    pub phone: Option<::std::string::String>,
+    pub phone: Option<String>,
     /// Two letters, ISO 3166-1.
     #[prost(string, tag = "5")]
-    pub country_code: ::std::string::String,
+    pub country_code: String,
     /// Where the account is in its life.
     #[prost(enumeration = "AccountState", tag = "6")]
     #[prism(type = "acme.profiles.v1.AccountState")]
@@ -39,18 +39,15 @@ pub struct UserProfile {
     /// Free labels for Acme's own services.
     #[prost(map = "string, string", tag = "8")]
     #[prism(type = "acme.profiles.v1.UserProfile.LabelsEntry")]
-    pub labels: ::std::collections::HashMap<
-        ::std::string::String,
-        ::std::string::String,
-    >,
+    pub labels: ::std::collections::HashMap<String, String>,
     /// Written at sign-up, never shown again.
     #[prost(string, tag = "9")]
     #[prism(access = "input_only", masked)]
-    pub recovery_phrase: ::std::string::String,
+    pub recovery_phrase: String,
     /// Which campaign brought the person here.
     #[prost(string, tag = "10")]
     #[prism(access = "immutable")]
-    pub signup_source: ::std::string::String,
+    pub signup_source: String,
     #[prost(message, optional, tag = "11")]
     #[prism(managed = "create_time")]
     pub create_time: Option<::prism_runtime::codegen::prost_types::Timestamp>,
@@ -63,7 +60,7 @@ pub struct UserProfile {
     pub expire_time: Option<::prism_runtime::codegen::prost_types::Timestamp>,
     #[prost(string, tag = "14")]
     #[prism(managed = "etag")]
-    pub etag: ::std::string::String,
+    pub etag: String,
 }
 
 /// What a person can choose.
@@ -74,19 +71,19 @@ pub struct UserProfile {
 pub struct Settings {
     /// BCP 47: `en-GB`.
     #[prost(string, tag = "1")]
-    pub language: ::std::string::String,
+    pub language: String,
     /// From the IANA database: `Europe/Lisbon`.
     #[prost(string, tag = "2")]
-    pub time_zone: ::std::string::String,
+    pub time_zone: String,
     #[prost(enumeration = "Theme", tag = "3")]
     pub theme: i32,
     /// What the person wants to be told about.
     #[prost(string, repeated, tag = "4")]
-    pub subscriptions: ::std::vec::Vec<::std::string::String>,
+    pub subscriptions: Vec<String>,
     /// Where messages go that are not e-mails.
     #[prost(string, tag = "5")]
     #[prism(masked)]
-    pub notification_address: ::std::string::String,
+    pub notification_address: String,
 }
 
 /// How Acme's products look.
@@ -184,7 +181,7 @@ impl AccountState {
 #[prost(prost_path = "::prism_runtime::codegen::prost")]
 pub struct GetUserProfileRequest {
     #[prost(string, tag = "1")]
-    pub user_id: ::std::string::String,
+    pub user_id: String,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
@@ -192,14 +189,14 @@ pub struct GetUserProfileRequest {
 pub struct BatchGetUserProfilesRequest {
     /// At most 1000.
     #[prost(string, repeated, tag = "1")]
-    pub user_ids: ::std::vec::Vec<::std::string::String>,
+    pub user_ids: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, ::prism_runtime::codegen::prost::Message)]
 #[prost(prost_path = "::prism_runtime::codegen::prost")]
 pub struct BatchGetUserProfilesResponse {
     #[prost(message, repeated, tag = "1")]
-    pub user_profiles: ::std::vec::Vec<UserProfile>,
+    pub user_profiles: Vec<UserProfile>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
@@ -208,19 +205,19 @@ pub struct ListUserProfilesRequest {
     #[prost(int32, tag = "1")]
     pub page_size: i32,
     #[prost(string, tag = "2")]
-    pub page_token: ::std::string::String,
+    pub page_token: String,
     /// Only profiles of this country.
     #[prost(string, optional, tag = "3")]
-    pub country_code: Option<::std::string::String>,
+    pub country_code: Option<String>,
 }
 
 #[derive(Clone, PartialEq, ::prism_runtime::codegen::prost::Message)]
 #[prost(prost_path = "::prism_runtime::codegen::prost")]
 pub struct ListUserProfilesResponse {
     #[prost(message, repeated, tag = "1")]
-    pub user_profiles: ::std::vec::Vec<UserProfile>,
+    pub user_profiles: Vec<UserProfile>,
     #[prost(string, tag = "2")]
-    pub next_page_token: ::std::string::String,
+    pub next_page_token: String,
 }
 
 #[derive(Clone, PartialEq, ::prism_runtime::codegen::prost::Message)]
@@ -230,7 +227,7 @@ pub struct CreateUserProfileRequest {
     pub user_profile: Option<UserProfile>,
     /// Makes the call safe to repeat.
     #[prost(string, tag = "2")]
-    pub request_id: ::std::string::String,
+    pub request_id: String,
 }
 
 #[derive(Clone, PartialEq, ::prism_runtime::codegen::prost::Message)]
@@ -253,9 +250,9 @@ pub struct UpdateUserProfileRequest {
 #[prost(prost_path = "::prism_runtime::codegen::prost")]
 pub struct DeleteUserProfileRequest {
     #[prost(string, tag = "1")]
-    pub user_id: ::std::string::String,
+    pub user_id: String,
     #[prost(string, tag = "2")]
-    pub etag: ::std::string::String,
+    pub etag: String,
 }
 
 /// Reads and writes people's profiles.
@@ -265,76 +262,54 @@ pub mod profile_service {
     /// What each method of the service is.
     pub fn service() -> &'static codegen::schema::Service {
         #[allow(unused_imports)]
-        use codegen::schema::{Method, Operation, Permission, Response, Role, Service};
+        use codegen::schema::{Operation, Permission, Response, Role, Service};
 
         static SERVICE: ::std::sync::LazyLock<Service> = ::std::sync::LazyLock::new(|| {
             Service::new("acme.profiles.v1.ProfileService")
-                .method(
-                    Method::new("GetUserProfile", "GetUserProfileRequest", "UserProfile")
-                        .binds(Operation::Get, "UserProfile", Response::Entity)
-                        .field(1, "user_id", Role::Key, 1)
-                        .timeout_ms(1000)
-                        .idempotent(),
+                .rpc("GetUserProfile", "GetUserProfileRequest", "UserProfile")
+                .binds(Operation::Get, "UserProfile", Response::Entity)
+                .field(1, "user_id", Role::Key, 1)
+                .timeout_ms(1000)
+                .idempotent()
+                .rpc(
+                    "BatchGetUserProfiles",
+                    "BatchGetUserProfilesRequest",
+                    "BatchGetUserProfilesResponse",
                 )
-                .method(
-                    Method::new(
-                            "BatchGetUserProfiles",
-                            "BatchGetUserProfilesRequest",
-                            "BatchGetUserProfilesResponse",
-                        )
-                        .binds(Operation::BatchGet, "UserProfile", Response::list(1, 0))
-                        .field(1, "user_ids", Role::Keys, 1)
-                        .idempotent(),
+                .binds(Operation::BatchGet, "UserProfile", Response::list(1, 0))
+                .field(1, "user_ids", Role::Keys, 1)
+                .idempotent()
+                .rpc(
+                    "ListUserProfiles",
+                    "ListUserProfilesRequest",
+                    "ListUserProfilesResponse",
                 )
-                .method(
-                    Method::new(
-                            "ListUserProfiles",
-                            "ListUserProfilesRequest",
-                            "ListUserProfilesResponse",
-                        )
-                        .binds(Operation::List, "UserProfile", Response::list(1, 2))
-                        .field(1, "page_size", Role::PageSize, 0)
-                        .field(2, "page_token", Role::PageToken, 0)
-                        .optional(3, "country_code", Role::Equals, 5)
-                        .idempotent(),
+                .binds(Operation::List, "UserProfile", Response::list(1, 2))
+                .field(1, "page_size", Role::PageSize, 0)
+                .field(2, "page_token", Role::PageToken, 0)
+                .optional(3, "country_code", Role::Equals, 5)
+                .idempotent()
+                .rpc("CreateUserProfile", "CreateUserProfileRequest", "UserProfile")
+                .binds(Operation::Create, "UserProfile", Response::Entity)
+                .optional(1, "user_profile", Role::Entity, 0)
+                .field(2, "request_id", Role::RequestId, 0)
+                .rpc("PutUserProfile", "PutUserProfileRequest", "UserProfile")
+                .binds(Operation::Put, "UserProfile", Response::Entity)
+                .optional(1, "user_profile", Role::Entity, 0)
+                .idempotent()
+                .rpc("UpdateUserProfile", "UpdateUserProfileRequest", "UserProfile")
+                .binds(Operation::Update, "UserProfile", Response::Entity)
+                .optional(1, "user_profile", Role::Entity, 0)
+                .optional(2, "update_mask", Role::UpdateMask, 0)
+                .rpc(
+                    "DeleteUserProfile",
+                    "DeleteUserProfileRequest",
+                    ".google.protobuf.Empty",
                 )
-                .method(
-                    Method::new(
-                            "CreateUserProfile",
-                            "CreateUserProfileRequest",
-                            "UserProfile",
-                        )
-                        .binds(Operation::Create, "UserProfile", Response::Entity)
-                        .optional(1, "user_profile", Role::Entity, 0)
-                        .field(2, "request_id", Role::RequestId, 0),
-                )
-                .method(
-                    Method::new("PutUserProfile", "PutUserProfileRequest", "UserProfile")
-                        .binds(Operation::Put, "UserProfile", Response::Entity)
-                        .optional(1, "user_profile", Role::Entity, 0)
-                        .idempotent(),
-                )
-                .method(
-                    Method::new(
-                            "UpdateUserProfile",
-                            "UpdateUserProfileRequest",
-                            "UserProfile",
-                        )
-                        .binds(Operation::Update, "UserProfile", Response::Entity)
-                        .optional(1, "user_profile", Role::Entity, 0)
-                        .optional(2, "update_mask", Role::UpdateMask, 0),
-                )
-                .method(
-                    Method::new(
-                            "DeleteUserProfile",
-                            "DeleteUserProfileRequest",
-                            ".google.protobuf.Empty",
-                        )
-                        .binds(Operation::Delete, "UserProfile", Response::Empty)
-                        .field(1, "user_id", Role::Key, 1)
-                        .field(2, "etag", Role::Etag, 0),
-                )
-                .timeout_ms(5000)
+                .binds(Operation::Delete, "UserProfile", Response::Empty)
+                .field(1, "user_id", Role::Key, 1)
+                .field(2, "etag", Role::Etag, 0)
+                .default_timeout_ms(5000)
         });
         &SERVICE
     }

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use prism_codegen::check::check;
 use prism_codegen::descriptors::{Inputs, load};
@@ -34,6 +35,15 @@ fn report(file: &Path) -> Diagnostics {
     found
 }
 
+/// Every file of the corpus with its report.
+static REPORTS: LazyLock<Vec<(PathBuf, Diagnostics)>> = LazyLock::new(|| {
+    let with_report = |file: PathBuf| {
+        let found = report(&file);
+        (file, found)
+    };
+    files("proto").into_iter().map(with_report).collect()
+});
+
 fn files(extension: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(CORPUS).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> =
@@ -46,10 +56,9 @@ fn files(extension: &str) -> Vec<PathBuf> {
 fn every_mistake_is_reported_as_expected() {
     let bless = std::env::var_os("PRISM_BLESS").is_some();
     let mut failures = Vec::new();
-    for file in files("proto") {
-        let found = report(&file);
+    for (file, found) in REPORTS.iter() {
         assert!(!found.is_empty(), "{}: nothing found", file.display());
-        let text = render(&found, Format::Plain);
+        let text = render(found, Format::Plain);
         let expected = file.with_extension("stderr");
         if bless {
             fs::write(&expected, &text).unwrap();
@@ -94,8 +103,8 @@ fn every_finding_of_the_catalog_is_in_the_corpus() {
 
 #[test]
 fn every_finding_says_where_and_what_to_do() {
-    for file in files("proto") {
-        for finding in report(&file).iter() {
+    for (file, found) in REPORTS.iter() {
+        for finding in found.iter() {
             let message = &finding.message;
             assert!(!finding.help.is_empty(), "{}: no help: {message}", file.display());
             assert!(!message.ends_with('.'), "{}: full stop: {message}", file.display());
@@ -106,11 +115,10 @@ fn every_finding_says_where_and_what_to_do() {
 
 #[test]
 fn json_and_drawings_hold_the_same_findings() {
-    for file in files("proto") {
-        let found = report(&file);
-        let json = render(&found, Format::Json);
+    for (file, found) in REPORTS.iter() {
+        let json = render(found, Format::Json);
         assert_eq!(json.lines().count(), found.len());
-        let drawn = render(&found, Format::Fancy);
+        let drawn = render(found, Format::Fancy);
         for (line, finding) in json.lines().zip(found.iter()) {
             let object: serde_json::Value = serde_json::from_str(line).unwrap();
             assert_eq!(object["code"], finding.code);

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use prost::Message;
 use prost_reflect::{
-    DescriptorPool, DynamicMessage, FieldDescriptor, FileDescriptor, Kind, MessageDescriptor,
-    MethodDescriptor, OneofDescriptor, ReflectMessage, ServiceDescriptor, Value,
+    DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, FileDescriptor, Kind,
+    MessageDescriptor, MethodDescriptor, OneofDescriptor, ReflectMessage, ServiceDescriptor, Value,
 };
 use prost_types::source_code_info::Location;
 
@@ -61,6 +61,7 @@ macro_rules! element {
 
 element!(MessageDescriptor, 7, |it| it.parent_file(), it.descriptor_proto());
 element!(FieldDescriptor, 8, |it| it.parent_file(), it.field_descriptor_proto());
+element!(ExtensionDescriptor, 8, |it| it.parent_file(), it.field_descriptor_proto());
 element!(OneofDescriptor, 2, |it| it.parent_file(), it.oneof_descriptor_proto());
 element!(ServiceDescriptor, 3, |it| it.parent_file(), it.service_descriptor_proto());
 element!(MethodDescriptor, 4, |it| it.parent_service().parent_file(), it.method_descriptor_proto());
@@ -97,6 +98,15 @@ impl<'a> Reader<'a> {
         field: &FieldDescriptor,
     ) -> Result<Option<OptionSet<FieldSpec>>, Box<Diagnostic>> {
         self.read(field, "prism.field")
+    }
+
+    /// `(prism.field)` of an extension, where it has no effect: extensions are unknown fields.
+    #[allow(clippy::missing_errors_doc)]
+    pub fn extension(
+        &self,
+        extension: &ExtensionDescriptor,
+    ) -> Result<Option<OptionSet<FieldSpec>>, Box<Diagnostic>> {
+        self.read(extension, "prism.field")
     }
 
     /// `(prism.service)`.

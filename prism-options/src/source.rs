@@ -1,6 +1,7 @@
 //! Texts of the `.proto` files, for places and for what a diagnostic quotes.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ pub struct Sources {
 }
 
 /// The text of one file.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Source {
     /// How to name the file to the user: its path where it was read from disk, else the name that
     /// imports use.
@@ -22,6 +23,13 @@ pub struct Source {
     pub text: String,
     /// Byte offsets at which lines begin.
     lines: Vec<usize>,
+}
+
+/// Without the text, which may be long.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 impl Source {

@@ -77,6 +77,58 @@ fn an_acknowledged_write_is_read_on_every_thread() {
 }
 
 #[test]
+fn reads_of_an_event_loop_see_each_write_acknowledged_before_them() {
+    let (_folder, options) = temporary();
+    let database = open(&options);
+    let database = &database;
+    wait(async {
+        let clients = (0..16_i64).map(|client| async move {
+            for n in 0..20 {
+                let number = 1000 * client + n;
+                insert(database, number).await.unwrap();
+                assert!(numbers(database).contains(&number));
+                if client % 2 == 0 {
+                    tokio::task::yield_now().await;
+                }
+                assert!(numbers(database).contains(&number));
+            }
+        });
+        futures_util::future::join_all(clients).await;
+    });
+}
+
+#[test]
+fn reads_of_an_event_loop_hold_nothing_once_it_is_idle_or_gone() {
+    let (_folder, mut options) = temporary();
+    options.checkpoint_interval = std::time::Duration::from_secs(3600);
+    let database = open(&options);
+    let log_is_free = || {
+        let connection = rusqlite::Connection::open(database.path()).unwrap();
+        let busy: bool =
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).unwrap();
+        !busy
+    };
+    wait(async {
+        for n in 0..20 {
+            insert(&database, n).await.unwrap();
+            for _ in 0..3 {
+                assert_eq!(numbers(&database).len() as i64, n + 1);
+            }
+        }
+        tokio::task::yield_now().await;
+        assert!(log_is_free());
+        insert(&database, 20).await.unwrap();
+        numbers(&database);
+    });
+    assert!(log_is_free());
+    // On a thread without an event loop, after one.
+    assert_eq!(numbers(&database).len(), 21);
+    wait(insert(&database, 21)).unwrap();
+    assert_eq!(numbers(&database).len(), 22);
+    assert!(log_is_free());
+}
+
+#[test]
 fn a_failing_write_does_not_fail_those_that_share_its_transaction() {
     let (_folder, options) = temporary();
     let database = open(&options);

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
 use prism_options::{Diagnostic, Diagnostics, Span};
+use prost_reflect::DescriptorPool;
 use protox::Compiler;
 use protox::file::GoogleFileResolver;
 
@@ -21,48 +22,98 @@ pub(super) fn load(inputs: &Inputs) -> Result<Loaded, Diagnostics> {
     if inputs.files.is_empty() {
         progress.borrow_mut().found.push(catalog::nothing_to_read(&Span::default()));
     }
-    let mut compiler = Compiler::with_file_resolver(Resolver {
-        includes: includes.clone(),
-        progress: progress.clone(),
-        google: GoogleFileResolver::new(),
-    });
-    compiler.include_imports(true).include_source_info(true);
+    let mut compilation = Compilation::new(includes.clone(), progress.clone());
     let mut files: Vec<String> = Vec::new();
     for path in &inputs.files {
         match file_name(&includes, path) {
             Ok(name) if files.contains(&name) => {}
             Ok(name) => {
-                open(&mut compiler, &name, &progress);
+                compilation.open(&name);
                 files.push(name);
             }
             Err(diagnostic) => progress.borrow_mut().found.push(*diagnostic),
         }
     }
-    let progress = progress.take();
+    let pool = compilation.finish();
+    let mut progress = progress.take();
+    progress.read.sort();
+    progress.read.dedup();
     if progress.found.has_errors() {
         let mut found = progress.found;
         found.sort();
         return Err(found);
     }
     Ok(Loaded {
-        pool: compiler.descriptor_pool(),
+        descriptor_set: pool.encode_to_vec(),
+        pool,
         files,
         sources: progress.found.sources.clone(),
-        descriptor_set: compiler.encode_file_descriptor_set(),
         read: progress.read,
         warnings: progress.found,
     })
 }
 
-fn open(compiler: &mut Compiler, name: &str, progress: &Rc<RefCell<Progress>>) {
-    progress.borrow_mut().recorded = false;
-    let Err(error) = compiler.open_file(name) else { return };
-    let mut progress = progress.borrow_mut();
-    if !progress.recorded {
-        let pool = compiler.descriptor_pool();
+/// The files compiled so far.
+struct Compilation {
+    includes: Vec<PathBuf>,
+    progress: Rc<RefCell<Progress>>,
+    compiler: Compiler,
+    /// Encoded files that had to be compiled apart, imported ones first.
+    apart: Vec<(String, Vec<u8>)>,
+}
+
+impl Compilation {
+    fn new(includes: Vec<PathBuf>, progress: Rc<RefCell<Progress>>) -> Self {
+        let compiler = compiler(&includes, &progress);
+        Compilation { includes, progress, compiler, apart: Vec::new() }
+    }
+
+    fn open(&mut self, name: &str) {
+        self.progress.borrow_mut().recorded = false;
+        let Err(error) = self.compiler.open_file(name) else { return };
+        if self.progress.borrow().recorded {
+            return;
+        }
+        // prost-reflect takes packages of files that this one does not import for scopes of it;
+        // protoc does not. Alone with its imports the file compiles.
+        if error.to_string().contains(" resolves to ") {
+            let mut apart = compiler(&self.includes, &self.progress);
+            if apart.open_file(name).is_ok() {
+                let files = apart.descriptor_pool();
+                let encoded = files.files().map(|it| (it.name().to_owned(), it.encode_to_vec()));
+                self.apart.extend(encoded);
+                return;
+            }
+        }
+        let mut progress = self.progress.borrow_mut();
+        let pool = self.compiler.descriptor_pool();
         let found = explain::compiler_error(&error, &progress.found.sources, &pool);
         found.into_iter().for_each(|diagnostic| progress.found.push(diagnostic));
     }
+
+    /// One pool of all files; names are resolved by now.
+    fn finish(self) -> DescriptorPool {
+        let mut pool = self.compiler.descriptor_pool();
+        for (name, file) in &self.apart {
+            if pool.get_file_by_name(name).is_some() {
+                continue;
+            }
+            if let Err(error) = pool.decode_file_descriptor_proto(file.as_slice()) {
+                self.progress.borrow_mut().found.push(explain::pool_error(&error));
+            }
+        }
+        pool
+    }
+}
+
+fn compiler(includes: &[PathBuf], progress: &Rc<RefCell<Progress>>) -> Compiler {
+    let mut compiler = Compiler::with_file_resolver(Resolver {
+        includes: includes.to_owned(),
+        progress: progress.clone(),
+        google: GoogleFileResolver::new(),
+    });
+    compiler.include_imports(true).include_source_info(true);
+    compiler
 }
 
 /// The name under which imports know a file that the user named.
@@ -84,7 +135,10 @@ fn file_name(includes: &[PathBuf], path: &Path) -> Result<String, Box<Diagnostic
             };
         }
     }
-    if find(includes, path).is_some() || super::is_builtin(&slashes(path)) {
+    let plain = |part: Component| matches!(part, Component::Normal(_) | Component::CurDir);
+    let named = path.components().all(plain)
+        && (find(includes, path).is_some() || super::is_builtin(&slashes(path)));
+    if named {
         return Ok(slashes(path));
     }
     if path.is_file() {

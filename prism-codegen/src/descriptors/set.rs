@@ -1,5 +1,6 @@
 //! Descriptor sets that buf or protoc wrote.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use prism_options::{Diagnostics, Sources, Span, builtin};
@@ -79,18 +80,30 @@ fn pool(
     set: &FileDescriptorSet,
 ) -> Result<DescriptorPool, prost_reflect::DescriptorError> {
     let mut pool = DescriptorPool::new();
-    let held = |name: &str| set.file.iter().any(|file| file.name() == name);
-    let imported =
-        |name: &str| set.file.iter().any(|file| file.dependency.iter().any(|it| it == name));
-    let missing = builtins().into_iter().filter(|(name, _)| !held(name));
-    let needed = missing.filter(|(name, _)| {
-        imported(name) || builtin::FILES.iter().any(|(file, _)| imported(file))
-    });
-    for (_, file) in needed {
+    for file in missing_builtins(set) {
         pool.decode_file_descriptor_proto(file.as_slice())?;
     }
     pool.decode_file_descriptor_set(bytes)?;
     Ok(pool)
+}
+
+/// Encoded built-in files that the set needs and does not hold, imported ones first.
+fn missing_builtins(set: &FileDescriptorSet) -> Vec<Vec<u8>> {
+    let mut needed: BTreeSet<String> =
+        set.file.iter().flat_map(|file| file.dependency.iter().cloned()).collect();
+    let mut missing = Vec::new();
+    let builtins = builtins();
+    // Importing files stand behind imported ones, so one pass backwards finds all.
+    for file in builtins.files().collect::<Vec<_>>().into_iter().rev() {
+        let held = set.file.iter().any(|own| own.name() == file.name());
+        if held || !needed.contains(file.name()) {
+            continue;
+        }
+        needed.extend(file.dependencies().map(|it| it.name().to_owned()));
+        missing.push(file.encode_to_vec());
+    }
+    missing.reverse();
+    missing
 }
 
 struct Builtin;
@@ -102,8 +115,8 @@ impl FileResolver for Builtin {
     }
 }
 
-/// Name and encoded descriptor of every built-in file, imported ones first.
-fn builtins() -> Vec<(String, Vec<u8>)> {
+/// Every built-in file, imported ones first.
+fn builtins() -> DescriptorPool {
     let mut resolver = ChainFileResolver::new();
     resolver.add(Builtin);
     resolver.add(GoogleFileResolver::new());
@@ -116,18 +129,17 @@ fn builtins() -> Vec<(String, Vec<u8>)> {
         // The built-in files compile: a test of this crate opens each of them.
         let _ = compiler.open_file(name);
     }
-    let pool = compiler.descriptor_pool();
-    pool.files().map(|file| (file.name().to_owned(), file.encode_to_vec())).collect()
+    compiler.descriptor_pool()
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn every_builtin_file_compiles() {
-        let names: Vec<String> = super::builtins().into_iter().map(|(name, _)| name).collect();
+        let pool = super::builtins();
         for (name, _) in prism_options::builtin::FILES {
-            assert!(names.iter().any(|it| it == name), "{name}");
+            assert!(pool.get_file_by_name(name).is_some(), "{name}");
         }
-        assert!(names.iter().any(|name| name == "google/protobuf/descriptor.proto"));
+        assert!(pool.get_file_by_name("google/protobuf/descriptor.proto").is_some());
     }
 }

@@ -5,7 +5,9 @@ use std::cell::RefCell;
 
 use prism_options::spec::{EntitySpec, FieldSpec, MethodSpec, ServiceSpec};
 use prism_options::{Diagnostic, Diagnostics, OptionSet, Reader, Span, catalog as options};
-use prost_reflect::{FieldDescriptor, MessageDescriptor, MethodDescriptor, ServiceDescriptor};
+use prost_reflect::{
+    ExtensionDescriptor, FieldDescriptor, MessageDescriptor, MethodDescriptor, ServiceDescriptor,
+};
 
 use crate::descriptors::Loaded;
 use crate::diagnostics::catalog::entity as catalog;
@@ -52,6 +54,10 @@ impl<'a> Context<'a> {
     pub fn field(&self, field: &FieldDescriptor) -> OptionSet<FieldSpec> {
         let read = self.checked(self.reader.field(field));
         read.unwrap_or_else(|| OptionSet::new(FieldSpec::default(), self.reader.name_span(field)))
+    }
+
+    pub fn extension(&self, extension: &ExtensionDescriptor) -> Option<OptionSet<FieldSpec>> {
+        self.checked(self.reader.extension(extension))
     }
 
     pub fn service(&self, service: &ServiceDescriptor) -> Option<OptionSet<ServiceSpec>> {

@@ -23,6 +23,7 @@ use prism_schema::Role;
 use prost_reflect::{DescriptorPool, FileDescriptor, Kind, MessageDescriptor, ServiceDescriptor};
 
 use crate::descriptors::Loaded;
+use crate::diagnostics::catalog::entity::duplicate_namespace;
 use crate::diagnostics::catalog::field as catalog;
 use crate::model::{FieldPath, Mask, Schema, Service};
 use context::Context;
@@ -35,7 +36,12 @@ pub fn lower(loaded: &Loaded) -> (Schema, Diagnostics) {
     let files: Vec<FileDescriptor> =
         loaded.files.iter().filter_map(|name| loaded.pool.get_file_by_name(name)).collect();
     let messages: Vec<MessageDescriptor> = files.iter().flat_map(all_messages).collect();
+    for file in &files {
+        let own: Vec<_> = messages.iter().filter(|it| it.parent_file() == *file).cloned().collect();
+        protection::check_extensions(&context, file, &own);
+    }
     let entities = entities(&context, &messages);
+    check_imported(&context, &entities);
     let services = services(&context, &files, &entities);
     let uses = uses(&context, &entities, &services);
     let services: Vec<Service> = services.into_iter().map(|lowered| lowered.model).collect();
@@ -52,6 +58,21 @@ pub fn lower(loaded: &Loaded) -> (Schema, Diagnostics) {
         descriptor_set: loaded.descriptor_set.clone(),
     };
     (schema, context.finish())
+}
+
+/// A namespace is one entity's in all that was read, also where another file is generated apart.
+fn check_imported(context: &Context, entities: &[Lowered]) {
+    let own = |message: &MessageDescriptor| entities.iter().any(|it| it.message == *message);
+    for message in context.loaded.pool.all_messages().filter(|message| !own(message)) {
+        let Ok(Some(other)) = context.reader.entity(&message) else { continue };
+        for entity in entities {
+            let namespace = &entity.model.schema.namespace;
+            if !namespace.is_empty() && *namespace == other.value.namespace {
+                let found = duplicate_namespace(&entity.model.namespace_span, namespace);
+                context.report(found.with(other.span("namespace"), "the other is here"));
+            }
+        }
+    }
 }
 
 /// Whether a file has nothing for Prism in it.

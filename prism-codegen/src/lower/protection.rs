@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use prism_options::OptionSet;
 use prism_options::spec::{FieldSpec, Pii, Role};
-use prost_reflect::{FieldDescriptor, MessageDescriptor};
+use prost_reflect::{FieldDescriptor, FileDescriptor, MessageDescriptor};
 
 use super::context::{Context, VERSION};
 use crate::descriptors::is_builtin;
@@ -71,6 +71,20 @@ pub(super) fn check(context: &Context, message: &MessageDescriptor, uses: &Uses)
         stray(context, message, &options);
         if !bound {
             stray_roles(context, message, &options);
+        }
+    }
+}
+
+/// Reports annotated extensions of a file.
+pub(super) fn check_extensions(
+    context: &Context,
+    file: &FileDescriptor,
+    own: &[MessageDescriptor],
+) {
+    let nested = own.iter().flat_map(|message| message.child_extensions().collect::<Vec<_>>());
+    for extension in file.extensions().chain(nested) {
+        if let Some(options) = context.extension(&extension) {
+            context.report(catalog::extension(&options.span, extension.full_name()));
         }
     }
 }

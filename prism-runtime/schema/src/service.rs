@@ -11,41 +11,127 @@ pub struct Service {
     pub methods: Vec<Method>,
 }
 
+/// How generated code writes a service down: a method, then what is to be said of it, then the
+/// next one. Names of types are those of the service's package, or full with a leading dot.
 impl Service {
     /// A service without methods.
     pub fn new(name: impl Into<String>) -> Self {
         Service { name: name.into(), methods: Vec::new() }
     }
 
-    /// Adds a method. Names of types are completed with the service's package.
+    /// Adds a method that the user writes.
     #[must_use]
-    pub fn method(mut self, mut method: Method) -> Self {
-        let package = self.name.rsplit_once('.').map_or("", |(package, _)| package);
-        method.input = full_name(package, &method.input);
-        method.output = full_name(package, &method.output);
-        if let Some(binding) = &mut method.binding {
-            binding.entity = full_name(package, &binding.entity);
-        }
-        self.methods.push(method);
+    pub fn rpc(mut self, name: impl Into<String>, input: &str, output: &str) -> Self {
+        self.methods.push(Method {
+            name: name.into(),
+            input: self.full_name(input),
+            output: self.full_name(output),
+            server_streaming: false,
+            binding: None,
+            timeout: None,
+            idempotent: false,
+            require_auth: true,
+            permissions: Vec::new(),
+        });
         self
     }
 
-    /// Sets the timeout, in milliseconds, of those methods added so far that have none.
+    /// Binds the last method to an entity, and requires what the operation does.
     #[must_use]
-    pub fn timeout_ms(mut self, milliseconds: u64) -> Self {
+    pub fn binds(self, operation: Operation, entity: &str, response: Response) -> Self {
+        let entity = self.full_name(entity);
+        self.change(|method| {
+            method.permissions = operation.permissions().to_vec();
+            method.binding = Some(Binding { operation, entity, request: Vec::new(), response });
+        })
+    }
+
+    /// Gives a request field of the last method its role, and the entity's field that it stands
+    /// for (0: none).
+    #[must_use]
+    pub fn field(self, number: u32, name: &str, role: Role, field: u32) -> Self {
+        self.request(number, name, role, field, false)
+    }
+
+    /// As [`Service::field`], for a field with presence.
+    #[must_use]
+    pub fn optional(self, number: u32, name: &str, role: Role, field: u32) -> Self {
+        self.request(number, name, role, field, true)
+    }
+
+    fn request(self, number: u32, name: &str, role: Role, field: u32, presence: bool) -> Self {
+        let name = name.to_owned();
+        let field = RequestField { number, name, role, field, presence, parts: Vec::new() };
+        self.change(|method| {
+            if let Some(binding) = &mut method.binding {
+                binding.request.push(field);
+            }
+        })
+    }
+
+    /// Says which key fields the messages of the last request field are made of.
+    #[must_use]
+    pub fn parts(self, parts: &[(u32, u32)]) -> Self {
+        self.change(|method| {
+            let request = method.binding.as_mut().map(|binding| &mut binding.request);
+            if let Some(last) = request.and_then(|request| request.last_mut()) {
+                last.parts = parts.to_vec();
+            }
+        })
+    }
+
+    /// The last method answers with a stream.
+    #[must_use]
+    pub fn server_streaming(self) -> Self {
+        self.change(|method| method.server_streaming = true)
+    }
+
+    /// Sets the last method's timeout in milliseconds.
+    #[must_use]
+    pub fn timeout_ms(self, milliseconds: u64) -> Self {
+        self.change(|method| method.timeout = Some(Duration::from_millis(milliseconds)))
+    }
+
+    /// The last method is safe to send again.
+    #[must_use]
+    pub fn idempotent(self) -> Self {
+        self.change(|method| method.idempotent = true)
+    }
+
+    /// The last method serves unauthenticated callers.
+    #[must_use]
+    pub fn public(self) -> Self {
+        self.change(|method| method.require_auth = false)
+    }
+
+    /// Sets what the caller of the last method must be allowed to do.
+    #[must_use]
+    pub fn permissions(self, permissions: &[Permission]) -> Self {
+        self.change(|method| method.permissions = permissions.to_vec())
+    }
+
+    /// Sets the timeout, in milliseconds, of those methods that have none.
+    #[must_use]
+    pub fn default_timeout_ms(mut self, milliseconds: u64) -> Self {
         for method in &mut self.methods {
             method.timeout.get_or_insert(Duration::from_millis(milliseconds));
         }
         self
     }
-}
 
-/// A name with a leading dot is full, any other is of the package.
-fn full_name(package: &str, name: &str) -> String {
-    match name.strip_prefix('.') {
-        Some(full) => full.to_owned(),
-        None if package.is_empty() => name.to_owned(),
-        None => format!("{package}.{name}"),
+    fn change(mut self, change: impl FnOnce(&mut Method)) -> Self {
+        if let Some(method) = self.methods.last_mut() {
+            change(method);
+        }
+        self
+    }
+
+    fn full_name(&self, name: &str) -> String {
+        match (name.strip_prefix('.'), self.name.rsplit_once('.')) {
+            (Some(full), _) => full.to_owned(),
+            (None, Some((package, _))) => format!("{package}.{name}"),
+            (None, None) => name.to_owned(),
+        }
     }
 }
 
@@ -70,110 +156,6 @@ pub struct Method {
     pub require_auth: bool,
     /// What the caller must be allowed to do; all are needed.
     pub permissions: Vec<Permission>,
-}
-
-impl Method {
-    /// A method that the user writes. Type names are those of the service's package, or full ones
-    /// with a leading dot.
-    pub fn new(
-        name: impl Into<String>,
-        input: impl Into<String>,
-        output: impl Into<String>,
-    ) -> Self {
-        Method {
-            name: name.into(),
-            input: input.into(),
-            output: output.into(),
-            server_streaming: false,
-            binding: None,
-            timeout: None,
-            idempotent: false,
-            require_auth: true,
-            permissions: Vec::new(),
-        }
-    }
-
-    /// Binds the method to an entity, and requires what the operation does.
-    #[must_use]
-    pub fn binds(
-        mut self,
-        operation: Operation,
-        entity: impl Into<String>,
-        response: Response,
-    ) -> Self {
-        self.permissions = operation.permissions().to_vec();
-        let entity = entity.into();
-        self.binding = Some(Binding { operation, entity, request: Vec::new(), response });
-        self
-    }
-
-    /// Gives a request field its role, and the entity's field that it stands for (0: none).
-    #[must_use]
-    pub fn field(self, number: u32, name: impl Into<String>, role: Role, field: u32) -> Self {
-        let name = name.into();
-        let presence = false;
-        self.push(RequestField { number, name, role, field, presence, parts: Vec::new() })
-    }
-
-    /// As [`Method::field`], for a field with presence.
-    #[must_use]
-    pub fn optional(self, number: u32, name: impl Into<String>, role: Role, field: u32) -> Self {
-        let name = name.into();
-        let presence = true;
-        self.push(RequestField { number, name, role, field, presence, parts: Vec::new() })
-    }
-
-    /// Says which key fields the messages of the last field are made of.
-    #[must_use]
-    pub fn parts(mut self, parts: &[(u32, u32)]) -> Self {
-        let request = self.binding.as_mut().map(|binding| &mut binding.request);
-        if let Some(last) = request.and_then(|request| request.last_mut()) {
-            last.parts = parts.to_vec();
-        }
-        self
-    }
-
-    fn push(mut self, field: RequestField) -> Self {
-        if let Some(binding) = &mut self.binding {
-            binding.request.push(field);
-        }
-        self
-    }
-
-    /// The server answers with a stream.
-    #[must_use]
-    pub fn server_streaming(mut self) -> Self {
-        self.server_streaming = true;
-        self
-    }
-
-    /// Sets the timeout in milliseconds.
-    #[must_use]
-    pub fn timeout_ms(mut self, milliseconds: u64) -> Self {
-        self.timeout = Some(Duration::from_millis(milliseconds));
-        self
-    }
-
-    /// The method is safe to send again.
-    #[must_use]
-    pub fn idempotent(mut self) -> Self {
-        self.idempotent = true;
-        self
-    }
-
-    /// Unauthenticated callers are served.
-    #[must_use]
-    pub fn public(mut self) -> Self {
-        self.require_auth = false;
-        self
-    }
-
-    /// Sets what the caller must be allowed to do.
-    #[must_use]
-    pub fn permissions(mut self, permissions: &[Permission]) -> Self {
-        self.permissions = permissions.to_vec();
-        self
-    }
 }
 
 /// `prism.Permission`.

@@ -4,4 +4,5 @@
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
+pub mod entity;
 pub mod keyvalue;

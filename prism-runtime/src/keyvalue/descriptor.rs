@@ -41,3 +41,53 @@ fn method(name: &str, timeout_millis: u64, permissions: &[Permission]) -> Method
         permissions: permissions.to_vec(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use prost_reflect::{DescriptorPool, MethodDescriptor};
+    use prost_types::method_options::IdempotencyLevel;
+
+    use super::*;
+    use crate::proto::FILE_DESCRIPTOR_SET;
+
+    #[test]
+    fn it_is_the_service_of_the_proto() {
+        let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap();
+        let described = pool.get_service_by_name("prism.keyvalue.v1.KeyValueService").unwrap();
+        let methods = described.methods().map(|method| described_method(&pool, &method)).collect();
+        assert_eq!(service(), Service { name: described.full_name().into(), methods });
+        let positions = [PUT, PUT_BATCH, GET, DELETE, SCAN, COMPARE_AND_SWAP];
+        let names = ["Put", "PutBatch", "Get", "Delete", "Scan", "CompareAndSwap"];
+        for (position, name) in positions.into_iter().zip(names) {
+            assert_eq!(service().methods[position].name, name);
+        }
+    }
+
+    fn described_method(pool: &DescriptorPool, method: &MethodDescriptor) -> Method {
+        let options = method.options();
+        let extension = pool.get_extension_by_name("prism.method").unwrap();
+        let options = options.get_extension(&extension);
+        let options = options.as_message().unwrap();
+        let timeout = options.get_field_by_name("timeout_ms").unwrap();
+        let permissions = options.get_field_by_name("required_permissions").unwrap();
+        let permission = |value: &prost_reflect::Value| match value.as_enum_number().unwrap() {
+            1 => Permission::Read,
+            2 => Permission::Write,
+            number => panic!("permission {number}"),
+        };
+        let standard = method.method_descriptor_proto().options.as_ref().unwrap();
+        Method {
+            name: method.name().into(),
+            input: method.input().full_name().into(),
+            output: method.output().full_name().into(),
+            server_streaming: method.is_server_streaming(),
+            binding: None,
+            timeout: Some(Duration::from_millis(u64::try_from(timeout.as_i32().unwrap()).unwrap())),
+            idempotent: standard.idempotency_level() == IdempotencyLevel::NoSideEffects,
+            require_auth: true,
+            permissions: permissions.as_list().unwrap().iter().map(permission).collect(),
+        }
+    }
+}

@@ -276,6 +276,10 @@ impl<'a> EncodedItem<'a> {
     }
 
     fn write(&self, body: &mut Encoded) {
+        if body.is_empty() {
+            // Most pages are one item: room for just that.
+            *body = Encoded::with_capacity(self.len());
+        }
         let buffer = body.buffer();
         buffer.reserve(self.len());
         put_length(1, self.entry(), buffer);

@@ -13,7 +13,7 @@ const MARK: &[u8] = b"prism-bench:";
 const ROW_DIGITS: usize = 8;
 const WRITE_DIGITS: usize = 16;
 /// The shortest value that holds its marks.
-pub const SHORTEST_VALUE: usize = MARK.len() + ROW_DIGITS + WRITE_DIGITS;
+const SHORTEST_VALUE: usize = MARK.len() + ROW_DIGITS + WRITE_DIGITS;
 const ID: &[u8] = b"user-";
 
 /// Sends one message and expects it back.
@@ -102,12 +102,14 @@ pub struct Puts {
 impl Puts {
     /// Puts without an end.
     pub fn new(share: Share, payload: usize) -> Self {
-        let mut value = MARK.to_vec();
-        value.resize(payload.max(SHORTEST_VALUE), b'0');
         let template = PutRequest {
             namespace: "bench".to_owned(),
             id: id(0),
-            items: vec![Item { key: b"profile".to_vec(), value, metadata: None }],
+            items: vec![Item {
+                key: b"profile".to_vec(),
+                value: value(0, payload),
+                metadata: None,
+            }],
             item_priority_token: 0,
         }
         .encode_to_vec();
@@ -260,8 +262,16 @@ fn hexadecimal(digits: &mut [u8], mut value: u64) {
     }
 }
 
-fn id(row: u64) -> String {
+/// The id of a row.
+pub fn id(row: u64) -> String {
     format!("user-{row:08x}")
+}
+
+/// The value of a row before it was written to; at least as long as its marks.
+pub fn value(row: u64, payload: usize) -> Vec<u8> {
+    let mut value = format!("prism-bench:{row:08x}").into_bytes();
+    value.resize(payload.max(SHORTEST_VALUE), b'0');
+    value
 }
 
 #[cfg(test)]

@@ -151,7 +151,7 @@ impl Suite {
             std::fs::create_dir_all(&own)?;
             let running = Running::start(workload.arm(), &own, &self.settings)?;
             self.running.insert(name.clone(), running);
-            if matches!(workload.arm(), Arm::NaiveKeyValue | Arm::PrismKeyValue) {
+            if workload.arm() == Arm::PrismKeyValue {
                 let puts = self.shares().map(|share| self.puts(share).once()).collect();
                 self.complete(&name, puts)?;
             }

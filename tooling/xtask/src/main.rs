@@ -5,6 +5,7 @@ mod bench;
 mod codegen;
 mod command;
 mod protos;
+mod schemas;
 mod test;
 
 use std::error::Error;
@@ -20,6 +21,15 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Commands {
+    /// Check every `.proto` below a folder of schemas without annotations: none may make the
+    /// generator panic, and what cannot be read must be said clearly.
+    Schemas {
+        /// The folder; imports are looked up in it.
+        folder: std::path::PathBuf,
+        /// More folders that imports are looked up in.
+        #[arg(short = 'I', long = "include")]
+        includes: Vec<std::path::PathBuf>,
+    },
     /// Install what the tests need beside Rust under target/tools, then run every test.
     Test {
         /// Passed on to `cargo test`, for instance the names of tests.
@@ -52,6 +62,7 @@ enum Commands {
 fn main() -> Result<(), Box<dyn Error>> {
     match Cli::parse().command {
         Commands::Test { arguments } => test::run(&arguments),
+        Commands::Schemas { folder, includes } => schemas::run(&folder, &includes),
         Commands::Protos { check } => protos::run(check),
         Commands::Codegen { check } => codegen::run(check),
         Commands::Baseline => protos::baseline(),

@@ -46,4 +46,7 @@ prism_options::catalog! {
     "P0216" Error service_option_stray(what: &str, service: &str)
         "`{what}` has no effect: Prism does not serve `{service}`", "annotated here",
         "write `option (prism.service) = {{}};` in `{service}`, or remove the annotation";
+    "P0217" Error extension(extension: &str)
+        "an annotation has no effect on the extension `{extension}`", "extensions are kept as unknown fields",
+        "declare a field of the message itself, or remove the annotation";
 }

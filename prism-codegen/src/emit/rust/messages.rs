@@ -145,11 +145,23 @@ fn prost(files: Vec<FileDescriptorProto>) -> Vec<(Vec<String>, String)> {
     sources
 }
 
-/// prost's code with the paths that a reader knows, where nothing in the package takes their name.
+/// prost's code with the names that a reader knows, where nothing in the package has the same.
 fn shortened(source: &str) -> String {
-    let source = source.replace(&format!("{CODEGEN}::prost::alloc::"), "::std::");
-    let declares_option = ["struct Option ", "enum Option "].iter().any(|it| source.contains(it));
-    if declares_option { source } else { source.replace("::core::option::Option<", "Option<") }
+    let alloc = format!("{CODEGEN}::prost::alloc::");
+    let known = [
+        ("Option", "::core::option::Option".to_owned()),
+        ("String", format!("{alloc}string::String")),
+        ("Vec", format!("{alloc}vec::Vec")),
+        ("Box", format!("{alloc}boxed::Box")),
+    ];
+    let declares = |name: &str| {
+        ["struct", "enum"].iter().any(|word| source.contains(&format!("{word} {name} ")))
+    };
+    let mut short = source.to_owned();
+    for (name, path) in known.iter().filter(|(name, _)| !declares(name)) {
+        short = short.replace(path.as_str(), name);
+    }
+    short
 }
 
 /// Adds comments and derives to the items of a package, or of a message's module.

@@ -243,7 +243,7 @@ fn spaced(code: &str) -> String {
 /// that prost does not know stay as they are, so the bytes are cut, not decoded.
 fn without_source_info(set: &[u8]) -> Vec<u8> {
     const FILE: u32 = 1;
-    const SOURCE_CODE_INFO: u32 = 5;
+    const SOURCE_CODE_INFO: u32 = 9;
     let mut stripped = Vec::with_capacity(set.len() / 2);
     for (number, file) in fields(set) {
         if number != FILE {

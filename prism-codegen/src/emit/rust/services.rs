@@ -79,15 +79,15 @@ impl<'a> Context<'a> {
         let methods = self.service.schema.methods.iter().map(|method| self.method(method, timeout));
         let timeout = timeout.map(|timeout| {
             let milliseconds = milliseconds(timeout);
-            quote!(.timeout_ms(#milliseconds))
+            quote!(.default_timeout_ms(#milliseconds))
         });
         quote! {
             #[doc = " What each method of the service is."]
             pub fn service() -> &'static codegen::schema::Service {
                 #[allow(unused_imports)]
-                use codegen::schema::{Method, Operation, Permission, Response, Role, Service};
+                use codegen::schema::{Operation, Permission, Response, Role, Service};
                 static SERVICE: ::std::sync::LazyLock<Service> = ::std::sync::LazyLock::new(|| {
-                    Service::new(#name) #(.method(#methods))* #timeout
+                    Service::new(#name) #(#methods)* #timeout
                 });
                 &SERVICE
             }
@@ -106,7 +106,7 @@ impl<'a> Context<'a> {
     fn method(&self, method: &Method, common_timeout: Option<Duration>) -> TokenStream {
         let Method { name, .. } = method;
         let (input, output) = (self.relative(&method.input), self.relative(&method.output));
-        let mut tokens = quote!(Method::new(#name, #input, #output));
+        let mut tokens = quote!(.rpc(#name, #input, #output));
         let mut default_permissions: &[prism_schema::Permission] = &[];
         if let Some(binding) = &method.binding {
             tokens.extend(self.binding(binding));

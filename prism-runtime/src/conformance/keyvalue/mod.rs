@@ -130,7 +130,8 @@ macro_rules! keyvalue_conformance {
                 writes_with_tokens_end_in_the_same_state_in_any_order,
                 a_read_sees_a_record_whole,
                 writes_without_tokens_never_tie;
-            sequences: random_sequences_match_the_model;
+            sequences: random_sequences_match_the_model,
+                concurrent_writes_end_in_the_state_of_the_model;
         }
     };
     (@tests $make:expr; $($module:ident: $($scenario:ident),+;)+) => {

@@ -1,5 +1,6 @@
 //! Random sequences of calls, compared with the model answer by answer.
 
+use futures_util::future::{join, join_all};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -42,6 +43,9 @@ struct Write {
     items: Vec<(usize, usize, i64)>,
     token: Token,
 }
+
+/// Id, key, and the token as microseconds from the start.
+type NamedDelete = Option<(usize, usize, i64)>;
 
 /// The server's, or so many microseconds from now.
 type Token = Option<i64>;
@@ -99,6 +103,51 @@ pub fn random_sequences_match_the_model<F: AsyncFn() -> Fixture>(make: F) {
             Ok(())
         })
         .unwrap();
+}
+
+/// Writes that are made at the same time end in the state that the model finds for any order:
+/// each put has a token of its own, deletes of named keys may share it.
+pub fn concurrent_writes_end_in_the_state_of_the_model<F: AsyncFn() -> Fixture>(make: F) {
+    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let write = (write(), prop::option::of((0..IDS.len(), 0..KEYS.len(), -50..50_i64)));
+    let order = prop::collection::vec(write, 1..50).prop_shuffle();
+    TestRunner::new(config)
+        .run(&order, |writes| {
+            runtime.block_on(async {
+                let harness = Harness::new(make().await);
+                let mut model = Model::at(START);
+                write_at_once(&harness, &mut model, writes).await;
+                let stateless = |items: Vec<Seen>| -> Vec<(String, Vec<u8>, Vec<u8>)> {
+                    items.into_iter().map(|item| (item.id, item.key, item.value)).collect()
+                };
+                let mut found = harness.all("test").await;
+                found.sort();
+                assert_eq!(found, stateless(model.items(None, |_| true)));
+            });
+            Ok(())
+        })
+        .unwrap();
+}
+
+async fn write_at_once(h: &Harness, model: &mut Model, writes: Vec<(Write, NamedDelete)>) {
+    let mut puts = Vec::new();
+    let mut deletes = Vec::new();
+    for (token, (write, delete)) in (START..).zip(writes) {
+        apply(model, &write, token);
+        puts.push(h.put(PutRequest {
+            namespace: "test".into(),
+            id: IDS[write.id].into(),
+            items: items(&write),
+            item_priority_token: token,
+        }));
+        if let Some((id, key, offset)) = delete {
+            model.delete_named(IDS[id], KEYS[key], START + offset);
+            deletes.push(h.delete(delete_keys(IDS[id], &[KEYS[key]], START + offset)));
+        }
+    }
+    let (puts, deletes) = join(join_all(puts), join_all(deletes)).await;
+    assert!(puts.iter().all(crate::Result::is_ok) && deletes.iter().all(crate::Result::is_ok));
 }
 
 async fn take(h: &Harness, model: &mut Model, step: Step) {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{OpenError, Options};
@@ -88,6 +89,9 @@ fn share_settings(
     cache_bytes: u64,
 ) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Plans must not depend on bound values: SQLite would compile a statement with a bound LIMIT
+    // or range anew at each execution, which costs more than a point read.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "mmap_size", signed(options.mmap_bytes))?;
     // A negative size is one in KiB.
     connection.pragma_update(None, "cache_size", -signed(cache_bytes / 1024))?;

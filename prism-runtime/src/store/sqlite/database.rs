@@ -1,16 +1,15 @@
 //! A database file, open.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 
 use super::checkpoint::Checkpointer;
+use super::local::Local;
 use super::lock::{self, FileLock};
 use super::readers::Readers;
 use super::writer::{Writer, shutting_down};
@@ -25,6 +24,8 @@ use crate::store::StoreFuture;
 pub struct Database {
     options: Options,
     closed: AtomicBool,
+    /// Commits that may have been acknowledged.
+    commits: Arc<AtomicU64>,
     writer: Writer,
     readers: Mutex<Option<Arc<Readers>>>,
     running: Mutex<Option<Running>>,
@@ -39,11 +40,6 @@ struct Running {
     checkpointer: Checkpointer,
     checkpoints: JoinHandle<()>,
     lock: FileLock,
-}
-
-thread_local! {
-    /// This thread's connections, one for each open database that it has read.
-    static CONNECTIONS: RefCell<Vec<(Weak<()>, Rc<Connection>)>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Database {
@@ -69,7 +65,7 @@ impl Database {
             Writer::start(writing, options.write_queue, Arc::clone(&commits)).map_err(of_system)?;
         let (readers, reader_threads) = Readers::start(&options).map_err(of_system)?;
         let (checkpointer, checkpoints) =
-            Checkpointer::start(copying, &options, commits).map_err(of_system)?;
+            Checkpointer::start(copying, &options, Arc::clone(&commits)).map_err(of_system)?;
         Ok(Arc::new(Database {
             writer,
             readers: Mutex::new(Some(Arc::new(readers))),
@@ -81,6 +77,7 @@ impl Database {
                 lock,
             })),
             closed: AtomicBool::new(false),
+            commits,
             alive: Arc::new(()),
             options,
         }))
@@ -92,7 +89,8 @@ impl Database {
     }
 
     /// Reads on this thread, now. For point reads and short pages: an event loop waits meanwhile.
-    /// It sees every write that was acknowledged before.
+    /// It sees every write that was acknowledged before. Reads of one tick of a current-thread
+    /// runtime share a transaction, so that they pay once for its locks.
     ///
     /// # Errors
     ///
@@ -101,7 +99,8 @@ impl Database {
         if self.closed.load(Ordering::Acquire) {
             return Err(shutting_down());
         }
-        work(&*self.connection()?)
+        let local = Local::of(&self.alive, &self.options)?;
+        local.read(&self.alive, self.commits.load(Ordering::Acquire), work)
     }
 
     /// Reads on another thread, for what may take longer than an event loop should stand still.
@@ -150,24 +149,10 @@ impl Database {
         join(running.writer);
         drop(self.readers.lock().unwrap_or_else(PoisonError::into_inner).take());
         running.readers.into_iter().for_each(join);
-        close_own_connection(&self.alive);
+        Local::close(&self.alive);
         drop(running.checkpointer);
         join(running.checkpoints);
         drop(running.lock);
-    }
-
-    /// This thread's connection.
-    fn connection(&self) -> Result<Rc<Connection>> {
-        CONNECTIONS.with_borrow_mut(|connections| {
-            let alive = Arc::as_ptr(&self.alive);
-            if let Some((_, found)) = connections.iter().find(|(of, _)| of.as_ptr() == alive) {
-                return Ok(Rc::clone(found));
-            }
-            connections.retain(|(of, _)| of.strong_count() > 0);
-            let opened = Rc::new(connection::open_reader(&self.options)?);
-            connections.push((Arc::downgrade(&self.alive), Rc::clone(&opened)));
-            Ok(opened)
-        })
     }
 }
 
@@ -181,15 +166,6 @@ impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Database").field("path", &self.options.path).finish_non_exhaustive()
     }
-}
-
-fn close_own_connection(alive: &Arc<()>) {
-    // A thread that is ending has closed its connections already.
-    let _ = CONNECTIONS.try_with(|connections| {
-        if let Ok(mut connections) = connections.try_borrow_mut() {
-            connections.retain(|(of, _)| of.as_ptr() != Arc::as_ptr(alive));
-        }
-    });
 }
 
 /// Waits for a thread, unless it is this one: the last reference to a database may be held by a

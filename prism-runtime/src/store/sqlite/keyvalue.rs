@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::Database;
 use crate::Result;
 use crate::keyvalue::decide::{self, Current, Reach, Swap, Version};
+use crate::keyvalue::limits::KEY_BYTES;
 use crate::keyvalue::page::{Effort, Page, PageRead, Query, StoredItem};
 use crate::keyvalue::selection::Selection;
 use crate::proto::common::ItemMetadata;
@@ -50,7 +51,7 @@ const CURRENT: &str = "
 /// What a delete must know of the items that it covers.
 const COVERED: &str = "
     SELECT token, value IS NULL, expires_at, created_at_millis, key
-    FROM kv_items WHERE namespace = ?1 AND id = ?2 AND key >= ?3 AND (?4 IS NULL OR key < ?4)
+    FROM kv_items WHERE namespace = ?1 AND id = ?2 AND key >= ?3 AND key < ?4
     ORDER BY key LIMIT ?5";
 
 const STORE: &str = "
@@ -66,6 +67,9 @@ const STORE: &str = "
 const SWEEP: &str = "
     DELETE FROM kv_items WHERE (namespace, id, key) IN
         (SELECT namespace, id, key FROM kv_items WHERE removable_at < ?1 LIMIT ?2)";
+
+/// Behind every key, which is at most as long as this is but for one byte.
+const LAST_KEY: [u8; KEY_BYTES + 1] = [0xFF; KEY_BYTES + 1];
 
 /// Rows that a covering delete reads before it writes them.
 const CHUNK: usize = 1000;
@@ -253,7 +257,7 @@ impl<'a> Write<'a> {
         let mut from = start.to_vec();
         let mut gone = 0;
         loop {
-            let covered = self.covered(&from, end)?;
+            let covered = self.covered(&from, end.unwrap_or(&LAST_KEY))?;
             for (key, current) in &covered {
                 gone += self.delete(key, Some(current), (Reach::Covered, delete))?;
             }
@@ -307,7 +311,7 @@ impl<'a> Write<'a> {
         Ok(statement.query_row(row, |row| row.get(2))?)
     }
 
-    fn covered(&self, from: &[u8], end: Option<&[u8]>) -> Result<Vec<(Vec<u8>, Current)>> {
+    fn covered(&self, from: &[u8], end: &[u8]) -> Result<Vec<(Vec<u8>, Current)>> {
         let mut statement = self.connection.prepare_cached(COVERED)?;
         let row = params![self.target.namespace, self.target.id, from, end, CHUNK as i64];
         let rows = statement.query_map(row, |row| Ok((row.get(4)?, current(row)?)))?;
@@ -367,4 +371,49 @@ fn current(row: &Row<'_>) -> rusqlite::Result<Current> {
         expires_at: row.get(2)?,
         created_at_millis: row.get(3)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::store::sqlite::Options;
+
+    #[test]
+    fn every_statement_seeks_in_an_index_and_none_sorts() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&Options::new(folder.path().join("test.db"))).unwrap();
+        let plan = |sql: &str| {
+            database
+                .read(|connection| {
+                    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+                    let mut rows = statement.raw_query();
+                    let mut steps = Vec::new();
+                    while let Some(row) = rows.next()? {
+                        steps.push(row.get::<_, String>(3)?);
+                    }
+                    Ok(steps.join("; "))
+                })
+                .unwrap()
+        };
+        let key = "USING PRIMARY KEY (namespace=? AND id=? AND key";
+        for (sql, expected) in [
+            (ITEM, "key=?)"),
+            (RECORD, "key>?)"),
+            (RECORD_RANGE, "key>? AND key<?)"),
+            (CURRENT, "key=?)"),
+            (COVERED, "key>? AND key<?)"),
+        ] {
+            let plan = plan(sql);
+            assert!(plan.contains(key) && plan.contains(expected), "{plan}");
+            assert!(!plan.contains("SCAN") && !plan.contains("TEMP"), "{plan}");
+        }
+        let plan_of_scan = plan(NAMESPACE);
+        assert!(plan_of_scan.contains("namespace=? AND (id,key)>(?,?)"), "{plan_of_scan}");
+        assert!(!plan_of_scan.contains("TEMP"), "{plan_of_scan}");
+        let plan_of_sweep = plan(SWEEP);
+        assert!(plan_of_sweep.contains("kv_items_removable (removable_at<?)"), "{plan_of_sweep}");
+        assert!(!plan_of_sweep.contains("SCAN kv_items"), "{plan_of_sweep}");
+    }
 }

@@ -10,6 +10,7 @@ mod database;
 mod entity;
 mod error;
 mod keyvalue;
+mod local;
 mod lock;
 mod migrate;
 mod open_error;

@@ -54,7 +54,7 @@ impl Arm {
     pub fn run(self, directory: &Path, rows: u32, payload: usize) -> Result<(), Box<dyn Error>> {
         match self {
             Arm::TonicEcho => stock::serve(async { Ok(stock::Echo) }),
-            Arm::NaiveKeyValue => naive::serve(directory),
+            Arm::NaiveKeyValue => naive::serve(directory, rows, payload),
             Arm::PrismEcho => prism::serve_echo(),
             Arm::PrismKeyValue => prism::serve_key_value(directory),
             Arm::AutocommitLoop => embedded::puts(directory, rows, payload),

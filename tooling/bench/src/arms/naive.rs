@@ -13,12 +13,14 @@ use tonic::{Request, Response, Status};
 
 use super::stock::{self, Methods};
 use super::{GET, PUT};
+use crate::calls;
 
 /// Connections of the pool.
 const POOL: u32 = 4;
 
-/// Serves a table of its own in `directory`.
-pub fn serve(directory: &Path) -> Result<(), Box<dyn Error>> {
+/// Serves a table of its own in `directory`, filled in one transaction: one for each row would
+/// take longer than the benchmark.
+pub fn serve(directory: &Path, rows: u32, payload: usize) -> Result<(), Box<dyn Error>> {
     let options = SqliteConnectOptions::new()
         .filename(directory.join("naive.db"))
         .create_if_missing(true)
@@ -34,6 +36,15 @@ pub fn serve(directory: &Path) -> Result<(), Box<dyn Error>> {
         )
         .execute(&pool)
         .await?;
+        let mut filling = pool.begin().await?;
+        for row in 0..u64::from(rows) {
+            sqlx::query("INSERT OR REPLACE INTO items VALUES ('bench', ?1, 'profile', ?2)")
+                .bind(calls::id(row))
+                .bind(calls::value(row, payload))
+                .execute(&mut *filling)
+                .await?;
+        }
+        filling.commit().await?;
         Ok(KeyValue(pool))
     })
 }

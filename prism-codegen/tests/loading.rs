@@ -1,0 +1,171 @@
+//! Files, folders and descriptor sets.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use prism_codegen::check::check;
+use prism_codegen::descriptors::{Inputs, load};
+use prism_codegen::diagnostics::{Diagnostics, Format, render};
+use prism_codegen::lower::lower;
+use tempfile::TempDir;
+
+const THING: &str = "syntax = \"proto3\";\n\nimport \"prism/options.proto\";\n\nmessage Thing {\n  \
+                     option (prism.message).namespace = \"things\";\n\n  \
+                     string id = 1 [(prism.field).index = INDEX_KIND_PRIMARY];\n}\n";
+
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+fn inputs(includes: &[&Path], files: &[&Path]) -> Inputs {
+    Inputs {
+        includes: includes.iter().map(|path| path.to_path_buf()).collect(),
+        files: files.iter().map(|path| path.to_path_buf()).collect(),
+        descriptor_set: None,
+    }
+}
+
+fn codes(found: &Diagnostics) -> Vec<&str> {
+    found.iter().map(|finding| finding.code).collect()
+}
+
+#[test]
+fn a_file_is_named_by_path_or_as_imports_do() {
+    let folder = folder(&[("acme/v1/thing.proto", THING)]);
+    let root = folder.path();
+    let absolute = root.join("acme/v1/thing.proto");
+    let winding = root.join("acme/../acme/v1/thing.proto");
+    for file in [absolute.as_path(), winding.as_path(), Path::new("acme/v1/thing.proto")] {
+        let loaded = load(&inputs(&[root], &[file])).unwrap();
+        assert_eq!(loaded.files, ["acme/v1/thing.proto"]);
+        assert_eq!(loaded.read, [root.join("acme/v1/thing.proto")]);
+        assert!(loaded.pool.get_message_by_name("prism.EntitySpec").is_some());
+    }
+}
+
+#[test]
+fn what_cannot_be_found_is_said() {
+    let folder = folder(&[("a/thing.proto", THING), ("b/other.proto", THING)]);
+    let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+    let found = load(&inputs(&[&a], &[&b.join("other.proto")])).unwrap_err();
+    assert_eq!(codes(&found), ["P0005"]);
+    assert!(found.iter().next().unwrap().help.contains(&format!("-I {}", b.display())));
+    let found = load(&inputs(&[&a], &[Path::new("nowhere.proto")])).unwrap_err();
+    assert_eq!(codes(&found), ["P0004"]);
+    assert_eq!(codes(&load(&inputs(&[&a], &[])).unwrap_err()), ["P0016"]);
+}
+
+#[test]
+fn a_file_that_an_earlier_folder_hides_is_refused() {
+    let folder = folder(&[("a/thing.proto", THING), ("b/thing.proto", THING)]);
+    let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+    let found = load(&inputs(&[&a, &b], &[&b.join("thing.proto")])).unwrap_err();
+    assert_eq!(codes(&found), ["P0015"]);
+}
+
+#[test]
+fn errors_of_every_file_are_reported() {
+    let folder = folder(&[
+        ("a.proto", "syntax = \"proto3\";\nmessage A { string id = 1 }\n"),
+        ("b.proto", "syntax = \"proto3\";\nimport \"a.proto\";\nimport \"c.proto\";\n"),
+        ("d.proto", "syntax = \"proto3\";\nmessage D { Nothing it = 1; }\n"),
+    ]);
+    let files: Vec<PathBuf> = ["a.proto", "b.proto", "d.proto"].map(Into::into).to_vec();
+    let paths: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+    let found = load(&inputs(&[folder.path()], &paths)).unwrap_err();
+    assert_eq!(codes(&found), ["P0001", "P0006"], "{}", render(&found, Format::Plain));
+}
+
+#[test]
+fn a_copy_of_a_builtin_file_is_not_read() {
+    let folder = folder(&[
+        ("thing.proto", THING),
+        ("prism/options.proto", "syntax = \"proto3\";\npackage prism;\n"),
+    ]);
+    let loaded = load(&inputs(&[folder.path()], &[Path::new("thing.proto")])).unwrap();
+    assert_eq!(codes(&loaded.warnings), ["P0008"]);
+    let (schema, found) = lower(&loaded);
+    assert!(found.is_empty() && schema.entities.len() == 1);
+}
+
+#[test]
+fn bytes_that_are_no_text_are_reported() {
+    let folder = folder(&[]);
+    fs::write(folder.path().join("latin.proto"), b"// caf\xe9\nsyntax = \"proto3\";\n").unwrap();
+    let found = load(&inputs(&[folder.path()], &[Path::new("latin.proto")])).unwrap_err();
+    assert_eq!(codes(&found), ["P0009"]);
+}
+
+#[test]
+fn a_package_that_is_not_imported_hides_nothing() {
+    let folder = folder(&[
+        ("config.proto", "syntax = \"proto3\";\npackage acme.config;\nmessage Source {}\n"),
+        ("hidden.proto", "syntax = \"proto3\";\npackage acme.ext.config;\nmessage Other {}\n"),
+        (
+            "user.proto",
+            "syntax = \"proto3\";\npackage acme.ext.user;\nimport \"config.proto\";\n\
+             message User { config.Source source = 1; }\n",
+        ),
+    ]);
+    let names = ["config.proto", "hidden.proto", "user.proto"];
+    let files: Vec<&Path> = names.iter().map(Path::new).collect();
+    let loaded = load(&inputs(&[folder.path()], &files)).unwrap();
+    assert!(loaded.pool.get_message_by_name("acme.ext.user.User").is_some());
+}
+
+/// The set as buf or protoc writes it, but for what `change` does to it.
+fn descriptor_set(change: impl FnOnce(&mut prost_types::FileDescriptorSet)) -> (TempDir, Inputs) {
+    use prost::Message as _;
+
+    let folder = folder(&[("thing.proto", THING)]);
+    let loaded = load(&inputs(&[folder.path()], &[Path::new("thing.proto")])).unwrap();
+    let path = folder.path().join("schema.binpb");
+    let mut set = prost_types::FileDescriptorSet::decode(loaded.descriptor_set.as_slice()).unwrap();
+    let before = set.clone();
+    change(&mut set);
+    let bytes = if set == before { loaded.descriptor_set } else { set.encode_to_vec() };
+    fs::write(&path, bytes).unwrap();
+    (folder, Inputs { descriptor_set: Some(path), ..Inputs::default() })
+}
+
+#[test]
+fn a_descriptor_set_is_as_good_as_sources() {
+    let (_folder, inputs) = descriptor_set(|_| {});
+    let loaded = load(&inputs).unwrap();
+    assert_eq!(loaded.files, ["thing.proto"]);
+    let (schema, mut found) = lower(&loaded);
+    found.extend(check(&schema));
+    assert!(found.is_empty(), "{}", render(&found, Format::Plain));
+    assert_eq!(schema.entities[0].schema.key, [1]);
+    assert_eq!(schema.entities[0].namespace_span.line, 6);
+    let wanted = Inputs { files: vec!["other.proto".into()], ..inputs };
+    assert_eq!(codes(&load(&wanted).unwrap_err()), ["P0014"]);
+}
+
+#[test]
+fn a_descriptor_set_may_lack_what_is_built_in() {
+    let (_folder, inputs) = descriptor_set(|set| {
+        set.file.retain(|file| file.name() == "thing.proto");
+    });
+    assert!(load(&inputs).is_ok());
+}
+
+#[test]
+fn editions_and_rubbish_are_refused() {
+    let (_folder, inputs) = descriptor_set(|set| {
+        let file = set.file.last_mut().unwrap();
+        file.syntax = Some("editions".to_owned());
+    });
+    assert_eq!(codes(&load(&inputs).unwrap_err()), ["P0007"]);
+    fs::write(inputs.descriptor_set.as_ref().unwrap(), b"rubbish").unwrap();
+    assert_eq!(codes(&load(&inputs).unwrap_err()), ["P0013"]);
+    fs::write(inputs.descriptor_set.as_ref().unwrap(), b"").unwrap();
+    assert_eq!(codes(&load(&inputs).unwrap_err()), ["P0013"]);
+}

@@ -232,7 +232,7 @@ fn logs_are_json() {
     assert_eq!((&access[0]["level"], &access[0]["code"]), (&"DEBUG".into(), &"Ok".into()));
     assert_eq!(access[1]["level"], "ERROR");
     assert!(access[1]["error_id"].is_string());
-    for secret in ["the-record", "hello", "world"] {
+    for secret in ["the-record", "hello", "world", "a panic of the test"] {
         assert!(!log.contains(secret), "{secret} is in the log: {log}");
     }
 }

@@ -265,3 +265,30 @@ async fn reflection_answers_faults_with_details_too() {
     }
     lives(&raw).await;
 }
+
+#[tokio::test]
+async fn messages_in_pieces_share_a_budget() {
+    let mut config = config();
+    config.server.max_message_bytes = 100_000;
+    config.server.max_buffered_bytes = 150_000;
+    let running = Running::start(config);
+    let raw = Raw::connect(running.proxy.local_addr()).await;
+    let message = PutRequest { id: "x".repeat(90_000), ..PutRequest::default() }.encode_to_vec();
+    let frame = framed(&message);
+
+    let mut sender = raw.sender.clone().ready().await.unwrap();
+    let (held, mut body) = sender.send_request(post(ECHO), false).unwrap();
+    body.send_data(frame[..20_000].to_vec().into(), false).unwrap();
+    // The first one holds its share while it is sent, so there is none for a second one.
+    loop {
+        let answer = raw.echo(&[&frame]).await;
+        if answer.text("grpc-status") != "0" {
+            assert_eq!(answer.status(), (RESOURCE_EXHAUSTED, "OVERLOADED".to_owned()));
+            break;
+        }
+    }
+    // One that comes in one piece needs no share.
+    lives(&raw).await;
+    body.send_data(frame[20_000..].to_vec().into(), true).unwrap();
+    assert_eq!(held.await.unwrap().headers().get("grpc-status"), None);
+}

@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use hyper::body::Incoming;
 
 use super::body::GrpcBody;
+use super::budget::Budget;
 use super::executor::limit_current;
 use super::router::{Route, Router};
 use super::streaming::Messages;
@@ -36,6 +37,7 @@ pub(super) struct Front {
     pub(super) tables: Tables,
     pub(super) unknown_fields: UnknownFields,
     pub(super) max_message_bytes: usize,
+    pub(super) budget: Budget,
     pub(super) stores: Arc<Stores>,
 }
 
@@ -90,7 +92,9 @@ async fn answer(
     context: Context,
     body: &mut Incoming,
 ) -> Result<Answer> {
-    let request = framing::read_message(body, front.max_message_bytes).await?;
+    let limit = front.max_message_bytes;
+    // The share is held until the call is answered.
+    let (request, _share) = framing::read_message(body, limit, &front.budget).await?;
     if let Some(input) = route.input {
         front.tables.check(input, &request, front.unknown_fields)?;
     }

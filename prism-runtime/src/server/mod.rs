@@ -5,6 +5,7 @@
 //! answered at once is answered where it was read.
 
 mod body;
+mod budget;
 mod call;
 mod connection;
 mod deadline;
@@ -32,6 +33,7 @@ pub use unknown::UnknownFields;
 use crate::config;
 use crate::entity::Stores;
 use crate::service::Service;
+use budget::Budget;
 use call::Front;
 use drain::Drain;
 use foreign::Foreign;
@@ -150,6 +152,7 @@ impl Builder {
             tables,
             unknown_fields: self.config.unknown_fields,
             max_message_bytes: self.config.max_message_bytes,
+            budget: Budget::new(self.config.max_buffered_bytes),
             stores: Arc::clone(&self.stores),
         })
     }

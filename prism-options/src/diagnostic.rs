@@ -70,6 +70,11 @@ impl Diagnostics {
         Diagnostics { list: Vec::new(), sources }
     }
 
+    /// One finding that is about no place in a source.
+    pub fn from_one(diagnostic: Diagnostic) -> Self {
+        Diagnostics { list: vec![diagnostic], sources: Sources::default() }
+    }
+
     /// Adds a finding. One that is there already is left out.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         let known = |other: &Diagnostic| {

@@ -1,11 +1,12 @@
 //! What generated code uses, and nothing else should: it may change in any version.
 
 use std::future::Future;
+use std::pin::Pin;
 
 use ::bytes::Bytes;
 use ::prost::Message;
 use futures_core::Stream;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryFutureExt};
 
 pub use crate::client::Client;
 pub use crate::entity::Entity;
@@ -15,11 +16,16 @@ pub use crate::store::Migration;
 pub use crate::{Error, Result};
 pub use bytes;
 pub use futures_core;
+pub use mimalloc::MiMalloc;
 pub use prism_derive::{Entity, Redact};
 pub use prism_schema as schema;
 pub use prost;
 pub use prost_types;
 pub use tonic;
+pub use tonic::IntoRequest;
+
+/// What a generated client's method answers.
+pub type Answer<Response> = std::result::Result<tonic::Response<Response>, tonic::Status>;
 
 use crate::Reason;
 
@@ -103,6 +109,9 @@ where
     }
 }
 
+/// The messages that a handler answers with.
+pub type MessageStream<Response> = Pin<Box<dyn Stream<Item = Result<Response>> + Send>>;
+
 /// Decodes a request, and encodes each message that the handler answers.
 pub fn server_streaming<Request, Response, Answer>(
     request: Bytes,
@@ -110,11 +119,14 @@ pub fn server_streaming<Request, Response, Answer>(
 ) -> Reply
 where
     Request: Message + Default,
-    Response: Message,
-    Answer: Stream<Item = Result<Response>> + Send + 'static,
+    Response: Message + 'static,
+    Answer: Future<Output = Result<MessageStream<Response>>> + Send + 'static,
 {
     match decode(request) {
-        Ok(request) => Reply::stream(handler(request).map(|message| Ok(Encoded::new(&message?)))),
+        Ok(request) => {
+            let messages = handler(request).try_flatten_stream();
+            Reply::stream(messages.map(|message| Ok(Encoded::new(&message?))))
+        }
         Err(error) => Reply::Ready(Err(error)),
     }
 }

@@ -5,6 +5,7 @@
 //! code is never given to another finding.
 
 pub mod entity;
+pub mod evolve;
 pub mod field;
 pub mod index;
 pub mod load;

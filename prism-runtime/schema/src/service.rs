@@ -11,6 +11,130 @@ pub struct Service {
     pub methods: Vec<Method>,
 }
 
+/// How generated code writes a service down: a method, then what is to be said of it, then the
+/// next one. Names of types are those of the service's package, or full with a leading dot.
+impl Service {
+    /// A service without methods.
+    pub fn new(name: impl Into<String>) -> Self {
+        Service { name: name.into(), methods: Vec::new() }
+    }
+
+    /// Adds a method that the user writes.
+    #[must_use]
+    pub fn rpc(mut self, name: impl Into<String>, input: &str, output: &str) -> Self {
+        self.methods.push(Method {
+            name: name.into(),
+            input: self.full_name(input),
+            output: self.full_name(output),
+            server_streaming: false,
+            binding: None,
+            timeout: None,
+            idempotent: false,
+            require_auth: true,
+            permissions: Vec::new(),
+        });
+        self
+    }
+
+    /// Binds the last method to an entity, and requires what the operation does.
+    #[must_use]
+    pub fn binds(self, operation: Operation, entity: &str, response: Response) -> Self {
+        let entity = self.full_name(entity);
+        self.change(|method| {
+            method.permissions = operation.permissions().to_vec();
+            method.binding = Some(Binding { operation, entity, request: Vec::new(), response });
+        })
+    }
+
+    /// Gives a request field of the last method its role, and the entity's field that it stands
+    /// for (0: none).
+    #[must_use]
+    pub fn field(self, number: u32, name: &str, role: Role, field: u32) -> Self {
+        self.request(number, name, role, field, false)
+    }
+
+    /// As [`Service::field`], for a field with presence.
+    #[must_use]
+    pub fn optional(self, number: u32, name: &str, role: Role, field: u32) -> Self {
+        self.request(number, name, role, field, true)
+    }
+
+    fn request(self, number: u32, name: &str, role: Role, field: u32, presence: bool) -> Self {
+        let name = name.to_owned();
+        let field = RequestField { number, name, role, field, presence, parts: Vec::new() };
+        self.change(|method| {
+            if let Some(binding) = &mut method.binding {
+                binding.request.push(field);
+            }
+        })
+    }
+
+    /// Says which key fields the messages of the last request field are made of.
+    #[must_use]
+    pub fn parts(self, parts: &[(u32, u32)]) -> Self {
+        self.change(|method| {
+            let request = method.binding.as_mut().map(|binding| &mut binding.request);
+            if let Some(last) = request.and_then(|request| request.last_mut()) {
+                last.parts = parts.to_vec();
+            }
+        })
+    }
+
+    /// The last method answers with a stream.
+    #[must_use]
+    pub fn server_streaming(self) -> Self {
+        self.change(|method| method.server_streaming = true)
+    }
+
+    /// Sets the last method's timeout in milliseconds.
+    #[must_use]
+    pub fn timeout_ms(self, milliseconds: u64) -> Self {
+        self.change(|method| method.timeout = Some(Duration::from_millis(milliseconds)))
+    }
+
+    /// The last method is safe to send again.
+    #[must_use]
+    pub fn idempotent(self) -> Self {
+        self.change(|method| method.idempotent = true)
+    }
+
+    /// The last method serves unauthenticated callers.
+    #[must_use]
+    pub fn public(self) -> Self {
+        self.change(|method| method.require_auth = false)
+    }
+
+    /// Sets what the caller of the last method must be allowed to do.
+    #[must_use]
+    pub fn permissions(self, permissions: &[Permission]) -> Self {
+        self.change(|method| method.permissions = permissions.to_vec())
+    }
+
+    /// Sets the timeout, in milliseconds, of those methods that have none.
+    #[must_use]
+    pub fn default_timeout_ms(mut self, milliseconds: u64) -> Self {
+        for method in &mut self.methods {
+            method.timeout.get_or_insert(Duration::from_millis(milliseconds));
+        }
+        self
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Method)) -> Self {
+        if let Some(method) = self.methods.last_mut() {
+            change(method);
+        }
+        self
+    }
+
+    fn full_name(&self, name: &str) -> String {
+        match (name.strip_prefix('.'), self.name.rsplit_once('.')) {
+            (Some(full), _) => full.to_owned(),
+            (None, Some((package, _))) => format!("{package}.{name}"),
+            (None, None) => name.to_owned(),
+        }
+    }
+}
+
 /// One RPC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Method {
@@ -77,6 +201,16 @@ pub enum Operation {
     Undelete,
 }
 
+impl Operation {
+    /// What a caller must be allowed to do where the method does not say.
+    pub fn permissions(self) -> &'static [Permission] {
+        match self {
+            Operation::Get | Operation::BatchGet | Operation::List => &[Permission::Read],
+            _ => &[Permission::Read, Permission::Write],
+        }
+    }
+}
+
 /// A field of a request, and what it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestField {
@@ -118,6 +252,13 @@ pub enum Role {
     AnyOf,
     Prefix,
     Custom,
+}
+
+impl Response {
+    /// A list: numbers of the repeated entity and of the next page's token (0: none).
+    pub const fn list(items: u32, next_page_token: u32) -> Self {
+        Response::List { items, next_page_token }
+    }
 }
 
 /// Where the answer of a bound method goes.

@@ -137,10 +137,21 @@ pub fn decide(layout: &Layout, command: &Command, current: Option<&Record>) -> R
 /// A request that may be sent again: `request_id`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId {
-    /// Hash of the id with what it is scoped by.
-    pub scope: [u8; 32],
+    /// What the id is unique in, and the id.
+    pub scope: RequestScope,
     /// Hash of the request's content.
     pub content: [u8; 32],
+}
+
+/// A request id with what it is unique in, beside the entity's namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RequestScope {
+    /// Who called.
+    pub caller: String,
+    /// `package.Service/Method`.
+    pub method: String,
+    /// The caller's `request_id`.
+    pub id: String,
 }
 
 /// How long a request id is remembered: 24 hours, in microseconds.
@@ -153,8 +164,15 @@ pub struct Remembered {
     pub content: [u8; 32],
     /// Key of the record that it made.
     pub key: Key,
-    /// When it is forgotten, in microseconds since the Unix epoch.
-    pub expires_micros: i64,
+    /// When it was made, in microseconds since the Unix epoch.
+    pub created_micros: i64,
+}
+
+impl Remembered {
+    /// Whether it no longer counts: after [`REQUEST_ID_MICROS`].
+    pub fn is_forgotten(&self, now_micros: i64) -> bool {
+        self.created_micros <= now_micros.saturating_sub(REQUEST_ID_MICROS)
+    }
 }
 
 /// Answers a request that was made before: the record that it made, as it is now.

@@ -7,7 +7,7 @@ use prost::encoding::{WireType, encode_key, encode_varint, key_len};
 use prost_reflect::MessageDescriptor;
 
 use super::collection::{Collection, WriteCall};
-use super::decide::{Action, Mask, RequestId, Source, not_found};
+use super::decide::{Action, Mask, RequestId, RequestScope, Source, not_found};
 use super::list::{ListCall, Names, PreparedList};
 use super::record::{Key, Record, encode_values};
 use super::request::{Request, RequestCodec};
@@ -219,14 +219,12 @@ impl Engine {
             let name = self.0.request.name_of(Role::RequestId);
             return Err(Error::invalid(vec![Violation::too_large(name, what)]));
         }
-        let namespace = &self.0.collection.entity().namespace;
-        let mut scope = blake3::Hasher::new();
-        for part in [context.caller().identity(), &self.0.name, namespace, id] {
-            scope.update(&(part.len() as u64).to_be_bytes());
-            scope.update(part.as_bytes());
-        }
-        let content = content_hash(&self.0.collection, record);
-        Ok(Some(RequestId { scope: *scope.finalize().as_bytes(), content }))
+        let scope = RequestScope {
+            caller: context.caller().identity().to_owned(),
+            method: self.0.name.clone(),
+            id: id.to_owned(),
+        };
+        Ok(Some(RequestId { scope, content: content_hash(&self.0.collection, record) }))
     }
 
     /// Encodes what the store answers: now where it has, later where it will.

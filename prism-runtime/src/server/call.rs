@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use hyper::body::Incoming;
 
 use super::body::GrpcBody;
+use super::executor::limit_current;
 use super::router::{Route, Router};
 use super::streaming::Messages;
 use super::unknown::{Tables, UnknownFields};
@@ -73,6 +74,7 @@ pub(super) async fn handle(
         Ok(Some(after)) if after.is_zero() => Err(deadline_passed()),
         Ok(_) => in_time(until, answer(&front, route, context.clone(), &mut body)).await,
     };
+    limit_current(until);
     Ok(respond(result, until, &context, call))
 }
 

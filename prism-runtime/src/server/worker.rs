@@ -30,6 +30,7 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn start(index: usize, plan: &Plan) -> Result<Self, StartError> {
         let runtime = runtime()?;
+        #[expect(clippy::disallowed_methods, reason = "bounded by server.max_connections")]
         let (connections, accepted) = mpsc::unbounded_channel();
         let event_loop = Loop {
             front: Arc::clone(&plan.front),

@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::Result;
+use crate::entity::{Entity, Store, Stores};
+
 /// What is known of a call. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Context(Arc<Inner>);
@@ -15,6 +18,7 @@ struct Inner {
     deadline: Option<Instant>,
     metadata: http::HeaderMap,
     peer: Option<SocketAddr>,
+    stores: Arc<Stores>,
 }
 
 /// Who calls.
@@ -43,6 +47,7 @@ impl Context {
             deadline: None,
             metadata: http::HeaderMap::new(),
             peer: None,
+            stores: Arc::default(),
         }))
     }
 
@@ -64,6 +69,12 @@ impl Context {
         self.with(|inner| inner.peer = Some(peer))
     }
 
+    /// Sets the entities that the service's own code reaches with [`Context::store`].
+    #[must_use]
+    pub fn with_stores(self, stores: Arc<Stores>) -> Self {
+        self.with(|inner| inner.stores = stores)
+    }
+
     fn with(self, change: impl FnOnce(&mut Inner)) -> Self {
         let mut inner = match Arc::try_unwrap(self.0) {
             Ok(inner) => inner,
@@ -73,6 +84,7 @@ impl Context {
                 deadline: shared.deadline,
                 metadata: shared.metadata.clone(),
                 peer: shared.peer,
+                stores: Arc::clone(&shared.stores),
             },
         };
         change(&mut inner);
@@ -102,5 +114,14 @@ impl Context {
     /// The address that the call came from; none where it did not come over a socket.
     pub fn peer(&self) -> Option<SocketAddr> {
         self.0.peer
+    }
+
+    /// The records of an entity that the proxy serves.
+    ///
+    /// # Errors
+    ///
+    /// INTERNAL where it does not serve the entity.
+    pub fn store<E: Entity>(&self) -> Result<Store<E>> {
+        self.0.stores.store(self.caller().identity())
     }
 }

@@ -5,4 +5,5 @@
 #![allow(clippy::print_stderr)] // a skipped test says so
 
 pub mod proxy;
+pub mod python;
 pub mod tools;

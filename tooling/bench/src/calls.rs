@@ -2,7 +2,7 @@
 //! generator's largest cost, and values that say what they must be.
 
 use bytes::Bytes;
-use prism_runtime::proto::keyvalue::v1::{GetRequest, Item, PutRequest};
+use prism_runtime::proto::keyvalue::v1::{Item, PutRequest};
 use prost::Message as _;
 
 use crate::arms::{ECHO, EchoMessage, GET, PUT};
@@ -107,11 +107,7 @@ impl Puts {
         let template = PutRequest {
             namespace: "bench".to_owned(),
             id: id(0),
-            items: vec![Item {
-                key: Bytes::from_static(b"profile").into(),
-                value: value.into(),
-                metadata: None,
-            }],
+            items: vec![Item { key: b"profile".to_vec(), value, metadata: None }],
             item_priority_token: 0,
         }
         .encode_to_vec();
@@ -271,6 +267,8 @@ fn id(row: u64) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use prism_runtime::proto::keyvalue::v1::GetRequest;
+
     use super::*;
 
     const SHARE: Share = Share { connection: 1, connections: 2, rows: 10 };

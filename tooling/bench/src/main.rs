@@ -1,1 +1,234 @@
-fn main() {}
+//! `prism-bench`: Prism against in-binary references, as ratios.
+//!
+//! Absolute figures depend on the machine and the minute; so the references run between Prism's
+//! own windows, and only ratios are judged. `cargo xtask bench` builds and runs it.
+#![allow(clippy::print_stdout)] // its output is what it is for
+
+mod arms;
+mod calls;
+mod child;
+mod load;
+mod probe;
+mod process;
+mod report;
+mod shim;
+mod suite;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+
+use arms::Arm;
+use child::Settings;
+use load::{Pace, Window};
+use report::{Goal, Verdict};
+use suite::{Outcome, Shape, Suite, WARM_UP, Workload};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[derive(Parser)]
+#[command(about = "Measures Prism against in-binary references")]
+struct Cli {
+    /// What to measure; everything where none is named.
+    parts: Vec<Part>,
+    /// Rounds of every workload.
+    #[arg(long, default_value_t = 7)]
+    rounds: usize,
+    /// Length of a window, in milliseconds.
+    #[arg(long, default_value_t = 1200)]
+    window: u64,
+    /// Connections of the generator.
+    #[arg(long, default_value_t = 4)]
+    connections: usize,
+    /// Calls in flight on each connection.
+    #[arg(long, default_value_t = 32)]
+    in_flight: usize,
+    /// Rows of every store.
+    #[arg(long, default_value_t = 20_000)]
+    rows: u32,
+    /// Bytes of an echo's body and of a value.
+    #[arg(long, default_value_t = 256)]
+    payload: usize,
+    /// Pin every arm to these CPUs, as `taskset --cpu-list` takes them.
+    #[arg(long)]
+    pin: Option<String>,
+    /// Folder for the databases: on the disk that is to be measured.
+    #[arg(long, default_value = "target")]
+    directory: PathBuf,
+    /// Be an arm; how this program starts itself.
+    #[arg(long, hide = true)]
+    arm: Option<Arm>,
+}
+
+/// A part of the benchmark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Prism's server against stock tonic.
+    Echo,
+    /// Gets from SQLite.
+    Get,
+    /// Durable puts into SQLite.
+    Put,
+    /// Latencies at 10,000 calls a second, whatever the server does.
+    Latency,
+    /// Durable puts where a flush takes 0.5 and 2 ms.
+    Fsync,
+    /// Start and memory of the prism-proxy binary.
+    Proxy,
+    /// `prism generate` of a large schema.
+    Generate,
+}
+
+impl Cli {
+    fn has(&self, part: Part) -> bool {
+        self.parts.is_empty() || self.parts.contains(&part)
+    }
+
+    fn settings(&self) -> Settings {
+        Settings { rows: self.rows, payload: self.payload, pin: self.pin.clone(), shim: None }
+    }
+
+    fn shape(&self) -> Shape {
+        Shape {
+            connections: self.connections,
+            in_flight: self.in_flight,
+            rounds: self.rounds,
+            window: Window { warm_up: WARM_UP, length: Duration::from_millis(self.window) },
+        }
+    }
+}
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let cli = Cli::parse();
+    if let Some(arm) = cli.arm {
+        arm.run(&cli.directory, cli.rows, cli.payload)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let directory = tempfile::Builder::new().prefix("bench-").tempdir_in(&cli.directory)?;
+    let mut goals = rounds(&cli, directory.path())?;
+    if cli.has(Part::Fsync) {
+        goals.extend(shimmed(&cli, directory.path())?);
+    }
+    if cli.has(Part::Proxy) {
+        goals.extend(process::proxy(directory.path())?);
+    }
+    if cli.has(Part::Generate) {
+        goals.extend(process::generate(directory.path())?);
+    }
+    println!("\nGoals");
+    for goal in &goals {
+        println!("  {goal}");
+    }
+    let missed = goals.iter().any(|goal| goal.verdict == Verdict::Missed);
+    Ok(if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The interleaved rounds, and the open loop on the same servers.
+fn rounds(cli: &Cli, directory: &Path) -> Result<Vec<Goal>, Box<dyn Error>> {
+    let mut workloads = Vec::new();
+    if cli.has(Part::Echo) {
+        workloads.extend([Workload::TonicEcho, Workload::PrismEcho]);
+    }
+    if cli.has(Part::Get) {
+        workloads.extend([Workload::PrismEcho, Workload::NaiveGet, Workload::PrismGet]);
+        workloads.push(Workload::GetLoop);
+    }
+    if cli.has(Part::Put) {
+        workloads.extend([Workload::NaivePut, Workload::PrismPut, Workload::AutocommitLoop]);
+    }
+    if workloads.is_empty() && !cli.has(Part::Latency) {
+        return Ok(Vec::new());
+    }
+    println!(
+        "{} rounds, windows of {} ms; {} connections x {} in flight, {} B; server and generator share {} CPUs",
+        cli.rounds,
+        cli.window,
+        cli.connections,
+        cli.in_flight,
+        cli.payload,
+        std::thread::available_parallelism()?,
+    );
+    let mut suite = Suite::start(&workloads, directory, cli.shape(), cli.settings())?;
+    let outcome = suite.measure()?;
+    println!("fsync of 4 KiB: {:.0} us", outcome.fsync.median());
+    for (workload, rows) in &outcome.rows {
+        println!("  {workload:<36} {rows}");
+    }
+    for workload in [Workload::NaivePut, Workload::PrismPut] {
+        if outcome.rows.contains_key(&workload) {
+            println!("  {workload}: {} rows read back and right", suite.verify(workload)?);
+        }
+    }
+    drop(suite);
+    if cli.has(Part::Latency) {
+        latency(cli, directory)?;
+    }
+    Ok(ratios(&outcome))
+}
+
+/// The goals that compare two workloads, where both were measured.
+fn ratios(outcome: &Outcome) -> Vec<Goal> {
+    let wanted = [
+        ("Prism echo / stock tonic echo", 1.7, Workload::PrismEcho, Workload::TonicEcho),
+        ("SQLite Get / Prism echo", 0.5, Workload::PrismGet, Workload::PrismEcho),
+        ("SQLite Get / naive sqlx Get", 4.0, Workload::PrismGet, Workload::NaiveGet),
+        ("SQLite durable Put / autocommit", 5.0, Workload::PrismPut, Workload::AutocommitLoop),
+    ];
+    let goals = wanted.into_iter().filter_map(|(name, least, measured, reference)| {
+        let (measured, reference) = (outcome.rows.get(&measured)?, outcome.rows.get(&reference)?);
+        Some(Goal::ratio(name, least, measured, reference))
+    });
+    goals.collect()
+}
+
+/// Latencies in an open loop; printed, not judged: they need a quiet machine.
+fn latency(cli: &Cli, directory: &Path) -> Result<(), Box<dyn Error>> {
+    const RATE: f64 = 10_000.0;
+    let own = directory.join("latency");
+    let workloads = [Workload::PrismEcho, Workload::PrismGet, Workload::PrismPut];
+    let mut suite = Suite::start(&workloads, &own, cli.shape(), cli.settings())?;
+    println!("open loop, {RATE} calls a second, latency from when a call should have been sent");
+    for workload in workloads {
+        let pace = Pace::Open { rate: RATE / cli.connections as f64 };
+        let window = Window { warm_up: WARM_UP, length: Duration::from_secs(5) };
+        let measured = suite.window(workload, pace, window)?;
+        println!(
+            "  {workload:<36} {:>9.0} /s   p50 {:.2} p99 {:.2} p99.9 {:.2} ms   {:.2} cores, others {:.2}",
+            measured.rate(),
+            measured.latency_ms(0.5),
+            measured.latency_ms(0.99),
+            measured.latency_ms(0.999),
+            measured.cpu.server / measured.length.as_secs_f64(),
+            measured.cpu.foreign,
+        );
+    }
+    Ok(())
+}
+
+/// Puts where every flush takes a fixed time, so that group commit is judged without the disk.
+fn shimmed(cli: &Cli, directory: &Path) -> Result<Vec<Goal>, Box<dyn Error>> {
+    let Some(library) = shim::build(directory)? else {
+        println!("no C compiler: puts with a fixed flush time are left out");
+        return Ok(Vec::new());
+    };
+    let mut goals = Vec::new();
+    for (microseconds, least) in [(500, 5.0), (2000, 20.0)] {
+        let own = directory.join(format!("flush-{microseconds}"));
+        let settings = Settings { shim: Some((library.clone(), microseconds)), ..cli.settings() };
+        let workloads = [Workload::PrismPut, Workload::AutocommitLoop];
+        let mut suite = Suite::start(&workloads, &own, cli.shape(), settings)?;
+        let outcome = suite.measure()?;
+        for (workload, rows) in &outcome.rows {
+            println!("  {workload:<36} {rows}   (flush {microseconds} us)");
+        }
+        suite.verify(Workload::PrismPut)?;
+        let name = format!("SQLite Put / autocommit, flush {microseconds} us");
+        let [put, autocommit] = workloads.map(|workload| &outcome.rows[&workload]);
+        goals.push(Goal::ratio(&name, least, put, autocommit));
+    }
+    Ok(goals)
+}

@@ -33,12 +33,15 @@ impl Dialect {
 
     /// What follows a column in ORDER BY so that NULL is the smallest value: nothing in SQLite,
     /// where it is.
-    pub const fn direction(self, descending: bool) -> &'static str {
+    ///
+    /// A column that is never NULL has nothing either: Postgres would not use its primary key for
+    /// an order that says where NULL goes.
+    pub const fn direction(self, descending: bool, nullable: bool) -> &'static str {
         match (self, descending) {
-            (Dialect::Sqlite, false) => "",
-            (Dialect::Sqlite, true) => " DESC",
-            (Dialect::Postgres, false) => " ASC NULLS FIRST",
-            (Dialect::Postgres, true) => " DESC NULLS LAST",
+            (Dialect::Postgres, false) if nullable => " ASC NULLS FIRST",
+            (Dialect::Postgres, true) if nullable => " DESC NULLS LAST",
+            (_, false) => "",
+            (_, true) => " DESC",
         }
     }
 }

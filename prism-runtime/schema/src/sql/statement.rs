@@ -564,7 +564,8 @@ impl<'a> Text<'a> {
         for (position, &(number, descending)) in order.iter().enumerate() {
             self.push(if position == 0 { " ORDER BY " } else { ", " });
             self.column(number);
-            self.push(self.dialect.direction(descending));
+            let nullable = self.entity.column(number).is_some_and(Column::nullable);
+            self.push(self.dialect.direction(descending, nullable));
         }
     }
 }

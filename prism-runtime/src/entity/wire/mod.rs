@@ -18,6 +18,7 @@ pub(crate) use field::{Fault, Field, Form};
 pub(crate) use nested::NestedTypes;
 pub(crate) use reader::{Malformed, Occurrence, Reader, Wire};
 pub(crate) use scalar::{Scalar, delimited_len, put_delimited};
+pub(crate) use time::TimeKind;
 
 use super::decide::join;
 use super::layout::Layout;
@@ -166,7 +167,7 @@ struct Decoding<'a> {
 }
 
 impl Decoding<'_> {
-    fn occurrence(&mut self, position: usize, occurrence: &reader::Occurrence<'_>) -> Result<()> {
+    fn occurrence(&mut self, position: usize, occurrence: &Occurrence<'_>) -> Result<()> {
         let field = &self.codec.fields[position];
         self.seen[position] = true;
         for &sibling in &self.codec.siblings[position] {

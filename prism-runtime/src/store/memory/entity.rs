@@ -4,9 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::entity::decide::{
-    Change, REQUEST_ID_MICROS, Remembered, decide, repeat, unique_violation,
-};
+use crate::entity::decide::{Change, Remembered, RequestScope, decide, repeat, unique_violation};
 use crate::entity::layout::{Layout, State};
 use crate::entity::record::{Key, Record, compare};
 use crate::schema::plan::Comparison;
@@ -37,7 +35,7 @@ struct MemoryEntityStore {
 #[derive(Default)]
 struct Rows {
     records: BTreeMap<Key, Record>,
-    requests: HashMap<[u8; 32], Remembered>,
+    requests: HashMap<RequestScope, Remembered>,
 }
 
 impl EntityStore for MemoryEntityStore {
@@ -102,10 +100,13 @@ impl EntityStore for MemoryEntityStore {
         for key in &keys {
             rows.records.remove(key);
         }
-        let forgotten =
-            |(_, request): &(&[u8; 32], &Remembered)| request.expires_micros <= now_micros;
-        let scopes: Vec<[u8; 32]> =
-            rows.requests.iter().filter(forgotten).take(limit).map(|(scope, _)| *scope).collect();
+        let scopes: Vec<RequestScope> = rows
+            .requests
+            .iter()
+            .filter(|(_, request)| request.is_forgotten(now_micros))
+            .take(limit)
+            .map(|(scope, _)| scope.clone())
+            .collect();
         for scope in &scopes {
             rows.requests.remove(scope);
         }
@@ -147,7 +148,7 @@ impl MemoryEntityStore {
         let now = write.command.now_micros;
         if let Some(request) = &write.request
             && let Some(remembered) = rows.requests.get(&request.scope)
-            && remembered.expires_micros > now
+            && !remembered.is_forgotten(now)
         {
             let current = rows.records.get(&remembered.key).cloned();
             return repeat(&self.layout, request, remembered, current, now).map(Some);
@@ -169,9 +170,9 @@ impl MemoryEntityStore {
             let remembered = Remembered {
                 content: request.content,
                 key: write.key.clone(),
-                expires_micros: now.saturating_add(REQUEST_ID_MICROS),
+                created_micros: now,
             };
-            rows.requests.insert(request.scope, remembered);
+            rows.requests.insert(request.scope.clone(), remembered);
         }
         Ok(change.into_record())
     }

@@ -7,6 +7,7 @@
 mod checkpoint;
 mod connection;
 mod database;
+mod entity;
 mod error;
 mod keyvalue;
 mod lock;
@@ -17,6 +18,7 @@ mod readers;
 mod writer;
 
 pub use database::Database;
+pub use entity::SqliteEntities;
 pub use keyvalue::KeyValue;
 pub use open_error::OpenError;
 pub use options::{Options, Synchronous};

@@ -1,5 +1,4 @@
 //! SQLite without a server: what a program that links it gets.
-#![allow(clippy::disallowed_methods)] // a reference is a plain connection, not the driver's
 
 use std::error::Error;
 use std::path::Path;

@@ -53,7 +53,7 @@ impl Arm {
     /// Runs the arm until standard input ends.
     pub fn run(self, directory: &Path, rows: u32, payload: usize) -> Result<(), Box<dyn Error>> {
         match self {
-            Arm::TonicEcho => stock::serve(stock::Echo),
+            Arm::TonicEcho => stock::serve(async { Ok(stock::Echo) }),
             Arm::NaiveKeyValue => naive::serve(directory),
             Arm::PrismEcho => prism::serve_echo(),
             Arm::PrismKeyValue => prism::serve_key_value(directory),

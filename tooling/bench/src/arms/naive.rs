@@ -5,13 +5,9 @@ use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
 
-use prism_runtime::proto::keyvalue::v1::{
-    GetRequest, GetResponse, Item, PutRequest, PutResponse,
-};
+use prism_runtime::proto::keyvalue::v1::{GetRequest, GetResponse, Item, PutRequest, PutResponse};
 use sqlx::SqlitePool;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tonic::body::Body;
 use tonic::{Request, Response, Status};
 
@@ -28,9 +24,7 @@ pub fn serve(directory: &Path) -> Result<(), Box<dyn Error>> {
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full);
-    // The pool's own runtime: its connections live on threads of theirs, whatever awaits them.
-    let setup = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let pool = setup.block_on(async {
+    stock::serve(async {
         let pool = SqlitePoolOptions::new().max_connections(POOL).connect_with(options).await?;
         sqlx::query(
             "CREATE TABLE IF NOT EXISTS items (
@@ -40,9 +34,8 @@ pub fn serve(directory: &Path) -> Result<(), Box<dyn Error>> {
         )
         .execute(&pool)
         .await?;
-        Ok::<_, sqlx::Error>(pool)
-    })?;
-    stock::serve(KeyValue(pool))
+        Ok(KeyValue(pool))
+    })
 }
 
 #[derive(Clone)]
@@ -67,17 +60,15 @@ async fn get(
     request: Request<GetRequest>,
 ) -> Result<Response<GetResponse>, Status> {
     let request = request.into_inner();
-    let rows: Vec<(Vec<u8>, Vec<u8>)> =
-        sqlx::query_as("SELECT key, value FROM items WHERE namespace = ?1 AND id = ?2 ORDER BY key")
-            .bind(request.namespace)
-            .bind(request.id)
-            .fetch_all(&pool)
-            .await
-            .map_err(|error| Status::internal(error.to_string()))?;
-    let items = rows
-        .into_iter()
-        .map(|(key, value)| Item { key: key.into(), value: value.into(), metadata: None })
-        .collect();
+    let rows: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as(
+        "SELECT key, value FROM items WHERE namespace = ?1 AND id = ?2 ORDER BY key",
+    )
+    .bind(request.namespace)
+    .bind(request.id)
+    .fetch_all(&pool)
+    .await
+    .map_err(|error| Status::internal(error.to_string()))?;
+    let items = rows.into_iter().map(|(key, value)| Item { key, value, metadata: None }).collect();
     Ok(Response::new(GetResponse { items, ..GetResponse::default() }))
 }
 
@@ -90,8 +81,8 @@ async fn put(
         sqlx::query("INSERT OR REPLACE INTO items VALUES (?1, ?2, ?3, ?4)")
             .bind(&request.namespace)
             .bind(&request.id)
-            .bind(item.key.to_vec())
-            .bind(item.value.to_vec())
+            .bind(item.key)
+            .bind(item.value)
             .execute(&pool)
             .await
             .map_err(|error| Status::internal(error.to_string()))?;

@@ -28,9 +28,12 @@ pub trait Methods: Clone + Send + Sync + 'static {
     fn call(self, request: HttpRequest<Body>) -> BoxFuture<HttpResponse>;
 }
 
-/// Serves on a free loopback port.
-pub fn serve(methods: impl Methods) -> Result<(), Box<dyn Error>> {
+/// Serves on a free loopback port what `methods` makes.
+pub fn serve<M: Methods>(
+    methods: impl Future<Output = Result<M, Box<dyn Error>>>,
+) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let methods = runtime.block_on(methods)?;
     let _entered = runtime.enter();
     let incoming = TcpIncoming::bind("127.0.0.1:0".parse()?)?.with_nodelay(Some(true));
     super::announce(incoming.local_addr()?)?;

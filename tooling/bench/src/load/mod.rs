@@ -135,6 +135,27 @@ pub fn run<C: Calls + 'static>(
     })
 }
 
+/// Makes calls that come to an end, as fast as answers come. How many answers were wrong.
+pub fn complete<C: Calls + 'static>(
+    address: SocketAddr,
+    calls: Vec<C>,
+    in_flight: usize,
+) -> io::Result<u64> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let far = Instant::now() + Duration::from_secs(3600);
+        let mut connections = JoinSet::new();
+        for calls in calls {
+            connections.spawn(work(address, calls, Pace::Closed { in_flight }, far, far));
+        }
+        let mut wrong = 0;
+        while let Some(done) = connections.join_next().await {
+            wrong += done.map_err(io::Error::other)??.0.wrong;
+        }
+        Ok(wrong)
+    })
+}
+
 #[derive(Default)]
 struct Tally {
     wrong: u64,
@@ -204,9 +225,7 @@ impl Sender {
         while !self.is_done(now) {
             let sent = match self.pace {
                 Pace::Closed { in_flight } if connection.in_flight() < in_flight => now,
-                Pace::Open { .. }
-                    if self.due <= now && connection.in_flight() < MOST_IN_FLIGHT =>
-                {
+                Pace::Open { .. } if self.due <= now && connection.in_flight() < MOST_IN_FLIGHT => {
                     self.due
                 }
                 _ => return,

@@ -1,0 +1,244 @@
+//! The builder that `build.rs` and the `prism` command share.
+
+use std::env;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use prism_options::{Diagnostics, Span};
+
+use crate::descriptors::Inputs;
+use crate::diagnostics::catalog::evolve as catalog;
+use crate::diagnostics::{self, Format};
+use crate::emit::{self, Layout, Options};
+use crate::pipeline::{self, Checked, Mode, Outcome, Targets};
+
+/// How to generate; begun by [`configure`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Builder {
+    out_dir: Option<PathBuf>,
+    includes: Vec<PathBuf>,
+    descriptor_set: Option<PathBuf>,
+    crate_name: String,
+    runtime_path: Option<String>,
+    whole_crate: bool,
+    check: bool,
+    deny_warnings: bool,
+}
+
+/// A builder with every knob at its default. In `build.rs`:
+///
+/// ```no_run
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     prism_codegen::configure().compile(&["proto/acme/v1/acme.proto"], &["proto"])?;
+///     Ok(())
+/// }
+/// ```
+///
+/// and in the library `prism_runtime::include_schema!();`. No protoc is needed, and the script
+/// runs again only when a file changed that it read.
+pub fn configure() -> Builder {
+    Builder {
+        out_dir: None,
+        includes: Vec::new(),
+        descriptor_set: None,
+        crate_name: "prism-proxy".to_owned(),
+        runtime_path: None,
+        whole_crate: false,
+        check: false,
+        deny_warnings: false,
+    }
+}
+
+/// Why nothing was generated: every finding, with its place and a help line.
+pub struct Error(Diagnostics);
+
+impl Error {
+    /// The findings.
+    pub fn diagnostics(&self) -> &Diagnostics {
+        &self.0
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = diagnostics::render(&self.0, Format::Plain);
+        write!(f, "{}\n{text}", diagnostics::summary(&self.0))
+    }
+}
+
+/// A build script that returns the error shows this form.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Diagnostics> for Error {
+    fn from(diagnostics: Diagnostics) -> Self {
+        Error(diagnostics)
+    }
+}
+
+impl Builder {
+    /// Where to write. Default: `OUT_DIR` in a build script, `generated` for a whole crate.
+    pub fn out_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.out_dir = Some(folder.into());
+        self
+    }
+
+    /// Adds a folder that imports are looked up in, after those added before. Default: the
+    /// current folder.
+    pub fn include(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.includes.push(folder.into());
+        self
+    }
+
+    /// Reads a `FileDescriptorSet` that buf or protoc wrote, instead of sources.
+    pub fn descriptor_set(mut self, path: impl Into<PathBuf>) -> Self {
+        self.descriptor_set = Some(path.into());
+        self
+    }
+
+    /// Makes a whole crate, with a proxy binary: what `prism generate` does. Default: the files
+    /// that `prism_runtime::include_schema!()` includes.
+    pub fn whole_crate(mut self) -> Self {
+        self.whole_crate = true;
+        self
+    }
+
+    /// Name of the generated package, and so of its binary. Default: `prism-proxy`.
+    pub fn crate_name(mut self, name: impl Into<String>) -> Self {
+        self.crate_name = name.into();
+        self
+    }
+
+    /// Path of prism-runtime from the generated crate. Default: the published version.
+    pub fn runtime_path(mut self, path: impl Into<String>) -> Self {
+        self.runtime_path = Some(path.into());
+        self
+    }
+
+    /// Writes nothing, and fails where a file on disk is not what would be written.
+    pub fn check_only(mut self, check: bool) -> Self {
+        self.check = check;
+        self
+    }
+
+    /// Takes warnings for errors. Default: they are shown, and that is all.
+    pub fn deny_warnings(mut self, deny: bool) -> Self {
+        self.deny_warnings = deny;
+        self
+    }
+
+    /// Generates in a build script, from files below `includes`.
+    ///
+    /// `schema.lock` and `migrations/` are kept beside the crate's `Cargo.toml`: commit them.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the schema.
+    pub fn compile(
+        mut self,
+        files: &[impl AsRef<Path>],
+        includes: &[impl AsRef<Path>],
+    ) -> Result<(), Error> {
+        self.includes.extend(includes.iter().map(|folder| folder.as_ref().to_owned()));
+        let in_cargo = env::var_os("CARGO_MANIFEST_DIR").is_some();
+        let files: Vec<PathBuf> = files.iter().map(|file| file.as_ref().to_owned()).collect();
+        if in_cargo {
+            // What fails to be read must be watched too, or a correction goes unnoticed.
+            self.watch(&files);
+        }
+        let outcome = self.generate(&files)?;
+        if in_cargo {
+            self.watch(&outcome.read);
+            for line in warnings(&outcome.diagnostics) {
+                cargo(&format!("cargo::warning={line}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Loads and checks the files, and generates nothing.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the schema.
+    pub fn check(&self, files: &[PathBuf]) -> Result<Checked, Error> {
+        Ok(pipeline::check(&self.inputs(files), self.deny_warnings)?)
+    }
+
+    /// Generates from these files.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the schema, its history or the output folder.
+    pub fn generate(&self, files: &[PathBuf]) -> Result<Outcome, Error> {
+        let checked = self.check(files)?;
+        let targets = self.targets(&checked.schema.files);
+        let mode = if self.check { Mode::Check } else { Mode::Write };
+        let outcome = pipeline::generate(checked, &targets, mode)?;
+        if self.check && !outcome.changed.is_empty() {
+            let list: String =
+                outcome.changed.iter().map(|path| format!("\n  {}", path.display())).collect();
+            let stale = catalog::stale(&Span::default(), outcome.changed.len(), &list);
+            return Err(Error(Diagnostics::from_one(stale)));
+        }
+        Ok(outcome)
+    }
+
+    fn inputs(&self, files: &[PathBuf]) -> Inputs {
+        Inputs {
+            includes: self.includes.clone(),
+            files: files.to_vec(),
+            descriptor_set: self.descriptor_set.clone(),
+        }
+    }
+
+    fn targets(&self, files: &[String]) -> Targets {
+        let folder = |name: &str| env::var_os(name).map(PathBuf::from);
+        let out = match (&self.out_dir, self.whole_crate) {
+            (Some(folder), _) => folder.clone(),
+            (None, true) => PathBuf::from("generated"),
+            (None, false) => folder("OUT_DIR").unwrap_or_else(|| PathBuf::from("generated")),
+        };
+        let layout = match self.whole_crate {
+            true => Layout::Crate {
+                name: self.crate_name.clone(),
+                runtime_path: self.runtime_path.clone(),
+            },
+            false => Layout::BuildScript,
+        };
+        let history = match self.whole_crate {
+            true => out.clone(),
+            false => folder("CARGO_MANIFEST_DIR").unwrap_or_else(|| out.clone()),
+        };
+        Targets {
+            out,
+            history,
+            options: Options { layout, origin: emit::origin(files.iter().map(String::as_str)) },
+        }
+    }
+
+    fn watch(&self, paths: &[PathBuf]) {
+        for path in paths {
+            cargo(&format!("cargo::rerun-if-changed={}", path.display()));
+        }
+        for path in ["schema.lock", "migrations"] {
+            cargo(&format!("cargo::rerun-if-changed={path}"));
+        }
+    }
+}
+
+fn warnings(diagnostics: &Diagnostics) -> Vec<String> {
+    diagnostics::render(diagnostics, Format::Plain).lines().map(str::to_owned).collect()
+}
+
+/// Tells Cargo something: build scripts speak to it on their standard output.
+#[allow(clippy::print_stdout)]
+fn cargo(line: &str) {
+    println!("{line}");
+}

@@ -1,0 +1,28 @@
+//! The schema's history, and what is on disk already.
+
+use std::fmt::Display;
+
+prism_options::catalog! {
+    "P0601" Error lock_unreadable(path: impl Display, reason: &str)
+        "'{path}' is no schema lock: {reason}", "",
+        "restore the file from version control: it says what the database looks like";
+    "P0602" Error lock_missing(path: impl Display, folder: impl Display)
+        "there are migrations in '{folder}', and no '{path}'", "",
+        "restore the lock from version control; where no database has to be kept, delete the migrations too and generate again";
+    "P0603" Error changed(count: usize, list: &str)
+        "the schema has changed since the last migration ({count} differences)", "",
+        "this version of Prism writes the first migration only, and has no command yet that writes the next one; \
+         where no database has to be kept, delete schema.lock, the migrations and the database, and generate again. What differs:{list}";
+    "P0604" Error not_ours(path: impl Display)
+        "'{path}' was not written by Prism", "",
+        "move the file away or choose another output folder (--out); Prism replaces only files with its own header";
+    "P0605" Error disk(reason: impl Display)
+        "the output cannot be written: {reason}", "",
+        "check the path and its permissions";
+    "P0606" Error stale(count: usize, list: &str)
+        "{count} generated files are not up to date:{list}", "",
+        "run `prism generate` and commit what it writes";
+    "P0607" Error migration_missing(path: impl Display)
+        "the migration '{path}' is not there", "",
+        "restore it from version control: databases have been made with it";
+}

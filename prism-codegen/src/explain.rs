@@ -1,0 +1,184 @@
+//! `prism explain`: what an RPC does, down to the SQL.
+
+use std::fmt::Write as _;
+
+use prism_schema::plan::{self, Access, Condition};
+use prism_schema::sql::{Dialect, ListShape, Shape, Statement, Statements, Visibility};
+use prism_schema::{Binding, Entity, Managed, Method, Operation, RequestField, Role};
+
+use crate::model::Schema;
+
+/// Explains `package.Service/Method`; the package may be left out where the service's name is
+/// the only one.
+///
+/// # Errors
+///
+/// What is known, where there is no such method.
+pub fn explain(schema: &Schema, name: &str) -> Result<String, String> {
+    let methods = || {
+        schema
+            .services
+            .iter()
+            .flat_map(|service| service.schema.methods.iter().map(move |method| (service, method)))
+    };
+    let full = |service: &crate::model::Service, method: &Method| {
+        format!("{}/{}", service.schema.name, method.name)
+    };
+    let wanted = name.trim_start_matches('/');
+    let found: Vec<_> = methods()
+        .filter(|(service, method)| {
+            let full = full(service, method);
+            full == wanted || full.ends_with(&format!(".{wanted}"))
+        })
+        .collect();
+    match found.as_slice() {
+        [(service, method)] => Ok(explain_method(schema, &full(service, method), method)),
+        _ => {
+            let known: String = methods()
+                .map(|(service, method)| format!("\n  {}", full(service, method)))
+                .collect();
+            Err(format!("no method `{name}`; there are:{known}"))
+        }
+    }
+}
+
+fn explain_method(schema: &Schema, name: &str, method: &Method) -> String {
+    let mut text = format!("{name}\n");
+    let entity = method.binding.as_ref().and_then(|binding| {
+        let entities = schema.entities.iter().map(|entity| &entity.schema);
+        entities.into_iter().find(|entity| entity.message == binding.entity)
+    });
+    let (Some(binding), Some(entity)) = (&method.binding, entity) else {
+        text.push_str("  operation  custom: written by hand, in the service's trait\n");
+        behaviour(method, &mut text);
+        return text;
+    };
+    let _ = writeln!(
+        text,
+        "  operation  {:?} of {}, namespace {}, table {}",
+        binding.operation, entity.message, entity.namespace, entity.table
+    );
+    behaviour(method, &mut text);
+    text.push_str("\n  request\n");
+    for field in &binding.request {
+        let _ = writeln!(text, "    {} = {}: {}", field.name, field.number, role(field, entity));
+    }
+    let _ = writeln!(text, "  answer\n    {:?}", binding.response);
+    for list in lists(binding, entity) {
+        let _ = writeln!(text, "\n  {}\n    served by {}", list.title, list.access);
+        let _ = writeln!(text, "    in the order {}", plan::order_text(entity, &list.order));
+    }
+    if binding.operation == Operation::List {
+        let orders = plan::orders(entity, &always(&plan::conditions(binding)));
+        let _ = writeln!(text, "\n  order_by takes {}", orders.join("; "));
+    }
+    for dialect in Dialect::ALL {
+        let _ = writeln!(text, "\n  {dialect}");
+        for (what, statement) in statements(binding, entity, dialect) {
+            let _ = writeln!(text, "    -- {what}\n    {};", statement.sql);
+        }
+    }
+    text
+}
+
+fn behaviour(method: &Method, text: &mut String) {
+    let timeout = match method.timeout {
+        Some(timeout) => format!("{} ms", timeout.as_millis()),
+        None => "the server's default".to_owned(),
+    };
+    let _ = writeln!(text, "  timeout    {timeout}");
+    let _ = writeln!(text, "  idempotent {}", if method.idempotent { "yes" } else { "no" });
+    let caller = if method.require_auth { "authenticated" } else { "anyone" };
+    let permissions: Vec<String> =
+        method.permissions.iter().map(|one| format!("{one:?}").to_lowercase()).collect();
+    let _ = writeln!(text, "  caller     {caller}; needs {}", permissions.join(", "));
+}
+
+fn role(field: &RequestField, entity: &Entity) -> String {
+    let stands_for = entity.column(field.field).map(|column| column.field.as_str());
+    let role = match field.role {
+        Role::AtLeast => "AtLeast (>=)".to_owned(),
+        Role::LessThan => "LessThan (<)".to_owned(),
+        Role::Equals => "Equals (=)".to_owned(),
+        other => format!("{other:?}"),
+    };
+    let on = stands_for.map(|name| format!(" of `{name}`")).unwrap_or_default();
+    let condition = plan::Comparison::of(field.role).is_some();
+    let when = if condition && field.presence { ", where present" } else { "" };
+    format!("{role}{on}{when}")
+}
+
+/// A way in which a list is asked for.
+struct List {
+    title: &'static str,
+    access: String,
+    order: Vec<prism_schema::IndexColumn>,
+    shape: ListShape,
+}
+
+fn always(conditions: &[Condition]) -> Vec<Condition> {
+    conditions.iter().copied().filter(|condition| condition.always).collect()
+}
+
+/// The list with the conditions that always hold, and with all of them where that is another.
+fn lists(binding: &Binding, entity: &Entity) -> Vec<List> {
+    if binding.operation != Operation::List {
+        return Vec::new();
+    }
+    let all = plan::conditions(binding);
+    let always = always(&all);
+    let mut lists = vec![list("with what every request says", &always, entity)];
+    if always.len() < all.len() {
+        lists.push(list("with every condition", &all, entity));
+    }
+    lists.into_iter().flatten().collect()
+}
+
+fn list(title: &'static str, holding: &[Condition], entity: &Entity) -> Option<List> {
+    let plan = plan::plan(entity, holding, &[])?;
+    let access = match plan.access {
+        Access::Key => "the primary key".to_owned(),
+        Access::Index(_) => format!("index {}", plan.access.name(entity)),
+    };
+    let shape = |condition: &Condition| Shape {
+        field: condition.field,
+        comparison: condition.comparison,
+        values: 1,
+    };
+    let conditions = holding.iter().map(shape).collect();
+    let shape = ListShape::first(conditions, &plan.order, Visibility::Live);
+    Some(List { title, access, order: plan.order, shape })
+}
+
+fn statements(
+    binding: &Binding,
+    entity: &Entity,
+    dialect: Dialect,
+) -> Vec<(&'static str, Statement)> {
+    let sql = Statements::new(entity, dialect);
+    let read = ("the record as it is", sql.get(Visibility::All));
+    let written = |column: &&prism_schema::Column| !entity.is_key(column.number);
+    let numbers: Vec<u32> = entity.columns.iter().filter(written).map(|it| it.number).collect();
+    match binding.operation {
+        Operation::Get => vec![("the record", sql.get(Visibility::Live))],
+        Operation::BatchGet => vec![("for two keys", sql.get_many(2, Visibility::Live))],
+        Operation::List => lists(binding, entity)
+            .into_iter()
+            .map(|list| (list.title, sql.list(&list.shape)))
+            .collect(),
+        Operation::Create => vec![read, ("the new record", sql.insert())],
+        Operation::Put => vec![read, ("insert or replace", sql.replace())],
+        Operation::Update => vec![read, ("with the mask `*`", sql.update(&numbers))],
+        Operation::Delete | Operation::Undelete => match entity.managed(Managed::DeleteTime) {
+            Some(_) => {
+                let managed = [Managed::DeleteTime, Managed::UpdateTime, Managed::Etag];
+                let numbers: Vec<u32> = managed
+                    .iter()
+                    .filter_map(|kind| entity.managed(*kind).map(|column| column.number))
+                    .collect();
+                vec![read, ("the record is kept", sql.update(&numbers))]
+            }
+            None => vec![read, ("the record is removed", sql.delete())],
+        },
+    }
+}

@@ -1,0 +1,123 @@
+//! The stages, in their order.
+
+use std::io;
+use std::path::PathBuf;
+
+use prism_options::{Diagnostics, Span};
+
+use crate::descriptors::{self, Inputs, Loaded};
+use crate::diagnostics::catalog::evolve as catalog;
+use crate::emit::{self, Input, Layout, Options};
+use crate::evolve::{self, Evolved, History};
+use crate::model::Schema;
+use crate::output::{Changes, File};
+use crate::{check, lower};
+
+/// Where the outputs go.
+#[derive(Clone, Debug)]
+pub struct Targets {
+    /// Folder of the generated files.
+    pub out: PathBuf,
+    /// Folder of `schema.lock` and `migrations/`; the same in a generated crate.
+    pub history: PathBuf,
+    /// How to emit.
+    pub options: Options,
+}
+
+/// What a run came to.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Warnings.
+    pub diagnostics: Diagnostics,
+    /// Paths that were read: what a build script watches.
+    pub read: Vec<PathBuf>,
+    /// Paths of files that were written or removed, or that `check` found to differ.
+    pub changed: Vec<PathBuf>,
+}
+
+/// Whether files are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Bring the disk up to date.
+    Write,
+    /// Only say what differs.
+    Check,
+}
+
+/// A schema that was found to be right.
+#[derive(Debug)]
+pub struct Checked {
+    /// The schema.
+    pub schema: Schema,
+    /// Warnings.
+    pub diagnostics: Diagnostics,
+    /// Paths that were read.
+    pub read: Vec<PathBuf>,
+}
+
+/// Loads, lowers and checks.
+///
+/// # Errors
+///
+/// Everything that a stage found wrong; with `deny_warnings`, warnings too.
+pub fn check(inputs: &Inputs, deny_warnings: bool) -> Result<Checked, Diagnostics> {
+    let loaded = descriptors::load(inputs)?;
+    let (schema, found) = lower::lower(&loaded);
+    let Loaded { read, warnings, .. } = loaded;
+    let mut diagnostics = warnings;
+    diagnostics.extend(found);
+    if !diagnostics.has_errors() {
+        diagnostics.extend(check::check(&schema));
+    }
+    diagnostics.sort();
+    let stop = diagnostics.has_errors() || (deny_warnings && !diagnostics.is_empty());
+    if stop { Err(diagnostics) } else { Ok(Checked { schema, diagnostics, read }) }
+}
+
+/// Generates from a checked schema: emit, then write.
+///
+/// # Errors
+///
+/// Where the schema does not follow from its history, or the disk is not as it has to be.
+pub fn generate(checked: Checked, targets: &Targets, mode: Mode) -> Result<Outcome, Diagnostics> {
+    let Checked { schema, diagnostics, read } = checked;
+    let fail = |error: io::Error| Diagnostics::from_one(catalog::disk(&Span::default(), error));
+    let history = History::read(&targets.history).map_err(fail)?;
+    let Evolved { lock, migrations } = evolve::evolve(&schema, history)?;
+
+    let input = Input { schema: &schema, migrations: &migrations, options: &targets.options };
+    let mut code = emit::files(input);
+    let lock = lock.map(|text| File::text("schema.lock".to_owned(), text));
+    let sql = migrations.iter().map(|file| File::text(file.path(), file.sql.clone()));
+    let history: Vec<File> = sql.chain(lock).collect();
+
+    let mut changed = Vec::new();
+    if matches!(targets.options.layout, Layout::Crate { .. }) {
+        code.extend(history);
+    } else {
+        changed.extend(write(&targets.history, history, mode)?);
+    }
+    changed.extend(write(&targets.out, code, mode)?);
+    Ok(Outcome { diagnostics, read, changed })
+}
+
+fn write(
+    root: &std::path::Path,
+    files: Vec<File>,
+    mode: Mode,
+) -> Result<Vec<PathBuf>, Diagnostics> {
+    let at = Span::default();
+    let fail = |error: io::Error| Diagnostics::from_one(catalog::disk(&at, error));
+    let changes = Changes::find(root, files).map_err(fail)?;
+    if mode == Mode::Write {
+        let mut foreign = Diagnostics::default();
+        for path in &changes.foreign {
+            foreign.push(catalog::not_ours(&at, path.display()));
+        }
+        if foreign.has_errors() {
+            return Err(foreign);
+        }
+        changes.apply(root).map_err(fail)?;
+    }
+    Ok(changes.paths(root))
+}

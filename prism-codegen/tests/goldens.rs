@@ -1,0 +1,143 @@
+//! Generated crates, compared file by file with committed ones, which the workspace compiles and
+//! `tests/compiled` runs. After a change that is meant:
+//!
+//! ```text
+//! PRISM_BLESS=1 cargo test -p prism-codegen --test goldens
+//! ```
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const CASES: [&str; 2] = ["hostile", "types"];
+
+fn case(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(name)
+}
+
+/// Generates a case from nothing.
+fn generate(name: &str, out: &Path) {
+    let protos = case(name).join("proto");
+    let mut files: Vec<PathBuf> = tree(&protos).into_keys().map(|path| protos.join(path)).collect();
+    files.sort();
+    prism_codegen::configure()
+        .whole_crate()
+        .crate_name(format!("golden-{name}"))
+        .runtime_path("../../../../../prism-runtime")
+        .include(&protos)
+        .out_dir(out)
+        .generate(&files)
+        .unwrap();
+}
+
+/// Every file below a folder.
+fn tree(root: &Path) -> BTreeMap<String, Vec<u8>> {
+    fn walk(root: &Path, folder: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(root, &path, files);
+            } else {
+                let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+                files.insert(name, fs::read(&path).unwrap());
+            }
+        }
+    }
+    let mut files = BTreeMap::new();
+    walk(root, root, &mut files);
+    files
+}
+
+#[test]
+fn generated_crates_are_as_committed() {
+    for name in CASES {
+        let scratch = tempfile::tempdir().unwrap();
+        generate(name, scratch.path());
+        let golden = case(name).join("generated");
+        if std::env::var_os("PRISM_BLESS").is_some() {
+            let _ = fs::remove_dir_all(&golden);
+            for (path, contents) in tree(scratch.path()) {
+                let path = golden.join(path);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, contents).unwrap();
+            }
+        }
+        let (expected, found) = (tree(&golden), tree(scratch.path()));
+        let names = |tree: &BTreeMap<String, Vec<u8>>| tree.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&expected), names(&found), "{name}");
+        for (path, contents) in found {
+            assert!(
+                expected[&path] == contents,
+                "{name}/generated/{path} differs; see the head of this file\n{}",
+                String::from_utf8_lossy(&contents)
+            );
+        }
+    }
+}
+
+#[test]
+fn two_runs_give_the_same_bytes_and_the_second_writes_nothing() {
+    for name in CASES {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        generate(name, one.path());
+        generate(name, other.path());
+        assert!(tree(one.path()) == tree(other.path()), "{name}");
+
+        let modified =
+            |path: &str| fs::metadata(one.path().join(path)).unwrap().modified().unwrap();
+        let files = tree(one.path());
+        let before: Vec<_> = files.keys().map(|path| modified(path)).collect();
+        generate(name, one.path());
+        let after: Vec<_> = files.keys().map(|path| modified(path)).collect();
+        assert!(before == after, "{name}: a run without a change has written");
+    }
+}
+
+/// Lines that are neither empty nor comments.
+fn code_lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"))
+}
+
+/// What stands between two texts.
+fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
+    let (_, rest) = text.split_once(start).unwrap_or_default();
+    rest.split_once(end).map_or("", |(inside, _)| inside)
+}
+
+#[test]
+fn an_rpc_takes_at_most_fifteen_lines_on_average() {
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../generated/src");
+    for file in ["acme.orders.v1.rs", "acme.profiles.v1.rs"] {
+        let text = fs::read_to_string(demo.join(file)).unwrap();
+        let module = &text[text.rfind("\npub mod ").unwrap()..];
+        let descriptor = between(module, "Service::new(", "});");
+        let handlers = between(module, "pub trait ", "\n    }");
+        let arms = between(module, "match method {", "_ =>");
+        let client = between(module, "Self(connection)\n        }", "\n    }\n}");
+        let lines: usize = [(descriptor, 2), (handlers, 1), (arms, 0), (client, 0)]
+            .map(|(part, once)| code_lines(part).count().saturating_sub(once))
+            .iter()
+            .sum();
+        let rpcs = descriptor.matches(".rpc(").count();
+        assert!(rpcs >= 7 && client.matches("pub async fn").count() == rpcs, "{file}");
+        assert!(lines <= 15 * rpcs, "{file}: {lines} lines for {rpcs} RPCs");
+    }
+}
+
+#[test]
+fn a_field_takes_at_most_three_lines() {
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../generated/src");
+    let mut structs = 0;
+    for file in ["acme.orders.v1.rs", "acme.profiles.v1.rs"] {
+        let text = fs::read_to_string(demo.join(file)).unwrap();
+        for item in text.split("\npub struct ").skip(1) {
+            let body = between(item, "{", "\n}");
+            let fields = body.matches("    pub ").count();
+            let lines = code_lines(body).count();
+            assert!(lines <= 3 * fields, "{file}: {lines} lines for {fields} fields of {item}");
+            structs += 1;
+        }
+    }
+    assert!(structs > 20, "{structs} structs were looked at");
+}

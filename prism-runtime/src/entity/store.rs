@@ -1,0 +1,345 @@
+//! Typed access to an entity for the service's own code.
+
+use std::collections::{BTreeSet, HashMap};
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::Entity;
+use super::collection::{Collection, WriteCall};
+use super::decide::{Action, Source, not_found};
+use super::engine::parse_mask;
+use super::key::{IntoKey, Part};
+use super::list::{ListCall, Names, PreparedList};
+use super::record::{Key, Record};
+use super::wire::Audience;
+use crate::schema::plan::{Comparison, Condition};
+use crate::{Error, Result};
+
+/// The entities of a proxy, by message.
+#[derive(Debug, Default)]
+pub struct Stores(HashMap<String, Arc<Collection>>);
+
+impl Stores {
+    /// Of these entities.
+    pub fn new(collections: impl IntoIterator<Item = Arc<Collection>>) -> Self {
+        let by_message =
+            |collection: Arc<Collection>| (collection.entity().message.clone(), collection);
+        Stores(collections.into_iter().map(by_message).collect())
+    }
+
+    /// An entity by the full name of its message.
+    pub fn collection(&self, message: &str) -> Option<&Arc<Collection>> {
+        self.0.get(message)
+    }
+
+    /// Every entity, in no order: for the sweep.
+    pub fn collections(&self) -> impl Iterator<Item = &Arc<Collection>> {
+        self.0.values()
+    }
+
+    /// Typed access to an entity. `caller` is what its page tokens are bound to.
+    ///
+    /// # Errors
+    ///
+    /// INTERNAL where the proxy does not serve the entity.
+    pub fn store<E: Entity>(&self, caller: &str) -> Result<Store<E>> {
+        let message = &E::schema().message;
+        let collection = self.collection(message).ok_or_else(|| {
+            Error::internal(format!("{message} is not an entity that this proxy serves"))
+        })?;
+        Ok(Store {
+            collection: Arc::clone(collection),
+            caller: caller.to_owned(),
+            entity: PhantomData,
+        })
+    }
+}
+
+/// The records of an entity, as the service's own code uses them.
+///
+/// What it does is what the RPCs of the same names do, with two differences: output-only fields
+/// are written, and input-only fields are read. Errors are those of the RPCs, so that a handler
+/// may pass them on.
+pub struct Store<E> {
+    collection: Arc<Collection>,
+    caller: String,
+    entity: PhantomData<fn() -> E>,
+}
+
+impl<E: Entity> Store<E> {
+    /// The record with a key.
+    ///
+    /// # Errors
+    ///
+    /// RECORD_NOT_FOUND where there is none, it is deleted or has expired.
+    pub async fn get(&self, key: impl IntoKey) -> Result<E> {
+        let key = self.key(key)?;
+        let found = self.collection.store.get(key, self.collection.view(false)).await?;
+        self.read(found.ok_or_else(|| not_found(&self.collection.layout))?)
+    }
+
+    /// The records with these keys: in their order, each once, absent ones left out.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub async fn batch_get<K: IntoKey>(&self, keys: impl IntoIterator<Item = K>) -> Result<Vec<E>> {
+        let mut seen = BTreeSet::new();
+        let mut distinct = Vec::new();
+        for key in keys {
+            let key = self.key(key)?;
+            if seen.insert(key.clone()) {
+                distinct.push(key);
+            }
+        }
+        let found = self.collection.store.batch_get(distinct, self.collection.view(false)).await?;
+        found.into_iter().map(|record| self.read(record)).collect()
+    }
+
+    /// A list, to be narrowed and sent.
+    pub fn list(&self) -> List<'_, E> {
+        List {
+            store: self,
+            conditions: Vec::new(),
+            order_by: String::new(),
+            page_size: 0,
+            page_token: String::new(),
+            show_deleted: false,
+        }
+    }
+
+    /// Writes a new record; answers with it as stored. A managed id is filled in where empty.
+    ///
+    /// # Errors
+    ///
+    /// RECORD_EXISTS or UNIQUE_VIOLATION.
+    pub async fn create(&self, entity: &E) -> Result<E> {
+        self.write(None, Action::Create(self.record(entity)?)).await
+    }
+
+    /// Inserts or replaces a whole record; answers with it as stored.
+    ///
+    /// # Errors
+    ///
+    /// ETAG_MISMATCH where the entity carries an etag that is not the record's.
+    pub async fn put(&self, entity: &E) -> Result<E> {
+        self.write(None, Action::Put(self.record(entity)?)).await
+    }
+
+    /// Writes the named fields of a record, `["*"]` for all; answers with the whole record.
+    ///
+    /// # Errors
+    ///
+    /// RECORD_NOT_FOUND, or ETAG_MISMATCH where the entity carries an etag that is not the
+    /// record's.
+    pub async fn update(&self, entity: &E, fields: &[&str]) -> Result<E> {
+        let paths: Vec<String> = fields.iter().map(|&field| field.to_owned()).collect();
+        let mask = parse_mask(&self.collection, Some(&paths), "update_mask")?;
+        let record = self.record(entity)?;
+        self.write(None, Action::Update { record, mask, allow_missing: false }).await
+    }
+
+    /// Removes a record, or hides it where the entity has a delete time; answers with it as it
+    /// then is, or was.
+    ///
+    /// # Errors
+    ///
+    /// RECORD_NOT_FOUND.
+    pub async fn delete(&self, key: impl IntoKey) -> Result<E> {
+        let key = self.key(key)?;
+        self.write(Some(key), Action::Delete { allow_missing: false }).await
+    }
+
+    /// Brings a hidden record back.
+    ///
+    /// # Errors
+    ///
+    /// RECORD_NOT_FOUND, RECORD_EXISTS where it is not hidden, UNIQUE_VIOLATION where another
+    /// record has taken a unique value since.
+    pub async fn undelete(&self, key: impl IntoKey) -> Result<E> {
+        let key = self.key(key)?;
+        self.write(Some(key), Action::Undelete).await
+    }
+
+    async fn write(&self, key: Option<Key>, action: Action) -> Result<E> {
+        let call = WriteCall {
+            key,
+            action,
+            etag: String::new(),
+            source: Source::Service,
+            path: "".into(),
+            request: None,
+        };
+        let written = self.collection.write(call).await?;
+        self.read(written.ok_or_else(|| not_found(&self.collection.layout))?)
+    }
+
+    fn record(&self, entity: &E) -> Result<Record> {
+        self.collection.codec.decode(&entity.encode_to_vec(), "")
+    }
+
+    fn read(&self, record: Record) -> Result<E> {
+        let codec = &self.collection.codec;
+        let record = codec.prepare(record)?;
+        let mut message = Vec::with_capacity(codec.encoded_len(&record, Audience::Service));
+        codec.encode(&record, Audience::Service, &mut message);
+        E::decode(&*message).map_err(Error::internal)
+    }
+
+    fn key(&self, key: impl IntoKey) -> Result<Key> {
+        let parts = key.into_parts();
+        let layout = &self.collection.layout;
+        if parts.len() != layout.key.len() {
+            let what = format!(
+                "{} has {} key fields, {} were given",
+                layout.entity.message,
+                layout.key.len(),
+                parts.len()
+            );
+            return Err(Error::internal(what));
+        }
+        let mut values = Vec::with_capacity(parts.len());
+        for (&position, part) in layout.key.iter().zip(parts) {
+            values.push(part.value(&layout.entity.columns[position], true)?);
+        }
+        self.collection.check_key(&values, |part| self.collection.key_field(part).into())?;
+        Ok(Key(values))
+    }
+}
+
+/// A list of records, as the service's own code asks for it.
+pub struct List<'a, E> {
+    store: &'a Store<E>,
+    conditions: Vec<(String, Comparison, Vec<Part>)>,
+    order_by: String,
+    page_size: i64,
+    page_token: String,
+    show_deleted: bool,
+}
+
+/// A page of records.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Records<E> {
+    /// In the list's order.
+    pub records: Vec<E>,
+    /// Where to go on; empty where nothing is left.
+    pub next_page_token: String,
+}
+
+impl<E: Entity> List<'_, E> {
+    /// Only records in which a field compares so with a value; with any of several for
+    /// [`Comparison::AnyOf`]. The field is part of the key or of an index.
+    #[must_use]
+    pub fn filter<P: Into<Part>>(
+        mut self,
+        field: &str,
+        comparison: Comparison,
+        values: impl IntoIterator<Item = P>,
+    ) -> Self {
+        let values = values.into_iter().map(Into::into).collect();
+        self.conditions.push((field.to_owned(), comparison, values));
+        self
+    }
+
+    /// Only records in which a field has a value.
+    #[must_use]
+    pub fn equals(self, field: &str, value: impl Into<Part>) -> Self {
+        self.filter(field, Comparison::Equals, [value.into()])
+    }
+
+    /// The order, as in an RPC's `order_by`.
+    #[must_use]
+    pub fn order_by(mut self, order: &str) -> Self {
+        order.clone_into(&mut self.order_by);
+        self
+    }
+
+    /// Records on the page at most; 50 where it is 0, never more than 1,000.
+    #[must_use]
+    pub fn page_size(mut self, size: u32) -> Self {
+        self.page_size = size.into();
+        self
+    }
+
+    /// Goes on where a page ended.
+    #[must_use]
+    pub fn page_token(mut self, token: &str) -> Self {
+        token.clone_into(&mut self.page_token);
+        self
+    }
+
+    /// Deleted records too.
+    #[must_use]
+    pub fn show_deleted(mut self) -> Self {
+        self.show_deleted = true;
+        self
+    }
+
+    /// Reads the page.
+    ///
+    /// # Errors
+    ///
+    /// INVALID_ARGUMENT where no index serves a condition or the order, or the token is of
+    /// another list.
+    pub async fn send(self) -> Result<Records<E>> {
+        let collection = &self.store.collection;
+        let conditions = conditions(collection, self.conditions)?;
+        let holding: Vec<Condition> = conditions.iter().map(|(condition, _)| *condition).collect();
+        if let Some(&position) =
+            crate::schema::plan::unserved(collection.entity(), &holding).first()
+        {
+            let field = collection.entity().column(holding[position].field);
+            let field = field.map_or("", |column| &column.field);
+            return Err(Error::invalid_field(field, "is in no index that serves the condition"));
+        }
+        let prepared = PreparedList::new(
+            collection,
+            ListCall {
+                scope: ["prism.Store", &self.store.caller],
+                conditions,
+                order_by: &self.order_by,
+                page_size: self.page_size,
+                page_token: &self.page_token,
+                show_deleted: self.show_deleted,
+                names: Names {
+                    order_by: "order_by",
+                    page_size: "page_size",
+                    page_token: "page_token",
+                },
+            },
+        )?;
+        let Some(query) = prepared.query.clone() else {
+            return Ok(Records { records: Vec::new(), next_page_token: String::new() });
+        };
+        let page = collection.store.list(query).await?;
+        let next_page_token = match page.records.last() {
+            Some(last) if page.more => prepared.token(collection, &prepared.place(last))?,
+            _ => String::new(),
+        };
+        let records = page.records.into_iter().map(|record| self.store.read(record));
+        Ok(Records { records: records.collect::<Result<_>>()?, next_page_token })
+    }
+}
+
+fn conditions(
+    collection: &Collection,
+    asked: Vec<(String, Comparison, Vec<Part>)>,
+) -> Result<Vec<(Condition, Vec<crate::schema::Value>)>> {
+    let mut conditions = Vec::with_capacity(asked.len());
+    for (field, comparison, parts) in asked {
+        let entity = collection.entity();
+        let position = entity.columns.iter().position(|column| column.field == field);
+        let Some(position) = position else {
+            return Err(Error::invalid_field(field, "is no field of the entity"));
+        };
+        if comparison != Comparison::AnyOf && parts.len() != 1 {
+            return Err(Error::invalid_field(field, "is compared with one value"));
+        }
+        let column = &entity.columns[position];
+        let exact = collection.layout.exact.contains(&position);
+        let values = parts.into_iter().map(|part| part.value(column, exact));
+        let condition = Condition { field: column.number, comparison, always: true };
+        conditions.push((condition, values.collect::<Result<_>>()?));
+    }
+    Ok(conditions)
+}

@@ -1,0 +1,166 @@
+//! The command-line clients `buf curl` and `grpcurl`, which learn the schema by reflection, call
+//! every method, typed services included.
+#![allow(clippy::unwrap_used)]
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use prism_acceptance::proxy::Proxy;
+use prism_acceptance::tools::Tool;
+use serde_json::{Value, json};
+
+/// One of the clients, and the server that it calls.
+struct Client {
+    tool: Tool,
+    binary: PathBuf,
+    proxy: Proxy,
+}
+
+impl Client {
+    fn start(tool: Tool) -> Option<Client> {
+        let binary = tool.for_test()?;
+        Some(Client { tool, binary, proxy: Proxy::start().unwrap() })
+    }
+
+    fn command(&self, method: &str, request: &Value) -> Command {
+        let address = self.proxy.address();
+        let mut command = Command::new(&self.binary);
+        command.current_dir(self.proxy.directory());
+        match self.tool {
+            Tool::Grpcurl => {
+                command.args(["-plaintext", "-format-error", "-d", &request.to_string()]);
+                command.arg(address.to_string()).arg(method);
+            }
+            _ => {
+                command.args(["curl", "--protocol", "grpc", "--http2-prior-knowledge"]);
+                command.args(["--data", &request.to_string()]);
+                command.arg(format!("http://{address}/{method}"));
+            }
+        }
+        command
+    }
+
+    /// The messages of a call that must succeed.
+    fn stream(&self, method: &str, request: &Value) -> Vec<Value> {
+        let output = self.command(method, request).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{method}: {errors}");
+        let messages = serde_json::Deserializer::from_slice(&output.stdout).into_iter();
+        messages.map(|message| message.unwrap()).collect()
+    }
+
+    fn call(&self, method: &str, request: &Value) -> Value {
+        let mut messages = self.stream(method, request);
+        assert_eq!(messages.len(), 1, "{method}");
+        messages.remove(0)
+    }
+
+    fn key_value(&self, method: &str, request: &Value) -> Value {
+        self.call(&format!("prism.keyvalue.v1.KeyValueService/{method}"), request)
+    }
+
+    /// What the client prints of a call that must fail.
+    fn failure(&self, method: &str, request: &Value) -> String {
+        let output = self.command(method, request).output().unwrap();
+        assert!(!output.status.success(), "{method} succeeded");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+}
+
+fn without_times(mut answer: Value) -> Value {
+    if let Some(items) = answer["items"].as_array_mut() {
+        for item in items {
+            let item = if item["item"].is_object() { &mut item["item"] } else { item };
+            let metadata = item.as_object_mut().and_then(|item| item.remove("metadata"));
+            assert!(metadata.is_some_and(|metadata| metadata["createdAtMillis"].is_string()));
+        }
+    }
+    answer
+}
+
+fn key_value(client: &Client) {
+    let (hello, world, again) = ("aGVsbG8=", "d29ybGQ=", "YWdhaW4=");
+    let put = json!({"namespace": "test", "id": "1", "items": [{"key": hello, "value": world}]});
+    assert_eq!(client.key_value("Put", &put), json!({"success": true}));
+
+    let record = json!({"namespace": "test", "id": "1"});
+    let items = json!({"items": [{"key": hello, "value": world}]});
+    assert_eq!(without_times(client.key_value("Get", &record)), items);
+
+    let scan = client
+        .stream("prism.keyvalue.v1.KeyValueService/Scan", &json!({"namespace": "test"}))
+        .into_iter()
+        .map(without_times)
+        .collect::<Vec<_>>();
+    assert_eq!(scan, [json!({"items": [{"id": "1", "item": {"key": hello, "value": world}}]})]);
+
+    let swap =
+        json!({"namespace": "test", "id": "1", "key": hello, "oldValue": again, "newValue": hello});
+    assert_eq!(client.key_value("CompareAndSwap", &swap), json!({"actualValue": world}));
+    let swap =
+        json!({"namespace": "test", "id": "1", "key": hello, "oldValue": world, "newValue": again});
+    assert_eq!(client.key_value("CompareAndSwap", &swap), json!({"success": true}));
+
+    let batch = json!({"namespace": "test", "writes": [
+        {"id": "2", "items": [{"key": hello, "value": world}]},
+        {"id": "3", "items": [{"key": hello, "value": world}]},
+    ]});
+    let results = json!({"results": [{"success": true}, {"success": true}]});
+    assert_eq!(client.key_value("PutBatch", &batch), results);
+
+    let delete = json!({"namespace": "test", "id": "1", "keys": [hello]});
+    let deleted = json!({"success": true, "deletedCount": "1"});
+    assert_eq!(client.key_value("Delete", &delete), deleted);
+    assert_eq!(client.key_value("Get", &record), json!({}));
+}
+
+fn failures(client: &Client) {
+    let put = "prism.keyvalue.v1.KeyValueService/Put";
+    let printed = client.failure(put, &json!({"namespace": "Upper", "id": "1"}));
+    for part in ["google.rpc.ErrorInfo", "INVALID_REQUEST", "google.rpc.BadRequest"] {
+        assert!(printed.contains(part), "no {part} in {printed}");
+    }
+}
+
+fn typed(client: &Client) {
+    let service = "acme.profiles.v1.ProfileService";
+    let profile = json!({"userProfile": {"email": "ada@acme.example", "displayName": "Ada"}});
+    let created = client.call(&format!("{service}/CreateUserProfile"), &profile);
+    let key = json!({"userId": created["userId"]});
+    assert_eq!(client.call(&format!("{service}/GetUserProfile"), &key), created);
+
+    let service = "acme.orders.v1.OrderService";
+    let order =
+        json!({"order": {"customerId": "c", "total": {"currencyCode": "EUR", "cents": "1"}}});
+    let created = client.call(&format!("{service}/CreateOrder"), &order);
+    let listed = client.call(&format!("{service}/ListOrders"), &json!({"customerId": "c"}));
+    assert_eq!(listed, json!({"orders": [created]}));
+    let key = json!({"customerId": "c", "orderId": created["orderId"]});
+    assert_eq!(client.call(&format!("{service}/DeleteOrder"), &key), json!({}));
+    let printed = client.failure(&format!("{service}/GetOrder"), &key);
+    assert!(printed.contains("RECORD_NOT_FOUND"), "{printed}");
+}
+
+fn health(client: &Client) {
+    let request = json!({"service": "prism.keyvalue.v1.KeyValueService"});
+    let answer = client.call("grpc.health.v1.Health/Check", &request);
+    assert_eq!(answer, json!({"status": "SERVING"}));
+}
+
+fn everything(tool: Tool) {
+    let Some(client) = Client::start(tool) else { return };
+    health(&client);
+    key_value(&client);
+    failures(&client);
+    typed(&client);
+}
+
+#[test]
+fn buf_curl() {
+    everything(Tool::Buf);
+}
+
+#[test]
+fn grpcurl() {
+    everything(Tool::Grpcurl);
+}

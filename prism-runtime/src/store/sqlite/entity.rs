@@ -148,13 +148,23 @@ impl Table {
         rows.next()?.map(|row| self.record(row)).transpose()
     }
 
-    /// All of them as of one moment.
+    /// All of them as of one moment: in the transaction that the thread's reads share, or in one
+    /// of their own.
     fn batch_get(&self, connection: &Connection, keys: &[Key], view: View) -> Result<Vec<Record>> {
+        if !connection.is_autocommit() {
+            return self.find_all(connection, keys, view);
+        }
         let transaction = connection.unchecked_transaction()?;
+        let found = self.find_all(&transaction, keys, view)?;
+        transaction.finish()?;
+        Ok(found)
+    }
+
+    fn find_all(&self, connection: &Connection, keys: &[Key], view: View) -> Result<Vec<Record>> {
         let mut found = Vec::with_capacity(keys.len());
         let mut bytes = 0;
         for key in keys {
-            if let Some(record) = self.get(&transaction, key, view)? {
+            if let Some(record) = self.get(connection, key, view)? {
                 bytes += payload_bytes(&self.layout, &record);
                 found.push(record);
             }
@@ -162,7 +172,6 @@ impl Table {
                 break;
             }
         }
-        transaction.finish()?;
         Ok(found)
     }
 

@@ -148,11 +148,19 @@ impl Table {
         rows.next()?.map(|row| self.record(row)).transpose()
     }
 
-    /// All of them as of one moment.
+    /// All of them as of one moment: in the transaction that the thread's reads share, or in one
+    /// of their own.
     fn batch_get(&self, connection: &Connection, keys: &[Key], view: View) -> Result<Vec<Record>> {
-        // The reads of one tick of an event loop may share a transaction already.
-        let own = connection.is_autocommit().then(|| connection.unchecked_transaction());
-        let own = own.transpose()?;
+        if !connection.is_autocommit() {
+            return self.find_all(connection, keys, view);
+        }
+        let transaction = connection.unchecked_transaction()?;
+        let found = self.find_all(&transaction, keys, view)?;
+        transaction.finish()?;
+        Ok(found)
+    }
+
+    fn find_all(&self, connection: &Connection, keys: &[Key], view: View) -> Result<Vec<Record>> {
         let mut found = Vec::with_capacity(keys.len());
         let mut bytes = 0;
         for key in keys {
@@ -163,9 +171,6 @@ impl Table {
             if bytes > BATCH_BYTES {
                 break;
             }
-        }
-        if let Some(own) = own {
-            own.finish()?;
         }
         Ok(found)
     }

@@ -41,6 +41,7 @@ async fn all(harness: &Harness, request: Json, page_size: i32) -> Vec<String> {
         let page = json!({"pageSize": page_size, "pageToken": token});
         let answer = ok(harness, "ListOrders", with(request.clone(), page)).await;
         found.extend(ids(&answer).into_iter().map(str::to_owned));
+        assert!(found.len() <= 100, "pages without an end: {request}");
         match answer["nextPageToken"].as_str() {
             Some(next) => token = next.to_owned(),
             None => return found,

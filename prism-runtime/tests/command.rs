@@ -162,17 +162,21 @@ fn a_second_signal_ends_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &["--set", "server.drain_seconds=60"]);
     let started = Instant::now();
-    block_on(async {
+    let (code, log) = block_on(async {
         let client = server.client().await;
         // Never ends by itself, and keeps the drain waiting.
-        let stream =
-            client.server_streaming::<_, PutRequest>("/test.v1.Test/Count", put()).await.unwrap();
+        // Large messages: h2's client ends a connection with too many small unread frames.
+        let large = PutRequest { id: "x".repeat(60_000), ..put() };
+        let path = "/test.v1.Test/Count";
+        let stream = client.server_streaming::<_, PutRequest>(path, large).await.unwrap();
         server.signal("TERM");
         tokio::time::sleep(Duration::from_millis(200)).await;
         server.signal("TERM");
+        // The stream is held until the process has ended.
+        let ended = server.end();
         drop(stream);
+        ended
     });
-    let (code, log) = server.end();
     assert_eq!(code, Some(130), "{log}");
     assert!(started.elapsed() < Duration::from_secs(10));
 }
@@ -210,7 +214,7 @@ fn wrong_flags_are_two() {
 
 fn logs_are_json() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(folder.path(), &["--log-level", "debug"]);
+    let server = Server::start(folder.path(), &["--log-level", "info,prism=debug"]);
     block_on(async {
         let client = server.client().await;
         let mut request = tonic::Request::new(put());

@@ -292,3 +292,20 @@ async fn messages_in_pieces_share_a_budget() {
     body.send_data(frame[20_000..].to_vec().into(), true).unwrap();
     assert_eq!(held.await.unwrap().headers().get("grpc-status"), None);
 }
+
+#[tokio::test]
+async fn streams_that_are_reset_at_once_harm_nobody_else() {
+    let (running, raw) = start().await;
+    let other = Raw::connect(running.proxy.local_addr()).await;
+    for _ in 0..2000 {
+        // A server that has had enough closes the connection.
+        let Ok(mut sender) = raw.sender.clone().ready().await else { break };
+        let Ok((_, mut body)) = sender.send_request(post("/test.v1.Test/Sleep"), false) else {
+            break;
+        };
+        let _ = body.send_data(framed(&message()).into(), true);
+        body.send_reset(h2::Reason::CANCEL);
+        tokio::task::yield_now().await;
+    }
+    lives(&other).await;
+}

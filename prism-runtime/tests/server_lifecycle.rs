@@ -69,8 +69,13 @@ async fn the_drain_has_a_hard_end() {
     config.server.drain_seconds = 1;
     let running = Running::start(config);
     let client = running.client().await;
-    let stream =
-        client.server_streaming::<_, PutRequest>("/test.v1.Test/Count", request()).await.unwrap();
+    let stream = client
+        .server_streaming::<_, PutRequest>(
+            "/test.v1.Test/Count",
+            PutRequest { id: "x".repeat(60_000), ..request() },
+        )
+        .await
+        .unwrap();
     let silent = TcpStream::connect(running.proxy.local_addr()).await.unwrap();
     let started = Instant::now();
     let Running { proxy, .. } = running;

@@ -122,3 +122,31 @@ impl fmt::Display for Table {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_names_both_backends_and_what_nobody_wrote() {
+        let table = Table {
+            namespaces: vec![NamespaceRow {
+                namespace: "orders".to_owned(),
+                message: "acme.orders.v1.Order".to_owned(),
+                annotated: Backend::Postgres,
+                serving: Backend::Sqlite,
+            }],
+            services: vec![ServiceRow {
+                service: "acme.orders.v1.OrderService".to_owned(),
+                bound: 8,
+                custom: Vec::new(),
+                unimplemented: vec!["CancelOrder".to_owned()],
+            }],
+        };
+        let expected = "namespace  annotated  serving\n\
+                        orders     postgres   sqlite\n\
+                        service                      methods\n\
+                        acme.orders.v1.OrderService  8 bound to storage, unimplemented: CancelOrder\n";
+        assert_eq!(table.to_string(), expected);
+    }
+}

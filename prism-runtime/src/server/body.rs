@@ -54,7 +54,8 @@ impl Body for GrpcBody {
             GrpcBody::Stream(messages) => {
                 let trailers = match ready!(Pin::new(&mut **messages).poll_next(cx)) {
                     Some(Ok(message)) => {
-                        return Poll::Ready(Some(Ok(Frame::data(message.into_frame()))));
+                        let data = messages.gather(message.into_frame(), cx);
+                        return Poll::Ready(Some(Ok(Frame::data(data))));
                     }
                     Some(Err(status)) => {
                         let mut trailers = HeaderMap::with_capacity(3);

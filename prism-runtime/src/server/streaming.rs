@@ -5,28 +5,57 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
+use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use tokio::time::Sleep;
 
 use super::call::{deadline_passed, panicked};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::service::{Encoded, MessageStream};
 use crate::status::Status;
 use crate::telemetry::access::Call;
 
-/// The messages of a call. The transport asks for the next one when it has taken the last one,
-/// so a caller that does not read stops the stream; its deadline then ends it.
+/// The messages of a call. The transport asks for more when it has taken the last ones, so a
+/// caller that does not read stops the stream; its deadline then ends it.
 pub(super) struct Messages {
     stream: MessageStream,
     deadline: Option<Pin<Box<Sleep>>>,
+    /// The end, where it was met while small messages were gathered.
+    end: Option<Option<Error>>,
     /// For the log; taken at the end.
     call: Option<Call>,
 }
 
+/// Messages that are ready are gathered into one frame up to this many bytes: peers count small
+/// frames that are not read, and end a connection that has too many.
+const GATHER: usize = 16 * 1024;
+
 impl Messages {
     pub(super) fn new(stream: MessageStream, deadline: Option<Instant>, call: Call) -> Self {
         let deadline = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline.into())));
-        Messages { stream, deadline, call: Some(call) }
+        Messages { stream, deadline, end: None, call: Some(call) }
+    }
+
+    /// Adds the messages that are ready to a small one.
+    pub(super) fn gather(&mut self, first: Bytes, cx: &mut Context<'_>) -> Bytes {
+        if first.len() >= GATHER || self.call.is_none() {
+            return first;
+        }
+        let mut all = BytesMut::new();
+        while all.len() < GATHER && self.end.is_none() {
+            match self.poll_message(cx) {
+                Poll::Ready(Some(Ok(message))) => {
+                    if all.is_empty() {
+                        all.extend_from_slice(&first);
+                    }
+                    all.extend_from_slice(&message.into_frame());
+                }
+                Poll::Ready(Some(Err(error))) => self.end = Some(Some(error)),
+                Poll::Ready(None) => self.end = Some(None),
+                Poll::Pending => break,
+            }
+        }
+        if all.is_empty() { first } else { all.freeze() }
     }
 
     fn end(&mut self, result: &Result<()>) -> Option<Status> {
@@ -61,7 +90,11 @@ impl Stream for Messages {
         if self.call.is_none() {
             return Poll::Ready(None);
         }
-        match ready!(self.poll_message(cx)) {
+        let next = match self.end.take() {
+            Some(end) => end.map(Err),
+            None => ready!(self.poll_message(cx)),
+        };
+        match next {
             Some(Ok(message)) => Poll::Ready(Some(Ok(message))),
             Some(Err(error)) => Poll::Ready(self.end(&Err(error)).map(Err)),
             None => {

@@ -8,6 +8,7 @@ use rusqlite::{
 };
 
 use super::Database;
+use super::connection::in_one_snapshot;
 use crate::entity::decide::{
     Change, REQUEST_ID_MICROS, Remembered, RequestId, decide, repeat, unique_violation,
 };
@@ -150,20 +151,20 @@ impl Table {
 
     /// All of them as of one moment.
     fn batch_get(&self, connection: &Connection, keys: &[Key], view: View) -> Result<Vec<Record>> {
-        let transaction = connection.unchecked_transaction()?;
-        let mut found = Vec::with_capacity(keys.len());
-        let mut bytes = 0;
-        for key in keys {
-            if let Some(record) = self.get(&transaction, key, view)? {
-                bytes += payload_bytes(&self.layout, &record);
-                found.push(record);
+        in_one_snapshot(connection, |connection| {
+            let mut found = Vec::with_capacity(keys.len());
+            let mut bytes = 0;
+            for key in keys {
+                if let Some(record) = self.get(connection, key, view)? {
+                    bytes += payload_bytes(&self.layout, &record);
+                    found.push(record);
+                }
+                if bytes > BATCH_BYTES {
+                    break;
+                }
             }
-            if bytes > BATCH_BYTES {
-                break;
-            }
-        }
-        transaction.finish()?;
-        Ok(found)
+            Ok(found)
+        })
     }
 
     fn list(&self, connection: &Connection, query: &ListQuery) -> Result<Page> {

@@ -22,7 +22,7 @@ use crate::store::entity::{EntityBackend, EntityStore, View, Write};
 use crate::{Error, Result, Violation};
 
 /// What the entities of a proxy share.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Shared {
     /// Descriptors of every message of the schema.
     pub pool: DescriptorPool,

@@ -3,6 +3,9 @@
 //! A backend's crate calls [`entity_conformance!`](crate::entity_conformance) in a test file with
 //! a function that opens an empty store; each scenario becomes a test of its own.
 
+// This is test code, which the crate exports.
+#![allow(clippy::unwrap_used)]
+
 mod harness;
 mod machine;
 mod model;

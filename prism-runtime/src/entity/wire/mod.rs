@@ -9,6 +9,7 @@ mod reader;
 mod scalar;
 mod time;
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::BufMut;
@@ -36,7 +37,6 @@ pub enum Audience {
 }
 
 /// Transcodes one entity.
-#[derive(Debug)]
 pub struct Codec {
     layout: Arc<Layout>,
     message: MessageDescriptor,
@@ -151,6 +151,13 @@ impl Codec {
         let message =
             format!("{}: the stored {field} cannot be read", self.layout.entity.namespace);
         Error::new(Reason::CorruptRecord, message)
+    }
+}
+
+impl fmt::Debug for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The descriptor is left out: that of a recursive message prints itself for ever.
+        f.debug_struct("Codec").field("message", &self.layout.entity.message).finish()
     }
 }
 

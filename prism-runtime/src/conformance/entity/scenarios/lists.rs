@@ -10,18 +10,17 @@ fn list(more: Json) -> Json {
     with(json!({"customerId": "c"}), more)
 }
 
-/// Orders that are filled in below: id, status, total, note, due time.
-const ORDERS: [(&str, i32, i64, Option<&str>, Option<i64>); 6] = [
-    ("a", 1, 30, Some("x"), Some(10)),
-    ("b", 1, 10, None, Some(20)),
-    ("c", 2, 20, Some("xy"), None),
-    ("d", 2, 20, Some(""), Some(10)),
-    ("e", 0, -5, None, Some(30)),
-    ("f", 1, 30, Some("y"), None),
-];
-
 async fn fill(harness: &Harness) {
-    for (id, status, total, note, due) in ORDERS {
+    // Id, status, total, note, second of the due time.
+    let orders = [
+        ("a", 1, 30, Some("x"), Some(10)),
+        ("b", 1, 10, None, Some(20)),
+        ("c", 2, 20, Some("xy"), None),
+        ("d", 2, 20, Some(""), Some(10)),
+        ("e", 0, -5, None, Some(30)),
+        ("f", 1, 30, Some("y"), None),
+    ];
+    for (id, status, total, note, due) in orders {
         let mut fields = json!({"status": status, "total": total.to_string()});
         if let Some(note) = note {
             fields["note"] = json!(note);
@@ -42,6 +41,7 @@ async fn all(harness: &Harness, request: Json, page_size: i32) -> Vec<String> {
         let page = json!({"pageSize": page_size, "pageToken": token});
         let answer = ok(harness, "ListOrders", with(request.clone(), page)).await;
         found.extend(ids(&answer).into_iter().map(str::to_owned));
+        assert!(found.len() <= 100, "pages without an end: {request}");
         match answer["nextPageToken"].as_str() {
             Some(next) => token = next.to_owned(),
             None => return found,

@@ -7,6 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{OpenError, Options};
+use crate::Result;
 
 /// Bytes of a page. Fixed when the file is created.
 pub(super) const PAGE_BYTES: u32 = 4096;
@@ -67,6 +68,20 @@ pub(super) fn open_checkpointer(options: &Options) -> rusqlite::Result<Connectio
     connection.pragma_update(None, "synchronous", options.synchronous.pragma())?;
     connection.pragma_update(None, "journal_size_limit", signed(options.wal_limit_bytes))?;
     Ok(connection)
+}
+
+/// Reads all that `work` reads as of one moment: in the transaction that is open, or in its own.
+pub(super) fn in_one_snapshot<T>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> Result<T>,
+) -> Result<T> {
+    if !connection.is_autocommit() {
+        return work(connection);
+    }
+    let transaction = connection.unchecked_transaction()?;
+    let result = work(&transaction);
+    transaction.finish()?;
+    result
 }
 
 /// Fails where the file's schema cannot be read.

@@ -90,7 +90,8 @@ impl Database {
 
     /// Reads on this thread, now. For point reads and short pages: an event loop waits meanwhile.
     /// It sees every write that was acknowledged before. Reads of one tick of a current-thread
-    /// runtime share a transaction, so that they pay once for its locks.
+    /// runtime share a transaction, so that they pay once for its locks: `work` neither begins nor
+    /// ends one.
     ///
     /// # Errors
     ///

@@ -8,6 +8,7 @@ use rusqlite::{
 };
 
 use super::Database;
+use super::connection::in_one_snapshot;
 use crate::entity::decide::{
     Change, REQUEST_ID_MICROS, Remembered, RequestId, decide, repeat, unique_violation,
 };
@@ -148,31 +149,22 @@ impl Table {
         rows.next()?.map(|row| self.record(row)).transpose()
     }
 
-    /// All of them as of one moment: in the transaction that the thread's reads share, or in one
-    /// of their own.
+    /// All of them as of one moment.
     fn batch_get(&self, connection: &Connection, keys: &[Key], view: View) -> Result<Vec<Record>> {
-        if !connection.is_autocommit() {
-            return self.find_all(connection, keys, view);
-        }
-        let transaction = connection.unchecked_transaction()?;
-        let found = self.find_all(&transaction, keys, view)?;
-        transaction.finish()?;
-        Ok(found)
-    }
-
-    fn find_all(&self, connection: &Connection, keys: &[Key], view: View) -> Result<Vec<Record>> {
-        let mut found = Vec::with_capacity(keys.len());
-        let mut bytes = 0;
-        for key in keys {
-            if let Some(record) = self.get(connection, key, view)? {
-                bytes += payload_bytes(&self.layout, &record);
-                found.push(record);
+        in_one_snapshot(connection, |connection| {
+            let mut found = Vec::with_capacity(keys.len());
+            let mut bytes = 0;
+            for key in keys {
+                if let Some(record) = self.get(connection, key, view)? {
+                    bytes += payload_bytes(&self.layout, &record);
+                    found.push(record);
+                }
+                if bytes > BATCH_BYTES {
+                    break;
+                }
             }
-            if bytes > BATCH_BYTES {
-                break;
-            }
-        }
-        Ok(found)
+            Ok(found)
+        })
     }
 
     fn list(&self, connection: &Connection, query: &ListQuery) -> Result<Page> {

@@ -6,6 +6,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Database;
+use super::connection::in_one_snapshot;
 use crate::Result;
 use crate::keyvalue::decide::{self, Current, Reach, Swap, Version};
 use crate::keyvalue::limits::KEY_BYTES;
@@ -139,7 +140,13 @@ impl KeyValueStore for KeyValue {
 
 fn fill(connection: &Connection, PageRead { query, page }: &mut PageRead) -> Result<()> {
     match (&query.id, &query.selection) {
-        (Some(id), Selection::Keys(keys)) => fill_keys(connection, query, page, (id, keys)),
+        (Some(id), Selection::Keys(keys)) if keys.len() == 1 => {
+            fill_keys(connection, query, page, (id, keys))
+        }
+        // A Put of several items is seen whole.
+        (Some(id), Selection::Keys(keys)) => {
+            in_one_snapshot(connection, |connection| fill_keys(connection, query, page, (id, keys)))
+        }
         (Some(id), _) => fill_record(connection, query, page, id),
         (None, _) => fill_namespace(connection, query, page),
     }

@@ -21,16 +21,20 @@ pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("descriptors.binpb");
 
 /// The migrations that make the tables.
 pub const MIGRATIONS: ::prism_runtime::codegen::Migrations = ::prism_runtime::codegen::Migrations {
-    sqlite: &[::prism_runtime::codegen::Migration {
-        version: 1,
-        description: "initial",
-        sql: include_str!("../migrations/sqlite/0001_initial.sql"),
-    }],
-    postgres: &[::prism_runtime::codegen::Migration {
-        version: 1,
-        description: "initial",
-        sql: include_str!("../migrations/postgres/0001_initial.sql"),
-    }],
+    sqlite: &[
+        ::prism_runtime::codegen::Migration {
+            version: 1,
+            description: "initial",
+            sql: include_str!("../migrations/sqlite/0001_initial.sql"),
+        },
+    ],
+    postgres: &[
+        ::prism_runtime::codegen::Migration {
+            version: 1,
+            description: "initial",
+            sql: include_str!("../migrations/postgres/0001_initial.sql"),
+        },
+    ],
 };
 
 /// Everything that the proxy serves. Custom methods answer UNIMPLEMENTED until
@@ -40,8 +44,14 @@ pub fn schema() -> ::prism_runtime::codegen::Schema {
         .migrations(MIGRATIONS)
         .entity::<acme::orders::v1::Order>()
         .entity::<acme::profiles::v1::UserProfile>()
-        .service(::prism_runtime::codegen::Unimplemented(
-            acme::profiles::v1::profile_service::service,
-        ))
-        .service(::prism_runtime::codegen::Unimplemented(acme::orders::v1::order_service::service))
+        .service(
+            ::prism_runtime::codegen::Unimplemented(
+                acme::profiles::v1::profile_service::service,
+            ),
+        )
+        .service(
+            ::prism_runtime::codegen::Unimplemented(
+                acme::orders::v1::order_service::service,
+            ),
+        )
 }

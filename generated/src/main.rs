@@ -6,5 +6,5 @@ static ALLOCATOR: ::prism_runtime::codegen::MiMalloc = ::prism_runtime::codegen:
 
 /// Serves until the process is told to stop.
 fn main() -> ::std::process::ExitCode {
-    ::prism_runtime::main(prism_proxy::schema())
+    ::prism_runtime::codegen::main(prism_proxy::schema())
 }

@@ -146,15 +146,18 @@ impl Builder {
         includes: &[impl AsRef<Path>],
     ) -> Result<(), Error> {
         self.includes.extend(includes.iter().map(|folder| folder.as_ref().to_owned()));
-        let in_cargo = env::var_os("CARGO_MANIFEST_DIR").is_some();
         let files: Vec<PathBuf> = files.iter().map(|file| file.as_ref().to_owned()).collect();
-        if in_cargo {
-            // What fails to be read must be watched too, or a correction goes unnoticed.
-            self.watch(&files);
-        }
+        // Cargo takes what is newer than the start of the run for changed, and what is not there
+        // for changed always: what this run makes is watched by the next one.
+        let mut watched: Vec<PathBuf> =
+            ["schema.lock", "migrations"].map(PathBuf::from).into_iter().collect();
+        watched.retain(|path| path.exists());
         let outcome = self.generate(&files)?;
-        if in_cargo {
-            self.watch(&outcome.read);
+        if env::var_os("CARGO_MANIFEST_DIR").is_some() {
+            watched.extend(outcome.read);
+            for path in watched {
+                cargo(&format!("cargo::rerun-if-changed={}", path.display()));
+            }
             for line in warnings(&outcome.diagnostics) {
                 cargo(&format!("cargo::warning={line}"));
             }
@@ -220,15 +223,6 @@ impl Builder {
             out,
             history,
             options: Options { layout, origin: emit::origin(files.iter().map(String::as_str)) },
-        }
-    }
-
-    fn watch(&self, paths: &[PathBuf]) {
-        for path in paths {
-            cargo(&format!("cargo::rerun-if-changed={}", path.display()));
-        }
-        for path in ["schema.lock", "migrations"] {
-            cargo(&format!("cargo::rerun-if-changed={path}"));
         }
     }
 }

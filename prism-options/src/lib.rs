@@ -3,9 +3,10 @@
 //!
 //! [`Reader`] works on any descriptor pool that keeps extension options: one that protox compiled,
 //! or one decoded from the bytes of a `FileDescriptorSet` that protoc or buf wrote. A value that is
-//! set to its enum's zero by name is an error further on; without the source text it is seen only
-//! where it was written as an option of its own (`(prism.field).pii = PII_UNSPECIFIED`), not inside
-//! an aggregate, because proto3 does not encode it.
+//! set to its enum's zero by name is an error further on. proto3 does not encode it, so without the
+//! source text it is seen only where the descriptors hold its place: buf's do, protoc's do where it
+//! was written as an option of its own (`(prism.field).pii = PII_UNSPECIFIED`) and with
+//! `--include_source_info`.
 
 mod aggregate;
 pub mod builtin;

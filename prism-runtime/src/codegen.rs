@@ -10,7 +10,7 @@ use futures_util::{StreamExt, TryFutureExt};
 
 pub use crate::client::Client;
 pub use crate::entity::Entity;
-pub use crate::proxy::{Migrations, Schema};
+pub use crate::proxy::{Migrations, Schema, main};
 pub use crate::service::{Context, Encoded, Reply};
 pub use crate::store::Migration;
 pub use crate::{Error, Result};

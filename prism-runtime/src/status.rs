@@ -99,6 +99,25 @@ pub(crate) fn ok_trailers() -> HeaderMap {
     trailers
 }
 
+/// Gives the status of a service that is not ours google.rpc details, and the code that the
+/// contract has for what went wrong: tonic calls a frame that it cannot read INTERNAL.
+pub(crate) fn adopt(trailers: &mut HeaderMap) {
+    let code = trailers.get(GRPC_STATUS).and_then(|code| code.to_str().ok()?.parse::<u16>().ok());
+    let (Some(code), None) = (code, trailers.get(GRPC_DETAILS)) else { return };
+    let error = match code {
+        0 => return,
+        3 | 13 => Error::new(Reason::InvalidRequest, "the request cannot be decoded"),
+        5 => Error::new(Reason::RecordNotFound, "there is no such thing"),
+        8 | 11 => Error::new(Reason::ValueTooLarge, "the message is too large")
+            .with_code(Code::ResourceExhausted),
+        12 => Error::new(Reason::MethodUnimplemented, "the call is not implemented"),
+        14 => Error::new(Reason::ShuttingDown, "the call was given up"),
+        _ => Error::new(Reason::Internal, "the call failed"),
+    };
+    trailers.remove(GRPC_MESSAGE);
+    Status::of(&error).write(trailers);
+}
+
 /// The name of a reason as `google.rpc.ErrorInfo` has it: without the enum's prefix.
 pub fn reason_name(reason: Reason) -> &'static str {
     let name = reason.as_str_name();

@@ -10,6 +10,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -42,7 +43,8 @@ fn main() -> ExitCode {
 struct Server {
     child: Child,
     address: SocketAddr,
-    log: thread::JoinHandle<String>,
+    /// What it logged, once it has ended.
+    log: mpsc::Receiver<String>,
 }
 
 fn command(folder: &Path, arguments: &[&str]) -> Command {
@@ -70,11 +72,12 @@ impl Server {
                 break rest.split('"').next().unwrap().parse().unwrap();
             }
         };
-        let log = thread::spawn(move || {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        thread::spawn(move || {
             lines.read_to_string(&mut log).unwrap();
-            log
+            sender.send(log)
         });
-        Server { child, address, log }
+        Server { child, address, log: receiver }
     }
 
     fn signal(&self, name: &str) {
@@ -84,15 +87,12 @@ impl Server {
 
     /// The exit code and the log.
     fn end(mut self) -> (Option<i32>, String) {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while self.child.try_wait().unwrap().is_none() {
-            if Instant::now() > deadline {
-                self.child.kill().unwrap();
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-        let code = self.child.wait().unwrap().code();
-        (code, self.log.join().unwrap())
+        // Standard error is closed by the end of the process.
+        let log = self.log.recv_timeout(Duration::from_secs(20)).unwrap_or_else(|_| {
+            self.child.kill().unwrap();
+            self.log.recv().unwrap()
+        });
+        (self.child.wait().unwrap().code(), log)
     }
 
     fn client(&self) -> impl Future<Output = Client> + use<> {
@@ -232,7 +232,7 @@ fn logs_are_json() {
     assert_eq!((&access[0]["level"], &access[0]["code"]), (&"DEBUG".into(), &"Ok".into()));
     assert_eq!(access[1]["level"], "ERROR");
     assert!(access[1]["error_id"].is_string());
-    for secret in ["the-record", "hello", "world"] {
+    for secret in ["the-record", "hello", "world", "a panic of the test"] {
         assert!(!log.contains(secret), "{secret} is in the log: {log}");
     }
 }

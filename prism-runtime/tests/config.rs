@@ -160,6 +160,10 @@ fn rules_between_settings() {
         ),
         ("server: {token_keys: [short]}", "server.token_keys[0] is not base64 of 32 bytes"),
         ("server: {max_connections: 0}", "server.max_connections must be at least 1"),
+        (
+            "server: {max_buffered_bytes: 1000}",
+            "server.max_buffered_bytes must be at least server.max_message_bytes",
+        ),
         ("database: postgres://db/prod", "database names a Postgres, which this version cannot"),
         ("database: mysql://db/prod", "database is neither a path nor sqlite:path"),
         ("database: ''", "database is not the path of a file"),

@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const INVALID_ARGUMENT: u16 = 3;
+const NOT_FOUND: u16 = 5;
 const RESOURCE_EXHAUSTED: u16 = 8;
 const UNIMPLEMENTED: u16 = 12;
 
@@ -249,4 +250,45 @@ async fn too_many_headers_end_the_call_alone() {
         assert_eq!(response.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
     lives(&raw).await;
+}
+
+#[tokio::test]
+async fn reflection_answers_faults_with_details_too() {
+    let (_running, raw) = start().await;
+    for path in ["grpc.reflection.v1", "grpc.reflection.v1alpha"] {
+        let path = format!("/{path}.ServerReflection/ServerReflectionInfo");
+        // file_containing_symbol: "none"
+        let answer = raw.call(post(&path), &[&framed(b"\x22\x04none")]).await;
+        assert_eq!(answer.status(), (NOT_FOUND, "RECORD_NOT_FOUND".to_owned()));
+        let answer = raw.call(post(&path.replace("Info", "None")), &[]).await;
+        assert_eq!(answer.status().0, UNIMPLEMENTED);
+    }
+    lives(&raw).await;
+}
+
+#[tokio::test]
+async fn messages_in_pieces_share_a_budget() {
+    let mut config = config();
+    config.server.max_message_bytes = 100_000;
+    config.server.max_buffered_bytes = 150_000;
+    let running = Running::start(config);
+    let raw = Raw::connect(running.proxy.local_addr()).await;
+    let message = PutRequest { id: "x".repeat(90_000), ..PutRequest::default() }.encode_to_vec();
+    let frame = framed(&message);
+
+    let mut sender = raw.sender.clone().ready().await.unwrap();
+    let (held, mut body) = sender.send_request(post(ECHO), false).unwrap();
+    body.send_data(frame[..20_000].to_vec().into(), false).unwrap();
+    // The first one holds its share while it is sent, so there is none for a second one.
+    loop {
+        let answer = raw.echo(&[&frame]).await;
+        if answer.text("grpc-status") != "0" {
+            assert_eq!(answer.status(), (RESOURCE_EXHAUSTED, "OVERLOADED".to_owned()));
+            break;
+        }
+    }
+    // One that comes in one piece needs no share.
+    lives(&raw).await;
+    body.send_data(frame[20_000..].to_vec().into(), true).unwrap();
+    assert_eq!(held.await.unwrap().headers().get("grpc-status"), None);
 }

@@ -172,6 +172,23 @@ fn a_queue_that_is_full_refuses_with_a_retry() {
 }
 
 #[test]
+fn writes_that_hold_too_many_bytes_are_refused_with_a_retry() {
+    let (_folder, mut options) = temporary();
+    options.write_queue_bytes = 1000;
+    let database = open(&options);
+    let release = hold_writer(&database);
+    let first = database.write_sized(900, |_| Ok(()));
+    let refused = wait(database.write_sized(101, |_| Ok(()))).unwrap_err();
+    assert_eq!(refused.reason(), Reason::Overloaded);
+    assert!(refused.retry_after().is_some());
+    let second = database.write_sized(100, |_| Ok(()));
+    release.send(()).unwrap();
+    wait(first).unwrap();
+    wait(second).unwrap();
+    wait(database.write_sized(1000, |_| Ok(()))).unwrap();
+}
+
+#[test]
 fn closing_makes_the_writes_that_wait_and_frees_the_file() {
     let (folder, options) = temporary();
     let database = open(&options);

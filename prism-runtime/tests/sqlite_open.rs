@@ -144,6 +144,37 @@ fn a_missing_or_unknown_newer_migration_is_refused() {
 }
 
 #[test]
+fn a_refused_database_is_left_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection
+        .execute_batch(
+            "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL,
+                 installed_on TIMESTAMP, success BOOLEAN, checksum BLOB, execution_time BIGINT);
+             INSERT INTO _sqlx_migrations VALUES (99, 'later', NULL, TRUE, x'00', 1);",
+        )
+        .unwrap();
+    drop(connection);
+    let error = refusal(&with_migrations(&path, &[FIRST]));
+    assert!(matches!(error, OpenError::Ahead { version: 99, .. }), "{error}");
+    let tables: i64 = query(&path, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'");
+    assert_eq!(tables, 1);
+}
+
+#[test]
+fn a_migration_that_broke_off_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    drop(Database::open(&with_migrations(&path, &[FIRST])).unwrap());
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute("UPDATE _sqlx_migrations SET success = FALSE", []).unwrap();
+    drop(connection);
+    let error = refusal(&with_migrations(&path, &[FIRST]));
+    assert!(matches!(error, OpenError::MigrationDirty { version: 1, .. }), "{error}");
+}
+
+#[test]
 fn a_database_behind_the_schema_is_refused_without_leave_to_migrate() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");

@@ -57,52 +57,61 @@ pub(super) fn load(inputs: &Inputs) -> Result<Loaded, Diagnostics> {
 struct Compilation {
     includes: Vec<PathBuf>,
     progress: Rc<RefCell<Progress>>,
-    compiler: Compiler,
-    /// Encoded files that had to be compiled apart, imported ones first.
-    apart: Vec<(String, Vec<u8>)>,
+    /// Usually one. prost-reflect takes packages of files that a file does not import for scopes
+    /// of it, which protoc does not; such a file goes to a compiler that lacks those packages.
+    compilers: Vec<Compiler>,
 }
 
 impl Compilation {
     fn new(includes: Vec<PathBuf>, progress: Rc<RefCell<Progress>>) -> Self {
-        let compiler = compiler(&includes, &progress);
-        Compilation { includes, progress, compiler, apart: Vec::new() }
+        Compilation { includes, progress, compilers: Vec::new() }
     }
 
     fn open(&mut self, name: &str) {
-        self.progress.borrow_mut().recorded = false;
-        let Err(error) = self.compiler.open_file(name) else { return };
-        if self.progress.borrow().recorded {
-            return;
-        }
-        // prost-reflect takes packages of files that this one does not import for scopes of it;
-        // protoc does not. Alone with its imports the file compiles.
-        if error.to_string().contains(" resolves to ") {
-            let mut apart = compiler(&self.includes, &self.progress);
-            if apart.open_file(name).is_ok() {
-                let files = apart.descriptor_pool();
-                let encoded = files.files().map(|it| (it.name().to_owned(), it.encode_to_vec()));
-                self.apart.extend(encoded);
-                return;
+        for compiler in &mut self.compilers {
+            self.progress.borrow_mut().recorded = false;
+            match compiler.open_file(name) {
+                Err(error) if is_hidden(&error) => {}
+                result => return report(result.err(), compiler, &self.progress),
             }
         }
-        let mut progress = self.progress.borrow_mut();
-        let pool = self.compiler.descriptor_pool();
-        let found = explain::compiler_error(&error, &progress.found.sources, &pool);
-        found.into_iter().for_each(|diagnostic| progress.found.push(diagnostic));
+        self.progress.borrow_mut().recorded = false;
+        let mut compiler = compiler(&self.includes, &self.progress);
+        let error = compiler.open_file(name).err();
+        let sound = error.is_none();
+        report(error, &compiler, &self.progress);
+        if sound || self.compilers.is_empty() {
+            self.compilers.push(compiler);
+        }
     }
 
     /// One pool of all files; names are resolved by now.
     fn finish(self) -> DescriptorPool {
-        let mut pool = self.compiler.descriptor_pool();
-        for (name, file) in &self.apart {
-            if pool.get_file_by_name(name).is_some() {
+        let mut pools = self.compilers.into_iter().map(|compiler| compiler.descriptor_pool());
+        let mut all = pools.next().unwrap_or_default();
+        for file in pools.flat_map(|pool| pool.files().collect::<Vec<_>>()) {
+            if all.get_file_by_name(file.name()).is_some() {
                 continue;
             }
-            if let Err(error) = pool.decode_file_descriptor_proto(file.as_slice()) {
+            if let Err(error) = all.decode_file_descriptor_proto(file.encode_to_vec().as_slice()) {
                 self.progress.borrow_mut().found.push(explain::pool_error(&error));
             }
         }
-        pool
+        all
+    }
+}
+
+/// Whether a name was taken for one in a package that the compiler knows.
+fn is_hidden(error: &protox::Error) -> bool {
+    error.to_string().contains(" resolves to ")
+}
+
+fn report(error: Option<protox::Error>, compiler: &Compiler, progress: &Rc<RefCell<Progress>>) {
+    let mut progress = progress.borrow_mut();
+    if let (Some(error), false) = (error, progress.recorded) {
+        let pool = compiler.descriptor_pool();
+        let found = explain::compiler_error(&error, &progress.found.sources, &pool);
+        found.into_iter().for_each(|diagnostic| progress.found.push(diagnostic));
     }
 }
 

@@ -18,7 +18,7 @@ mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use prism_options::{Diagnostics, Reader, Sources};
+use prism_options::Diagnostics;
 use prism_schema::Role;
 use prost_reflect::{DescriptorPool, FileDescriptor, Kind, MessageDescriptor, ServiceDescriptor};
 
@@ -73,13 +73,6 @@ fn check_imported(context: &Context, entities: &[Lowered]) {
             }
         }
     }
-}
-
-/// Whether a file has nothing for Prism in it.
-pub fn is_unannotated(pool: &DescriptorPool, sources: &Sources, file: &FileDescriptor) -> bool {
-    let reader = Reader::new(pool, sources);
-    let entity = all_messages(file).iter().any(|it| !matches!(reader.entity(it), Ok(None)));
-    !entity && file.services().all(|it| matches!(reader.service(&it), Ok(None)))
 }
 
 fn entities(context: &Context, messages: &[MessageDescriptor]) -> Vec<Lowered> {

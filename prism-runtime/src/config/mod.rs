@@ -43,6 +43,8 @@ pub struct Server {
     pub threads: usize,
     /// Longest request message, in bytes.
     pub max_message_bytes: usize,
+    /// What requests that are being received may take together, in bytes.
+    pub max_buffered_bytes: usize,
     /// Open connections. More wait in the kernel's backlog.
     pub max_connections: usize,
     /// Calls in flight on one connection.
@@ -129,6 +131,7 @@ impl Default for Server {
             listen: "127.0.0.1:8980".to_owned(),
             threads: 0,
             max_message_bytes: 4 * 1024 * 1024,
+            max_buffered_bytes: 256 * 1024 * 1024,
             max_connections: 10_000,
             max_concurrent_streams: 256,
             default_timeout_ms: 30_000,

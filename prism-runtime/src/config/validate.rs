@@ -110,6 +110,9 @@ impl Config {
             None if server.max_message_bytes > u32::MAX as usize => {
                 Err(wrong("server.max_message_bytes", "must be below 4 GiB"))
             }
+            None if server.max_buffered_bytes < server.max_message_bytes => {
+                Err(wrong("server.max_buffered_bytes", "must be at least server.max_message_bytes"))
+            }
             None if server.threads > 1024 => Err(wrong("server.threads", "must be at most 1024")),
             None => Ok(()),
         }

@@ -2,6 +2,20 @@
 //!
 //! `validate` turns a request into a command or into violations, `decide` says what a command does
 //! to an item, a store executes it. Reads fill a [`page::PageRead`] straight from the store's rows.
+//!
+//! Where the contract leaves room, this is what holds:
+//!
+//! - A deleted or expired item is not stored as far as `match_all` and `match_range` of a Delete
+//!   are concerned: it stays remembered with the token that it has. A key that is named is
+//!   remembered with the new token in any case.
+//! - A TTL counts from the time that the client's token says; without one from the write, even
+//!   where the token that the server took is ahead of its clock.
+//! - An item with a TTL that ends after its token has become too old to be used is removed when it
+//!   expires, others when their token is too old; both [`SWEEP_MARGIN`] later.
+//! - A first write is one that stores something: a CompareAndSwap that fails, or a Delete that
+//!   covers nothing, makes no namespace.
+//! - A count out of range is INVALID_REQUEST, a length VALUE_TOO_LARGE.
+//! - A scan that finds nothing answers once, with an empty response.
 
 mod batch;
 mod descriptor;

@@ -63,6 +63,7 @@ pub fn main(schema: Schema) -> ExitCode {
 fn run(schema: Schema, flags: Flags) -> Result<(), StartError> {
     let config = load(flags)?;
     telemetry::init(&config.log)?;
+    log_panics();
     let show_table = !telemetry::is_json(config.log.format);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -84,6 +85,14 @@ fn run(schema: Schema, flags: Flags) -> Result<(), StartError> {
         }
         Ok(())
     })
+}
+
+/// Logs where a panic happened. Its message stays out: it may hold what a request held.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panic");
+    }));
 }
 
 /// Says what is served: as a table for people, in log lines for programs.

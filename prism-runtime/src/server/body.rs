@@ -66,7 +66,15 @@ impl Body for GrpcBody {
                 *self = GrpcBody::Empty;
                 Poll::Ready(Some(Ok(Frame::trailers(trailers))))
             }
-            GrpcBody::Foreign(body) => Pin::new(body).poll_frame(cx),
+            GrpcBody::Foreign(body) => {
+                let mut frame = ready!(Pin::new(body).poll_frame(cx));
+                if let Some(Ok(frame)) = &mut frame
+                    && let Some(trailers) = frame.trailers_mut()
+                {
+                    status::adopt(trailers);
+                }
+                Poll::Ready(frame)
+            }
         }
     }
 

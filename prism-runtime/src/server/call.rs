@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use hyper::body::Incoming;
 
 use super::body::GrpcBody;
+use super::budget::Budget;
 use super::executor::limit_current;
 use super::router::{Route, Router};
 use super::streaming::Messages;
@@ -22,8 +23,8 @@ use super::{deadline, framing};
 use crate::entity::Stores;
 use crate::error::{Error, Reason, Result};
 use crate::service::{Context, Encoded, MessageStream, Reply};
-use crate::telemetry;
 use crate::telemetry::access::Call;
+use crate::{status, telemetry};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
@@ -36,6 +37,7 @@ pub(super) struct Front {
     pub(super) tables: Tables,
     pub(super) unknown_fields: UnknownFields,
     pub(super) max_message_bytes: usize,
+    pub(super) budget: Budget,
     pub(super) stores: Arc<Stores>,
 }
 
@@ -90,7 +92,9 @@ async fn answer(
     context: Context,
     body: &mut Incoming,
 ) -> Result<Answer> {
-    let request = framing::read_message(body, front.max_message_bytes).await?;
+    let limit = front.max_message_bytes;
+    // The share is held until the call is answered.
+    let (request, _share) = framing::read_message(body, limit, &front.budget).await?;
     if let Some(input) = route.input {
         front.tables.check(input, &request, front.unknown_fields)?;
     }
@@ -170,7 +174,12 @@ async fn elsewhere(
 ) -> Response<GrpcBody> {
     let path = request.uri().path();
     if let Some(foreign) = front.router.find_foreign(path) {
-        return foreign.call(request).await.map(GrpcBody::Foreign);
+        let mut response = foreign.call(request).await.map(GrpcBody::Foreign);
+        status::adopt(response.headers_mut());
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        return response;
     }
     let message = if front.router.knows_service(path) {
         "the service has no such method"

@@ -5,6 +5,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 
+use super::budget::{Budget, Share};
 use crate::error::{Code, Error, Reason, Result};
 
 const PREFIX: usize = 5;
@@ -12,9 +13,14 @@ const PREFIX: usize = 5;
 /// Reads the one message of a request, and that nothing follows it.
 ///
 /// `limit` is the largest message in bytes. A longer one is refused by its announced length,
-/// before it is read.
-pub(super) async fn read_message(body: &mut Incoming, limit: usize) -> Result<Bytes> {
-    let mut frame = Frame { limit, buffer: Buffer::default(), expected: None };
+/// before it is read. One that does not come in one piece takes its share of the budget, which
+/// is held as long as the message.
+pub(super) async fn read_message(
+    body: &mut Incoming,
+    limit: usize,
+    budget: &Budget,
+) -> Result<(Bytes, Option<Share>)> {
+    let mut frame = Frame { limit, budget, buffer: Buffer::default(), expected: None, share: None };
     while let Some(part) = body.frame().await {
         let part = part.map_err(broken_stream)?;
         if let Ok(data) = part.into_data()
@@ -29,22 +35,29 @@ pub(super) async fn read_message(body: &mut Incoming, limit: usize) -> Result<By
     frame.finish()
 }
 
-struct Frame {
+struct Frame<'a> {
     limit: usize,
+    budget: &'a Budget,
     buffer: Buffer,
     /// Length of the whole frame, prefix included, once the prefix is there.
     expected: Option<usize>,
+    share: Option<Share>,
 }
 
-impl Frame {
+impl Frame<'_> {
     fn push(&mut self, data: Bytes) -> Result<()> {
         self.buffer.push(data);
         if self.expected.is_none() && self.buffer.as_slice().len() >= PREFIX {
             self.expected = Some(PREFIX + self.announced()?);
         }
+        let received = self.buffer.as_slice().len();
         match self.expected {
-            Some(expected) if self.buffer.as_slice().len() > expected => {
+            Some(expected) if received > expected => {
                 Err(invalid("the request holds more than one message"))
+            }
+            Some(expected) if received < expected && self.share.is_none() => {
+                self.share = Some(self.budget.take(expected)?);
+                Ok(())
             }
             _ => Ok(()),
         }
@@ -65,10 +78,10 @@ impl Frame {
         Ok(length)
     }
 
-    fn finish(self) -> Result<Bytes> {
+    fn finish(self) -> Result<(Bytes, Option<Share>)> {
         let frame = self.buffer.into_bytes();
         match self.expected {
-            Some(expected) if frame.len() == expected => Ok(frame.slice(PREFIX..)),
+            Some(expected) if frame.len() == expected => Ok((frame.slice(PREFIX..), self.share)),
             None if frame.is_empty() => Err(invalid("the request holds no message")),
             _ => Err(invalid("the message ends before its announced length")),
         }

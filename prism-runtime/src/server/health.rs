@@ -15,6 +15,9 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use crate::error::{Error, Reason, Result};
 use crate::service::{Context, Encoded, Reply, Service};
 
+/// The name of the service itself.
+pub(super) const NAME: &str = "grpc.health.v1.Health";
+
 /// What the health service answers, for each service and, under the empty name, for the server.
 #[derive(Clone, Debug)]
 pub struct Health(Arc<watch::Sender<State>>);
@@ -151,7 +154,7 @@ fn descriptor() -> Descriptor {
         permissions: Vec::new(),
     };
     Descriptor {
-        name: "grpc.health.v1.Health".to_owned(),
+        name: NAME.to_owned(),
         methods: vec![method("Check", false), method("Watch", true)],
     }
 }

@@ -5,6 +5,7 @@
 //! answered at once is answered where it was read.
 
 mod body;
+mod budget;
 mod call;
 mod connection;
 mod deadline;
@@ -32,6 +33,7 @@ pub use unknown::UnknownFields;
 use crate::config;
 use crate::entity::Stores;
 use crate::service::Service;
+use budget::Budget;
 use call::Front;
 use drain::Drain;
 use foreign::Foreign;
@@ -138,7 +140,10 @@ impl Builder {
             router.add(Arc::clone(service), default, &tables);
         }
         router.add(Arc::new(health.service()), DefaultTimeout::Never, &tables);
-        for (name, service) in reflection::services(&self.descriptor_sets)? {
+        let mut served = vec![health::NAME];
+        served.extend(self.services.iter().map(|service| service.descriptor().name.as_str()));
+        let reflection = reflection::services(&self.descriptor_sets, &served)?;
+        for (name, service) in reflection::NAMES.into_iter().zip(reflection) {
             health.set_serving(name);
             router.add_foreign(name, service);
         }
@@ -147,6 +152,7 @@ impl Builder {
             tables,
             unknown_fields: self.config.unknown_fields,
             max_message_bytes: self.config.max_message_bytes,
+            budget: Budget::new(self.config.max_buffered_bytes),
             stores: Arc::clone(&self.stores),
         })
     }

@@ -9,7 +9,12 @@ use crate::command::{cargo, run as run_command};
 
 /// Builds the benchmark and what it measures, then runs it with the arguments given.
 pub fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
-    run_command(cargo().args(["build", "--release", "--package", "prism-bench"]))?;
+    let packages = ["prism-bench", "prism-proxy", "prism-codegen"];
+    run_command(
+        cargo()
+            .args(["build", "--release"])
+            .args(packages.iter().flat_map(|package| ["--package", package])),
+    )?;
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     // Not through `cargo run`: cargo would wait beside it and count as foreign load.

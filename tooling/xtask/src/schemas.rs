@@ -9,9 +9,11 @@ use std::time::Instant;
 use prism_codegen::check::check;
 use prism_codegen::descriptors::{Inputs, Loaded, load};
 use prism_codegen::diagnostics::{Diagnostics, Format, Severity, render, summary};
+use prism_codegen::emit::{self, Input, Layout, Options};
 use prism_codegen::lower::lower;
 
-/// Reads every `.proto` below `folder` that can be read, and prints counts. Imports are looked
+/// Reads every `.proto` below `folder` that can be read, generates from it in memory, and prints
+/// counts. Imports are looked
 /// up in `includes` and in `folder`.
 ///
 /// # Errors
@@ -38,6 +40,13 @@ pub fn run(folder: &Path, includes: &[PathBuf]) -> Result<(), Box<dyn Error>> {
     let (schema, mut found) = lower(&loaded);
     found.extend(check(&schema));
     print!("{}", render(&found, Format::Plain));
+    let options = Options { layout: Layout::BuildScript, origin: "cargo xtask schemas".to_owned() };
+    let generated = emit::files(Input { schema: &schema, migrations: &[], options: &options });
+    println!(
+        "{} files generated, {} bytes",
+        generated.len(),
+        generated.iter().map(|file| file.contents.len()).sum::<usize>()
+    );
     println!(
         "{read} of {total} files read, {} messages, {} services, {} entities in {:.1} s; refused: {codes:?}",
         loaded.pool.all_messages().len(),

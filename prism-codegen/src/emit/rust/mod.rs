@@ -172,7 +172,7 @@ fn binary(crate_name: &str) -> TokenStream {
 
         #[doc = " Serves until the process is told to stop."]
         fn main() -> ::std::process::ExitCode {
-            ::prism_runtime::main(#library::schema())
+            ::prism_runtime::codegen::main(#library::schema())
         }
     }
 }

@@ -7,6 +7,8 @@
 
 mod path;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use serde::Deserialize;

@@ -62,7 +62,7 @@ impl Database {
             .map_err(|error| OpenError::from_sqlite(&options.path, error))?;
         let commits = Arc::new(AtomicU64::new(0));
         let (writer, writer_thread) =
-            Writer::start(writing, options.write_queue, Arc::clone(&commits)).map_err(of_system)?;
+            Writer::start(writing, &options, Arc::clone(&commits)).map_err(of_system)?;
         let (readers, reader_threads) = Readers::start(&options).map_err(of_system)?;
         let (checkpointer, checkpoints) =
             Checkpointer::start(copying, &options, Arc::clone(&commits)).map_err(of_system)?;
@@ -132,10 +132,20 @@ impl Database {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
+        self.write_sized(0, work)
+    }
+
+    /// Writes as [`Database::write`] does, counting the bytes that `work` holds: more than
+    /// [`Options::write_queue_bytes`] that wait are refused with OVERLOADED.
+    pub fn write_sized<T, F>(&self, bytes: u64, work: F) -> StoreFuture<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
         if self.closed.load(Ordering::Acquire) {
             return StoreFuture::ready(Err(shutting_down()));
         }
-        self.writer.write(work)
+        self.writer.write(bytes, work)
     }
 
     /// Ends the database: writes that were handed in are made and answered, the write-ahead log is

@@ -105,7 +105,10 @@ impl KeyValueStore for KeyValue {
     }
 
     fn put(&self, put: RecordPut) -> StoreFuture<()> {
-        self.database.write(move |connection| Write::new(connection, &put.target).put(&put))
+        let bytes = put.items.iter().map(|item| item.key.len() + item.value.len()).sum::<usize>();
+        self.database.write_sized(bytes as u64, move |connection| {
+            Write::new(connection, &put.target).put(&put)
+        })
     }
 
     fn delete(&self, delete: RecordDelete) -> StoreFuture<Option<u64>> {
@@ -120,7 +123,11 @@ impl KeyValueStore for KeyValue {
     }
 
     fn swap(&self, swap: ItemSwap) -> StoreFuture<SwapOutcome> {
-        self.database.write(move |connection| Write::new(connection, &swap.target).swap(&swap))
+        let length = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
+        let bytes = length(&swap.expected) + length(&swap.new);
+        self.database.write_sized(bytes as u64, move |connection| {
+            Write::new(connection, &swap.target).swap(&swap)
+        })
     }
 
     fn sweep(&self, before: i64, limit: u32) -> StoreFuture<u64> {
@@ -379,6 +386,20 @@ mod tests {
 
     use super::*;
     use crate::store::sqlite::Options;
+
+    #[test]
+    fn a_statement_is_planned_once_whatever_is_bound_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&Options::new(folder.path().join("test.db"))).unwrap();
+        let planned_again = database.read(|connection| {
+            let mut statement = connection.prepare(RECORD)?;
+            for (key, limit) in [(b"a", 1), (b"b", 2), (b"c", 3)] {
+                statement.query(params!["test", "1", key, limit])?.next()?;
+            }
+            Ok(statement.get_status(rusqlite::StatementStatus::RePrepare))
+        });
+        assert_eq!(planned_again.unwrap(), 0);
+    }
 
     #[test]
     fn every_statement_seeks_in_an_index_and_none_sorts() {

@@ -27,11 +27,14 @@ const OWN: &[Migration] = &[
 ];
 
 /// Compares what the database has with what the server knows, and applies what is outstanding.
+/// Nothing is applied where anything is refused.
 pub(super) fn run(connection: &Connection, options: &Options) -> Result<(), OpenError> {
-    Migrator { connection, path: &options.path, table: "prism_migrations" }
-        .run(OWN, options.migrate)?;
-    Migrator { connection, path: &options.path, table: "_sqlx_migrations" }
-        .run(&options.migrations, options.migrate)
+    let migrator = |table| Migrator { connection, path: &options.path, table };
+    let (own, users) = (migrator("prism_migrations"), migrator("_sqlx_migrations"));
+    let own_outstanding = own.outstanding(OWN, options.migrate)?;
+    let users_outstanding = users.outstanding(&options.migrations, options.migrate)?;
+    own.apply_all(&own_outstanding)?;
+    users.apply_all(&users_outstanding)
 }
 
 struct Migrator<'a> {
@@ -48,7 +51,12 @@ struct Applied {
 }
 
 impl Migrator<'_> {
-    fn run(&self, known: &[Migration], apply: bool) -> Result<(), OpenError> {
+    /// What is to be applied, in the order of versions.
+    fn outstanding<'m>(
+        &self,
+        known: &'m [Migration],
+        apply: bool,
+    ) -> Result<Vec<&'m Migration>, OpenError> {
         let applied = if self.has_table()? { self.applied()? } else { Vec::new() };
         self.check(known, &applied)?;
         let mut outstanding: Vec<&Migration> = known
@@ -57,17 +65,21 @@ impl Migrator<'_> {
             .collect();
         outstanding.sort_by_key(|migration| migration.version);
         match outstanding.first() {
-            None => Ok(()),
             Some(first) if !apply => Err(OpenError::Behind {
                 path: self.path.to_owned(),
                 first: title(first),
                 count: outstanding.len(),
             }),
-            Some(_) => {
-                self.create_table()?;
-                outstanding.into_iter().try_for_each(|migration| self.apply(migration))
-            }
+            _ => Ok(outstanding),
         }
+    }
+
+    fn apply_all(&self, outstanding: &[&Migration]) -> Result<(), OpenError> {
+        if outstanding.is_empty() {
+            return Ok(());
+        }
+        self.create_table()?;
+        outstanding.iter().try_for_each(|migration| self.apply(migration))
     }
 
     fn check(&self, known: &[Migration], applied: &[Applied]) -> Result<(), OpenError> {

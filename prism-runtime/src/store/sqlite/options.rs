@@ -28,6 +28,9 @@ pub struct Options {
     pub busy_timeout: Duration,
     /// Writes that may wait for the writer; more are refused with OVERLOADED. Default: 10,000.
     pub write_queue: usize,
+    /// Bytes of the values that may wait for the writer; more are refused with OVERLOADED.
+    /// Default: 256 MiB.
+    pub write_queue_bytes: u64,
     /// Threads for reads that are too long for an event loop. Default: 2.
     pub reader_threads: usize,
     /// Reads that may wait for those threads; more are refused with OVERLOADED. Default: 1,000.
@@ -54,6 +57,7 @@ impl Options {
             reader_cache_bytes: 16 << 20,
             busy_timeout: Duration::from_secs(5),
             write_queue: 10_000,
+            write_queue_bytes: 256 << 20,
             reader_threads: 2,
             read_queue: 1_000,
             checkpoint_interval: Duration::from_millis(100),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::Options;
 use super::error::TransactionFailure;
 use crate::store::StoreFuture;
 use crate::{Error, Reason, Result};
@@ -24,6 +25,9 @@ const RETRY: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Writer {
     queue: SyncSender<Message>,
+    /// Bytes that wait, and how many may.
+    waiting_bytes: Arc<AtomicU64>,
+    max_bytes: u64,
 }
 
 enum Message {
@@ -35,25 +39,29 @@ impl Writer {
     /// Starts the thread. It counts its commits in `commits` before it answers.
     pub(super) fn start(
         connection: Connection,
-        capacity: usize,
+        options: &Options,
         commits: Arc<AtomicU64>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
-        let (sender, receiver) = sync_channel(capacity);
+        let (sender, receiver) = sync_channel(options.write_queue);
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".into())
             .spawn(move || run(&connection, &receiver, &commits))?;
-        Ok((Writer { queue: sender }, thread))
+        let max_bytes = options.write_queue_bytes;
+        Ok((Writer { queue: sender, waiting_bytes: Arc::default(), max_bytes }, thread))
     }
 
-    /// Hands in a write; the answer comes after its COMMIT. A write whose future is dropped may
-    /// be left out.
-    pub(super) fn write<T, F>(&self, work: F) -> StoreFuture<T>
+    /// Hands in a write that holds so many bytes; the answer comes after its COMMIT. A write whose
+    /// future is dropped may be left out.
+    pub(super) fn write<T, F>(&self, bytes: u64, work: F) -> StoreFuture<T>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
+        let Some(reserved) = self.reserve(bytes) else {
+            return StoreFuture::ready(Err(overloaded()));
+        };
         let (answer, outcome) = oneshot::channel();
-        let job = Write { work: Some(work), result: None, answer };
+        let job = Write { work: Some(work), result: None, answer, reserved };
         match self.queue.try_send(Message::Write(Box::new(job))) {
             Ok(()) => StoreFuture::pending(async move {
                 outcome.await.unwrap_or_else(|_| Err(shutting_down()))
@@ -61,6 +69,12 @@ impl Writer {
             Err(TrySendError::Full(_)) => StoreFuture::ready(Err(overloaded())),
             Err(TrySendError::Disconnected(_)) => StoreFuture::ready(Err(shutting_down())),
         }
+    }
+
+    fn reserve(&self, bytes: u64) -> Option<Reserved> {
+        let waiting = self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let reserved = Reserved { of: Arc::clone(&self.waiting_bytes), bytes };
+        (waiting.saturating_add(bytes) <= self.max_bytes).then_some(reserved)
     }
 
     /// Asks the thread to end after the writes that it was handed before.
@@ -94,6 +108,19 @@ struct Write<T, F> {
     work: Option<F>,
     result: Option<Result<T>>,
     answer: oneshot::Sender<Result<T>>,
+    reserved: Reserved,
+}
+
+/// Bytes that wait, until it is dropped.
+struct Reserved {
+    of: Arc<AtomicU64>,
+    bytes: u64,
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.of.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 impl<T, F> Job for Write<T, F>
@@ -126,6 +153,8 @@ where
             (Some(Ok(value)), Ok(())) => Ok(value),
             (None, Ok(())) => Err(Error::internal("a write did not run")),
         };
+        // Whoever has the answer finds the room free.
+        drop(self.reserved);
         // The caller may have gone.
         let _ = self.answer.send(result);
     }

@@ -1,0 +1,5 @@
+//! The inventory's data proxy.
+
+fn main() -> std::process::ExitCode {
+    prism_runtime::main(inventory::service())
+}

@@ -1,0 +1,134 @@
+//! The `prism` command: exit codes, formats, `prism.gen.yaml`, `--check`.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const SCHEMA: &str = r#"
+syntax = "proto3";
+package a;
+import "prism/options.proto";
+
+message Thing {
+  option (prism.message) = {namespace: "things"};
+  string id = 1 [(prism.field).index = INDEX_KIND_PRIMARY];
+}
+
+service ThingService {
+  option (prism.service) = {entity: "Thing"};
+  rpc GetThing(GetThingRequest) returns (Thing);
+}
+
+message GetThingRequest {
+  string id = 1;
+}
+"#;
+
+fn project(schema: &str) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    fs::write(root.path().join("a.proto"), schema).unwrap();
+    root
+}
+
+fn prism(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_prism"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("RUST_BACKTRACE")
+        .output()
+        .unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn check_answers_by_its_exit_code() {
+    let right = project(SCHEMA);
+    let output = prism(right.path(), &["check", "a.proto"]);
+    assert_eq!((code(&output), stderr(&output)), (0, String::new()));
+
+    let wrong = project(&SCHEMA.replace("INDEX_KIND_PRIMARY", "INDEX_KIND_SECONDARY"));
+    let output = prism(wrong.path(), &["check", "a.proto"]);
+    assert_eq!(code(&output), 1);
+    assert!(stderr(&output).contains("a.proto:6:9: error[P01"), "{}", stderr(&output));
+
+    let output = prism(wrong.path(), &["check", "--format", "json", "a.proto"]);
+    let line = stderr(&output).lines().next().unwrap().to_owned();
+    let json: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert!(json["code"].as_str().unwrap().starts_with("P01"), "{line}");
+
+    assert_eq!(code(&prism(right.path(), &["check"])), 2);
+    assert_eq!(code(&prism(right.path(), &["frobnicate"])), 2);
+}
+
+#[test]
+fn a_warning_stops_only_where_it_is_denied() {
+    let schema = SCHEMA.replace(
+        "message GetThingRequest",
+        "message Other {\n  option (prism.message) = {namespace: \"others\"};\n  string id = 1 \
+         [(prism.field).index = INDEX_KIND_PRIMARY];\n  string mail = 2 \
+         [(prism.field).index = INDEX_KIND_UNIQUE];\n}\nmessage GetThingRequest",
+    );
+    let root = project(&schema);
+    let output = prism(root.path(), &["check", "a.proto"]);
+    assert_eq!(code(&output), 0);
+    assert!(stderr(&output).contains("warning[P09"), "{}", stderr(&output));
+    assert_eq!(code(&prism(root.path(), &["check", "--deny-warnings", "a.proto"])), 1);
+}
+
+#[test]
+fn generate_check_finds_what_is_stale() {
+    let root = project(SCHEMA);
+    let generate = ["generate", "--out", "service", "a.proto"];
+    let check = ["generate", "--check", "--out", "service", "a.proto"];
+    let output = prism(root.path(), &check);
+    assert_eq!(code(&output), 1);
+    assert!(!root.path().join("service").exists(), "--check writes nothing");
+
+    assert_eq!(code(&prism(root.path(), &generate)), 0);
+    assert_eq!(code(&prism(root.path(), &check)), 0);
+
+    let library = root.path().join("service/src/lib.rs");
+    let text = fs::read_to_string(&library).unwrap();
+    fs::write(&library, text + "\n").unwrap();
+    let output = prism(root.path(), &check);
+    assert_eq!(code(&output), 1);
+    assert!(stderr(&output).contains("lib.rs"), "{}", stderr(&output));
+}
+
+#[test]
+fn the_project_file_stands_for_arguments() {
+    let root = project(SCHEMA);
+    let file = root.path().join("prism.gen.yaml");
+    fs::write(&file, "files: [a.proto]\nout: service\ncrate_name: my-things\n").unwrap();
+    assert_eq!(code(&prism(root.path(), &["generate"])), 0);
+    let manifest = fs::read_to_string(root.path().join("service/Cargo.toml")).unwrap();
+    assert!(manifest.contains("name = \"my-things\""), "{manifest}");
+
+    fs::write(&file, "files: [a.proto]\nouput: service\n").unwrap();
+    let output = prism(root.path(), &["generate"]);
+    assert_eq!(code(&output), 2);
+    let text = stderr(&output);
+    assert!(text.contains("ouput") && text.contains("line 2"), "{text}");
+}
+
+#[test]
+fn explain_shows_the_statement() {
+    let root = project(SCHEMA);
+    let output = prism(root.path(), &["explain", "ThingService/GetThing", "a.proto"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("SELECT \"id\" FROM \"things\" WHERE \"id\" = ?1"), "{text}");
+    assert!(text.contains("\"id\" = $1"), "{text}");
+
+    let output = prism(root.path(), &["explain", "GetNothing", "a.proto"]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("a.ThingService/GetThing"), "{}", stderr(&output));
+}

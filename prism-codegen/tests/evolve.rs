@@ -1,0 +1,135 @@
+//! `schema.lock`: what counts as a change, and what a run does about one.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+
+use prism_codegen::{Error, pipeline::Outcome};
+
+const SCHEMA: &str = r#"
+syntax = "proto3";
+package a;
+import "prism/options.proto";
+
+message Thing {
+  option (prism.message) = {namespace: "things"};
+  reserved 20 to 25;
+  reserved "old";
+
+  string id = 1 [(prism.field).index = INDEX_KIND_PRIMARY];
+  string name = 2;
+  Part part = 3;
+  Level level = 4;
+}
+
+message Part {
+  string label = 1;
+  Part inner = 2;
+}
+
+enum Level {
+  LEVEL_UNSPECIFIED = 0;
+  LEVEL_LOW = 1;
+}
+"#;
+
+fn generate(root: &Path, schema: &str) -> Result<Outcome, Error> {
+    let file = root.join("a.proto");
+    fs::write(&file, schema).unwrap();
+    prism_codegen::configure()
+        .whole_crate()
+        .include(root)
+        .out_dir(root.join("out"))
+        .generate(&[file])
+}
+
+/// Generates, changes the schema, and generates again.
+fn change(from: &str, to: &str) -> Result<Outcome, String> {
+    let root = tempfile::tempdir().unwrap();
+    generate(root.path(), SCHEMA).unwrap();
+    let changed = SCHEMA.replace(from, to);
+    assert_ne!(changed, SCHEMA, "the change changes nothing");
+    let lock = root.path().join("out/schema.lock");
+    let before = fs::read(&lock).unwrap();
+    let result = generate(root.path(), &changed).map_err(|error| error.to_string());
+    assert!(fs::read(&lock).unwrap() == before, "only a migration may change the lock");
+    result
+}
+
+#[test]
+fn what_stored_data_does_not_depend_on_is_no_change() {
+    change("message Part {", "// A comment.\nmessage Part {").unwrap();
+    change("Part", "Piece").unwrap();
+    change("message Thing", "message Object").unwrap();
+    change("enum Level", "message Unused {}\nenum Level").unwrap();
+    change("string label = 1;\n  Part inner = 2;", "Part inner = 2;\n  string label = 1;").unwrap();
+    // Binary storage knows numbers, not names.
+    change("string label", "string title").unwrap();
+    change("LEVEL_LOW", "LEVEL_SMALL").unwrap();
+}
+
+#[test]
+fn every_change_of_stored_data_is_named() {
+    for (from, to, named) in [
+        ("string name = 2;", "", "field 2 `name` is gone"),
+        ("string name = 2;", "string title = 2;", "was `name` and is `title`"),
+        ("string name = 2;", "bytes name = 2;", "type of field 2"),
+        ("string name = 2;", "optional string name = 2;", "presence of field 2"),
+        ("string name = 2;", "string name = 2; bool more = 5;", "field 5 `more` is new"),
+        (
+            "string name = 2;",
+            "string name = 2 [(prism.field).index = INDEX_KIND_SECONDARY];",
+            "index `idx_things_name` is new",
+        ),
+        ("namespace: \"things\"", "namespace: \"objects\"", "entity `things` is gone"),
+        ("string label = 1;", "int32 label = 1;", "`a.Part.label` was `string` and is `int32`"),
+        ("string label = 1;", "repeated string label = 1;", "`a.Part.label` is another field"),
+        ("  LEVEL_LOW = 1;", "", "value `LEVEL_LOW` of `a.Level` is gone"),
+        ("LEVEL_LOW = 1;", "LEVEL_LOW = 1; LEVEL_HIGH = 2;", "value `LEVEL_HIGH`"),
+        ("namespace: \"things\"", "namespace: \"things\" retention_days: 3", "retention"),
+    ] {
+        let error = change(from, to).expect_err(to);
+        assert!(error.contains("P0603"), "{error}");
+        assert!(error.contains(named), "wanted `{named}`, got {error}");
+    }
+}
+
+#[test]
+fn the_lock_remembers_what_is_reserved() {
+    let root = tempfile::tempdir().unwrap();
+    generate(root.path(), SCHEMA).unwrap();
+    let lock = fs::read_to_string(root.path().join("out/schema.lock")).unwrap();
+    let lock = prism_codegen::evolve::Lock::parse(&lock).unwrap();
+    let thing = &lock.entities["things"];
+    assert_eq!(thing.retired_names, ["old"]);
+    assert_eq!(thing.retired_numbers, [(20, 25)]);
+    assert_eq!(lock.messages["a.Part"].len(), 2);
+}
+
+#[test]
+fn a_damaged_history_is_refused() {
+    let root = tempfile::tempdir().unwrap();
+    generate(root.path(), SCHEMA).unwrap();
+    let lock = root.path().join("out/schema.lock");
+    let text = fs::read_to_string(&lock).unwrap();
+
+    fs::write(&lock, "{}").unwrap();
+    assert!(generate(root.path(), SCHEMA).unwrap_err().to_string().contains("P0601"));
+    fs::remove_file(&lock).unwrap();
+    assert!(generate(root.path(), SCHEMA).unwrap_err().to_string().contains("P0602"));
+    fs::write(&lock, text).unwrap();
+    fs::remove_file(root.path().join("out/migrations/postgres/0001_initial.sql")).unwrap();
+    assert!(generate(root.path(), SCHEMA).unwrap_err().to_string().contains("P0607"));
+}
+
+#[test]
+fn a_file_that_prism_did_not_write_is_not_overwritten() {
+    let root = tempfile::tempdir().unwrap();
+    let manifest = root.path().join("out/Cargo.toml");
+    fs::create_dir_all(manifest.parent().unwrap()).unwrap();
+    fs::write(&manifest, "[package]\n").unwrap();
+    let error = generate(root.path(), SCHEMA).unwrap_err().to_string();
+    assert!(error.contains("P0604") && error.contains("Cargo.toml"), "{error}");
+    assert_eq!(fs::read_to_string(&manifest).unwrap(), "[package]\n");
+    assert!(!root.path().join("out/src").exists(), "nothing else is written either");
+}

@@ -1,0 +1,149 @@
+//! proto2 and the walk's limits; proto3 is tested over the wire in `tests/server_frames.rs`.
+#![allow(clippy::unwrap_used)]
+
+use prost::Message as _;
+use prost::encoding::encode_varint;
+use prost_types::field_descriptor_proto::{Label, Type};
+use prost_types::{
+    DescriptorProto, EnumDescriptorProto, EnumValueDescriptorProto, FieldDescriptorProto,
+    FileDescriptorProto, FileDescriptorSet,
+};
+
+use super::{Tables, UnknownFields};
+use crate::{Code, Reason};
+
+fn field(number: i32, name: &str, ty: Type, type_name: &str, label: Label) -> FieldDescriptorProto {
+    FieldDescriptorProto {
+        name: Some(name.to_owned()),
+        number: Some(number),
+        r#type: Some(ty as i32),
+        type_name: (!type_name.is_empty()).then(|| type_name.to_owned()),
+        label: Some(label as i32),
+        ..Default::default()
+    }
+}
+
+/// `message Node { optional Node child = 1; repeated Colour colours = 2; repeated group Part = 3
+/// { optional string name = 1; } repeated fixed32 numbers = 500; }`
+fn tables(syntax: &str) -> Tables {
+    let part = DescriptorProto {
+        name: Some("Part".to_owned()),
+        field: vec![field(1, "name", Type::String, "", Label::Optional)],
+        ..Default::default()
+    };
+    let node = DescriptorProto {
+        name: Some("Node".to_owned()),
+        field: vec![
+            field(500, "numbers", Type::Fixed32, "", Label::Repeated),
+            field(1, "child", Type::Message, ".t.Node", Label::Optional),
+            field(2, "colours", Type::Enum, ".t.Colour", Label::Repeated),
+            field(3, "part", Type::Group, ".t.Node.Part", Label::Repeated),
+        ],
+        nested_type: vec![part],
+        ..Default::default()
+    };
+    let value = |number| EnumValueDescriptorProto { number: Some(number), ..Default::default() };
+    let colour = EnumDescriptorProto {
+        name: Some("Colour".to_owned()),
+        value: vec![value(7), value(-1)],
+        ..Default::default()
+    };
+    let file = FileDescriptorProto {
+        package: Some("t".to_owned()),
+        syntax: Some(syntax.to_owned()),
+        message_type: vec![node],
+        enum_type: vec![colour],
+        ..Default::default()
+    };
+    let set = FileDescriptorSet { file: vec![file] }.encode_to_vec();
+    Tables::new(&[&set]).unwrap()
+}
+
+/// Reason and fields of the refusal; nothing where the message passes.
+fn check(syntax: &str, bytes: &[u8]) -> Option<(Reason, Vec<String>)> {
+    let tables = tables(syntax);
+    let node = tables.message("t.Node").unwrap();
+    let error = tables.check(node, bytes, UnknownFields::Refuse).err()?;
+    assert_eq!(error.code(), Code::InvalidArgument);
+    let fields = error.violations().iter().map(|violation| violation.field.clone()).collect();
+    Some((error.reason(), fields))
+}
+
+/// A node within a node, this often.
+fn nested(depth: usize) -> Vec<u8> {
+    let mut message = Vec::new();
+    for _ in 0..depth {
+        let mut outer = vec![0x0a];
+        encode_varint(message.len() as u64, &mut outer);
+        outer.extend_from_slice(&message);
+        message = outer;
+    }
+    message
+}
+
+#[test]
+fn values_outside_a_closed_enum_are_unknown_fields() {
+    let minus_one = [0x10, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
+    assert_eq!(check("proto2", &minus_one), None);
+    assert_eq!(check("proto2", b"\x10\x07\x12\x02\x07\x07"), None);
+    let unknown = check("proto2", b"\x10\x07\x10\x05\x12\x02\x07\x06").unwrap();
+    assert_eq!(unknown, (Reason::UnknownField, vec!["colours[1]".into(), "colours[2]".into()]));
+    assert_eq!(check("proto3", b"\x10\x07\x10\x05\x12\x02\x07\x06"), None);
+}
+
+#[test]
+fn groups_are_walked() {
+    assert_eq!(check("proto2", b"\x1b\x0a\x01a\x1c\x1b\x1c"), None);
+    let unknown = check("proto2", b"\x1b\x1c\x1b\x10\x01\x1c").unwrap();
+    assert_eq!(unknown, (Reason::UnknownField, vec!["part[1].2".into()]));
+    // Ends as another group, or not at all; and an unknown group with something in it.
+    assert_eq!(check("proto2", b"\x1b\x14").unwrap().0, Reason::InvalidRequest);
+    assert_eq!(check("proto2", b"\x1b").unwrap().0, Reason::InvalidRequest);
+    let unknown = check("proto2", b"\xa3\x06\x0b\x08\x01\x0c\xa4\x06").unwrap();
+    assert_eq!(unknown, (Reason::UnknownField, vec!["100".into()]));
+    let text = check("proto2", b"\x1b\x0a\x01\xff\x1c").unwrap();
+    assert_eq!(text, (Reason::InvalidRequest, vec!["part[0].name".into()]));
+}
+
+#[test]
+fn packed_and_single_values_are_both_accepted() {
+    assert_eq!(
+        check("proto3", b"\xa5\x1f\x01\x02\x03\x04\xa2\x1f\x08\x01\x02\x03\x04\x01\x02\x03\x04"),
+        None
+    );
+    assert_eq!(check("proto3", b"\xa2\x1f\x03\x01\x02\x03").unwrap().0, Reason::InvalidRequest);
+    assert_eq!(check("proto3", b"\xa0\x1f\x01").unwrap().0, Reason::InvalidRequest);
+}
+
+#[test]
+fn nesting_is_limited() {
+    assert_eq!(check("proto3", &nested(99)), None);
+    assert_eq!(check("proto3", &nested(100)).unwrap().0, Reason::InvalidRequest);
+    let groups = [[0xa3, 0x06].repeat(200_000), [0xa4, 0x06].repeat(200_000)].concat();
+    assert_eq!(check("proto3", &groups).unwrap().0, Reason::InvalidRequest);
+}
+
+#[test]
+fn many_unknown_fields_do_not_cost_more_than_one_message() {
+    let many = [0x28, 0x01].repeat(500_000);
+    let (reason, fields) = check("proto3", &many).unwrap();
+    assert_eq!((reason, fields.len()), (Reason::UnknownField, 1000));
+}
+
+proptest::proptest! {
+    /// Whatever the bytes are, both walks end without a panic, and what is dropped is only what is
+    /// unknown.
+    #[test]
+    fn any_bytes_are_judged(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..64)) {
+        let tables = tables("proto3");
+        let node = tables.message("t.Node").unwrap();
+        let strict = tables.check(node, &bytes, UnknownFields::Refuse);
+        let lax = tables.check(node, &bytes, UnknownFields::Drop);
+        if strict.is_ok() {
+            assert!(lax.is_ok());
+        }
+        if let Err(error) = strict {
+            assert!(error.reason() != Reason::UnknownField || lax.is_ok());
+        }
+    }
+}

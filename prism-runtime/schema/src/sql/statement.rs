@@ -4,7 +4,7 @@
 //! it, a driver binds and runs it. Every `SELECT` goes through [`Visibility`], so that none can
 //! forget a deleted or expired record.
 
-use super::text::{Text, expiry};
+use super::text::Text;
 use super::{Dialect, quote};
 use crate::plan::Comparison;
 use crate::{Entity, Index, IndexColumn, Managed};
@@ -226,6 +226,13 @@ impl<'a> Statements<'a> {
         text.finish()
     }
 
+    /// Keys of at most [`Parameter::Limit`] expired records, in no order. `None` where
+    /// nothing expires.
+    pub fn expired(&self) -> Option<Statement> {
+        let mut text = Text::new(self.entity, self.dialect);
+        text.expired().then(|| text.finish())
+    }
+
     /// Removes at most [`Parameter::Limit`] expired records. `None` where nothing expires.
     pub fn sweep(&self) -> Option<Statement> {
         let mut text = Text::new(self.entity, self.dialect);
@@ -233,27 +240,10 @@ impl<'a> Statements<'a> {
         text.table();
         text.push(" WHERE (");
         text.columns(&self.entity.key);
-        text.push(") IN (SELECT ");
-        text.columns(&self.entity.key);
-        text.push(" FROM ");
-        text.table();
-        text.push(" WHERE ");
-        let start = text.sql.len();
-        for (column, limit) in expiry(self.entity) {
-            if text.sql.len() > start {
-                text.push(" OR ");
-            }
-            text.push(&quote(column));
-            text.push(" <= ");
-            text.bind(limit);
-        }
-        if text.sql.len() == start {
-            return None;
-        }
-        text.push(" LIMIT ");
-        text.bind(Parameter::Limit);
+        text.push(") IN (");
+        let expires = text.expired();
         text.push(")");
-        Some(text.finish())
+        expires.then(|| text.finish())
     }
 
     /// The record, other than the one that is written, that takes part in a unique index with

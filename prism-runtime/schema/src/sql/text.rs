@@ -6,7 +6,7 @@ use crate::plan::Comparison;
 use crate::{Column, Entity, Managed};
 
 /// The columns after whose time a record is gone, each with the time that is compared.
-pub(super) fn expiry(entity: &Entity) -> impl Iterator<Item = (&str, Parameter)> {
+fn expiry(entity: &Entity) -> impl Iterator<Item = (&str, Parameter)> {
     let expire = entity.managed(Managed::ExpireTime).map(|c| (c.name.as_str(), Parameter::Now));
     let written = (entity.retention_days > 0)
         .then(|| {
@@ -147,6 +147,29 @@ impl<'a> Text<'a> {
             self.bind(limit);
             self.push(")");
         }
+    }
+
+    /// Selects the keys of expired records. False where nothing expires.
+    pub(super) fn expired(&mut self) -> bool {
+        let entity = self.entity;
+        self.push("SELECT ");
+        self.columns(&entity.key);
+        self.push(" FROM ");
+        self.table();
+        self.push(" WHERE ");
+        let start = self.sql.len();
+        for (column, limit) in expiry(entity) {
+            if self.sql.len() > start {
+                self.push(" OR ");
+            }
+            self.push(&quote(column));
+            self.push(" <= ");
+            self.bind(limit);
+        }
+        let expires = self.sql.len() > start;
+        self.push(" LIMIT ");
+        self.bind(Parameter::Limit);
+        expires
     }
 
     pub(super) fn insert(&mut self) {

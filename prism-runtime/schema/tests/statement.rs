@@ -77,7 +77,7 @@ fn a_list_has_its_conditions_and_where_it_goes_on() {
     let condition = |condition, value| Parameter::Condition { condition, value };
     check(
         Statements::new(&entity, Dialect::Postgres).list(&list),
-        r#"SELECT {columns} FROM "orders" WHERE "customer" = $1 AND "status" IN ($2, $3) AND "total" >= $4 AND "total" < $5 AND "note" >= $6 AND "note" < $7 AND ("id") > ($8) AND "delete_time" IS NULL AND ("expire_time" IS NULL OR "expire_time" > $9) ORDER BY "id" ASC NULLS FIRST LIMIT $10"#,
+        r#"SELECT {columns} FROM "orders" WHERE "customer" = $1 AND "status" IN ($2, $3) AND "total" >= $4 AND "total" < $5 AND "note" >= $6 AND "note" < $7 AND ("id") > ($8) AND "delete_time" IS NULL AND ("expire_time" IS NULL OR "expire_time" > $9) ORDER BY "id" LIMIT $10"#,
         &[
             condition(0, 0),
             condition(1, 0),
@@ -91,6 +91,22 @@ fn a_list_has_its_conditions_and_where_it_goes_on() {
             Parameter::Limit,
         ],
     );
+}
+
+#[test]
+fn null_is_the_smallest_value_in_every_dialect() {
+    let entity = orders();
+    let ordered = |dialect, descending| {
+        let order = [(5, descending), (2, false)]
+            .map(|(number, descending)| prism_schema::IndexColumn { number, descending });
+        let shape = ListShape::first(Vec::new(), &order, Visibility::All);
+        let sql = Statements::new(&entity, dialect).list(&shape).sql;
+        sql.split_once(" ORDER BY ").expect("an order").1.to_owned()
+    };
+    assert_eq!(ordered(Dialect::Sqlite, false), r#""note", "id" LIMIT ?1"#);
+    assert_eq!(ordered(Dialect::Sqlite, true), r#""note" DESC, "id" LIMIT ?1"#);
+    assert_eq!(ordered(Dialect::Postgres, false), r#""note" ASC NULLS FIRST, "id" LIMIT $1"#);
+    assert_eq!(ordered(Dialect::Postgres, true), r#""note" DESC NULLS LAST, "id" LIMIT $1"#);
 }
 
 /// The end of a page's WHERE after a record, without visibility.

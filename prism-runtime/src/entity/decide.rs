@@ -349,17 +349,18 @@ impl Decision<'_> {
         let mut record = self.full(new);
         let mut violations = Vec::new();
         for (position, column) in self.layout.entity.columns.iter().enumerate() {
-            let value = &mut record.0[position];
             let old = &current.0[position];
+            let sent = &new.0[position];
+            // Setting a member of a oneof clears the others.
+            let displaced = || siblings(self.layout, position).any(|other| !new.0[other].is_null());
             if self.layout.is_server_set(position) || self.ignores(column.access) {
-                value.clone_from(old);
-            } else if column.access == Access::Immutable && value != old {
-                if *value == absent(column) {
-                    // Not sent: what was set stays.
-                    value.clone_from(old);
-                } else {
+                record.0[position] = if displaced() { Value::Null } else { old.clone() };
+            } else if column.access == Access::Immutable && sent != old {
+                // What was set stays where nothing is sent.
+                if *sent != absent(column) || displaced() {
                     violations.push(self.immutable(&column.field, path));
                 }
+                record.0[position].clone_from(old);
             }
         }
         self.finish(record, violations)

@@ -5,7 +5,7 @@ use super::record::{decode_values, encode_values};
 use crate::schema::plan::{self, Comparison, Condition};
 use crate::schema::{IndexColumn, Value};
 use crate::store::entity::{Filter, ListQuery};
-use crate::{Error, Result, Violation};
+use crate::{Error, Reason, Result, Violation};
 
 /// Records on a page that asks for no number.
 const DEFAULT_PAGE_SIZE: i64 = 50;
@@ -77,12 +77,16 @@ impl PreparedList {
             None
         } else {
             let opened = collection.shared.tokens.open(&binding, call.page_token, view.now_micros);
-            let position = opened.map_err(|error| {
+            let invalid = |error: Error| {
                 let what = "was not given for this request, or is older than 24 hours";
                 error.with_violations(vec![Violation::new(names.page_token, what)])
-            })?;
-            let values = decode_values(&position).filter(|values| values.len() == order.len());
-            Some(values.ok_or_else(|| Error::internal("a page token's position is damaged"))?)
+            };
+            let place = decode_values(&opened.map_err(invalid)?);
+            // Of another version of the schema, where it does not fit.
+            let fits = |values: &Vec<Value>| values.len() == order.len();
+            let other =
+                || Error::new(Reason::PageTokenInvalid, "the page token is of another list");
+            Some(place.filter(fits).ok_or_else(|| invalid(other()))?)
         };
         let columns = order.iter().map(|(position, _)| *position).collect();
         let nothing =

@@ -1,4 +1,12 @@
 //! Typed services: records, and what each operation does to them.
+//!
+//! A [`Collection`] is an entity on a store; an [`Engine`] answers one method of it:
+//! `request` cuts the message into the values of its roles, [`wire`] turns an entity's bytes into
+//! a [`record`], [`decide`] says what becomes of the row under its key (the store calls it, within
+//! a transaction), and the engine encodes the record that comes back. `list` plans pages. A
+//! [`Store`] does the same for the service's own code, with structs.
+//!
+//! Errors name fields, lengths and limits, and never show a value, whether it is masked or not.
 
 mod collection;
 pub mod decide;

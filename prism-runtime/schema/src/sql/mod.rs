@@ -4,6 +4,7 @@ pub mod ddl;
 pub mod dialect;
 pub mod ident;
 pub mod statement;
+mod text;
 
 pub use dialect::Dialect;
 pub use ident::quote;

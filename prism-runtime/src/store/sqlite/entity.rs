@@ -59,7 +59,7 @@ struct Table {
     insert: Statement,
     replace: Statement,
     delete: Statement,
-    sweep: Option<Statement>,
+    expired: Option<Statement>,
     /// The look-up of each unique index, by its position.
     unique: Vec<(usize, Statement)>,
     reading: Vec<Reading>,
@@ -98,9 +98,35 @@ impl EntityStore for SqliteEntityStore {
         self.database.write(move |connection| table.write(connection, &write))
     }
 
+    /// Looks beside the event loops for what has expired, which no index says, so that the writer
+    /// is asked for what there is to remove and nothing else.
     fn sweep(&self, now_micros: i64, limit: usize) -> StoreFuture<usize> {
-        let table = Arc::clone(&self.table);
-        self.database.write(move |connection| table.sweep(connection, now_micros, limit))
+        let (database, table) = (Arc::clone(&self.database), Arc::clone(&self.table));
+        let searched = Arc::clone(&self.table);
+        let find = move |connection: &Connection| searched.outdated(connection, now_micros, limit);
+        let found = self.database.read_offloaded(find);
+        StoreFuture::pending(async move {
+            let outdated = found.await?;
+            if outdated.is_empty() {
+                return Ok(0);
+            }
+            let remove =
+                move |connection: &Connection| table.remove(connection, &outdated, now_micros);
+            database.write(remove).await
+        })
+    }
+}
+
+/// What a sweep removes.
+struct Outdated {
+    records: Vec<Key>,
+    /// Request ids that are not remembered any longer, by the columns of their key.
+    requests: Vec<[String; 4]>,
+}
+
+impl Outdated {
+    fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.requests.is_empty()
     }
 }
 
@@ -130,7 +156,7 @@ impl Table {
             insert: statements.insert(),
             replace: statements.replace(),
             delete: statements.delete(),
-            sweep: statements.sweep(),
+            expired: statements.expired(),
             unique,
             reading,
             layout,
@@ -292,19 +318,54 @@ impl Table {
         Err(error.into())
     }
 
-    fn sweep(&self, connection: &Connection, now_micros: i64, limit: usize) -> Result<usize> {
-        let mut removed = 0;
-        if let Some(statement) = &self.sweep {
+    /// Finds expired records and forgotten request ids, at most `limit` of each.
+    fn outdated(&self, connection: &Connection, now_micros: i64, limit: usize) -> Result<Outdated> {
+        let mut records = Vec::new();
+        if let Some(statement) = &self.expired {
             let values = Values { now_micros, limit, ..self.values() };
-            removed += self.bind(connection, statement, &values)?.raw_execute()?;
+            let mut bound = self.bind(connection, statement, &values)?;
+            let mut rows = bound.raw_query();
+            while let Some(row) = rows.next()? {
+                let part = |(column, &position): (usize, &usize)| {
+                    self.value(row.get_ref(column)?, Reading::Plain, position)
+                };
+                let parts = self.layout.key.iter().enumerate().map(part);
+                records.push(Key(parts.collect::<Result<_>>()?));
+            }
         }
-        let mut forget = connection.prepare_cached(
-            "DELETE FROM prism_requests WHERE (caller, method, namespace, request_id) IN \
-             (SELECT caller, method, namespace, request_id FROM prism_requests \
-             WHERE created_at <= ?1 LIMIT ?2)",
+        let mut forgotten = connection.prepare_cached(
+            "SELECT caller, method, namespace, request_id FROM prism_requests \
+             WHERE created_at <= ?1 LIMIT ?2",
         )?;
         let before = now_micros.saturating_sub(REQUEST_ID_MICROS);
-        removed += forget.execute(params![before, signed(limit)])?;
+        let row = |row: &Row<'_>| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]);
+        let requests = forgotten.query_map(params![before, signed(limit)], row)?;
+        Ok(Outdated { records, requests: requests.collect::<rusqlite::Result<_>>()? })
+    }
+
+    /// Removes what was found, unless it was written again since.
+    fn remove(
+        &self,
+        connection: &Connection,
+        outdated: &Outdated,
+        now_micros: i64,
+    ) -> Result<usize> {
+        let mut removed = 0;
+        for key in &outdated.records {
+            let current = self.current(connection, key)?;
+            if current.is_some_and(|record| self.layout.is_expired(&record, now_micros)) {
+                let values = Values { key: Some(key), ..self.values() };
+                removed += self.bind(connection, &self.delete, &values)?.raw_execute()?;
+            }
+        }
+        let mut forget = connection.prepare_cached(
+            "DELETE FROM prism_requests WHERE caller = ?1 AND method = ?2 AND namespace = ?3 \
+             AND request_id = ?4 AND created_at <= ?5",
+        )?;
+        let before = now_micros.saturating_sub(REQUEST_ID_MICROS);
+        for [caller, method, namespace, id] in &outdated.requests {
+            removed += forget.execute(params![caller, method, namespace, id, before])?;
+        }
         Ok(removed)
     }
 

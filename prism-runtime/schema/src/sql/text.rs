@@ -1,0 +1,310 @@
+//! The text of a statement under construction: names, placeholders, predicates.
+
+use super::statement::{Parameter, Shape, Statement, Visibility};
+use super::{Dialect, quote};
+use crate::plan::Comparison;
+use crate::{Column, Entity, Managed};
+
+/// The columns after whose time a record is gone, each with the time that is compared.
+fn expiry(entity: &Entity) -> impl Iterator<Item = (&str, Parameter)> {
+    let expire = entity.managed(Managed::ExpireTime).map(|c| (c.name.as_str(), Parameter::Now));
+    let written = (entity.retention_days > 0)
+        .then(|| {
+            let update = entity.managed(Managed::UpdateTime).map(|column| column.name.as_str());
+            update.or(entity.last_write_column())
+        })
+        .flatten()
+        .map(|name| (name, Parameter::RetentionCutoff));
+    expire.into_iter().chain(written)
+}
+
+/// Text under construction.
+pub(super) struct Text<'a> {
+    entity: &'a Entity,
+    dialect: Dialect,
+    pub(super) sql: String,
+    parameters: Vec<Parameter>,
+}
+
+impl<'a> Text<'a> {
+    pub(super) fn new(entity: &'a Entity, dialect: Dialect) -> Self {
+        Text { entity, dialect, sql: String::new(), parameters: Vec::new() }
+    }
+
+    pub(super) fn finish(self) -> Statement {
+        Statement { sql: self.sql, parameters: self.parameters }
+    }
+
+    pub(super) fn push(&mut self, text: &str) {
+        self.sql.push_str(text);
+    }
+
+    /// A separator, unless nothing was written since `start`.
+    pub(super) fn and(&mut self, start: usize) {
+        if self.sql.len() > start {
+            self.push(" AND ");
+        }
+    }
+
+    pub(super) fn comma(&mut self, start: usize) {
+        if self.sql.len() > start {
+            self.push(", ");
+        }
+    }
+
+    pub(super) fn table(&mut self) {
+        let table = quote(&self.entity.table);
+        self.push(&table);
+    }
+
+    fn find(&self, number: u32) -> &'a Column {
+        self.entity.column(number).expect("a resolved entity holds the columns it names")
+    }
+
+    pub(super) fn column(&mut self, number: u32) {
+        let name = quote(&self.find(number).name);
+        self.push(&name);
+    }
+
+    pub(super) fn columns(&mut self, numbers: &[u32]) {
+        let start = self.sql.len();
+        for &number in numbers {
+            self.comma(start);
+            self.column(number);
+        }
+    }
+
+    pub(super) fn all_columns(&mut self) {
+        let start = self.sql.len();
+        for column in &self.entity.columns {
+            self.comma(start);
+            self.push(&quote(&column.name));
+        }
+        if let Some(name) = self.entity.last_write_column() {
+            self.comma(start);
+            self.push(&quote(name));
+        }
+    }
+
+    /// A placeholder. One that stands for the same is used again.
+    pub(super) fn bind(&mut self, parameter: Parameter) {
+        let known = self.parameters.iter().position(|other| *other == parameter);
+        let position = known.unwrap_or_else(|| {
+            self.parameters.push(parameter);
+            self.parameters.len() - 1
+        });
+        let placeholder = self.dialect.placeholder(position + 1);
+        self.push(&placeholder);
+    }
+
+    pub(super) fn list(&mut self, count: usize, mut item: impl FnMut(&mut Self, usize)) {
+        for position in 0..count {
+            if position > 0 {
+                self.push(", ");
+            }
+            item(self, position);
+        }
+    }
+
+    pub(super) fn key_row(&mut self, row: usize) {
+        let key = &self.entity.key;
+        self.push("(");
+        self.list(key.len(), |text, part| text.bind(Parameter::Key { row, number: key[part] }));
+        self.push(")");
+    }
+
+    pub(super) fn key_is(&mut self) {
+        let start = self.sql.len();
+        for &number in &self.entity.key {
+            self.and(start);
+            self.column(number);
+            self.push(" = ");
+            self.bind(Parameter::Column(number));
+        }
+    }
+
+    pub(super) fn visible(&mut self, visibility: Visibility) {
+        // Something always stands before it: the key.
+        self.visible_from(0, visibility);
+    }
+
+    /// The one place that hides deleted and expired records.
+    pub(super) fn visible_from(&mut self, start: usize, visibility: Visibility) {
+        if visibility == Visibility::All {
+            return;
+        }
+        if visibility == Visibility::Live
+            && let Some(column) = self.entity.managed(Managed::DeleteTime)
+        {
+            self.and(start);
+            self.push(&quote(&column.name));
+            self.push(" IS NULL");
+        }
+        for (column, limit) in expiry(self.entity) {
+            let name = quote(column);
+            self.and(start);
+            self.push(&format!("({name} IS NULL OR {name} > "));
+            self.bind(limit);
+            self.push(")");
+        }
+    }
+
+    /// Selects the keys of expired records. False where nothing expires.
+    pub(super) fn expired(&mut self) -> bool {
+        let entity = self.entity;
+        self.push("SELECT ");
+        self.columns(&entity.key);
+        self.push(" FROM ");
+        self.table();
+        self.push(" WHERE ");
+        let start = self.sql.len();
+        for (column, limit) in expiry(entity) {
+            if self.sql.len() > start {
+                self.push(" OR ");
+            }
+            self.push(&quote(column));
+            self.push(" <= ");
+            self.bind(limit);
+        }
+        let expires = self.sql.len() > start;
+        self.push(" LIMIT ");
+        self.bind(Parameter::Limit);
+        expires
+    }
+
+    pub(super) fn insert(&mut self) {
+        self.push("INSERT INTO ");
+        self.table();
+        self.push(" (");
+        self.all_columns();
+        self.push(") VALUES (");
+        let start = self.sql.len();
+        for column in &self.entity.columns {
+            self.comma(start);
+            self.bind(Parameter::Column(column.number));
+        }
+        if self.entity.last_write_column().is_some() {
+            self.comma(start);
+            self.bind(Parameter::WrittenAt);
+        }
+        self.push(")");
+    }
+
+    pub(super) fn condition(&mut self, condition: usize, shape: &Shape) {
+        let value = |value| Parameter::Condition { condition, value };
+        self.column(shape.field);
+        match shape.comparison {
+            Comparison::Equals => self.push(" = "),
+            Comparison::AtLeast => self.push(" >= "),
+            Comparison::LessThan => self.push(" < "),
+            Comparison::AnyOf => {
+                self.push(" IN (");
+                self.list(shape.values, |text, position| text.bind(value(position)));
+                return self.push(")");
+            }
+            Comparison::Prefix => {
+                self.push(" >= ");
+                if shape.values > 1 {
+                    self.bind(value(0));
+                    self.push(" AND ");
+                    self.column(shape.field);
+                    self.push(" < ");
+                    return self.bind(value(1));
+                }
+            }
+        }
+        self.bind(value(0));
+    }
+
+    /// What comes after the last record of the page before.
+    pub(super) fn after(&mut self, order: &[(u32, bool)], nulls: &[bool]) {
+        if order.is_empty() {
+            // Equalities fix the whole key: there is one record at most.
+            return self.push("1 = 0");
+        }
+        let descending = order[0].1;
+        let plain = order
+            .iter()
+            .all(|&(number, reversed)| reversed == descending && !self.find(number).nullable());
+        if plain {
+            return self.after_row(order, descending);
+        }
+        self.leading_bound(order[0], nulls[0]);
+        self.push("(");
+        for last in 0..order.len() {
+            if last > 0 {
+                self.push(" OR ");
+            }
+            self.push("(");
+            for position in 0..last {
+                self.same(order[position].0, position, nulls[position]);
+                self.push(" AND ");
+            }
+            self.beyond(order[last], last, nulls[last]);
+            self.push(")");
+        }
+        self.push(")");
+    }
+
+    fn after_row(&mut self, order: &[(u32, bool)], descending: bool) {
+        let numbers: Vec<u32> = order.iter().map(|(number, _)| *number).collect();
+        self.push("(");
+        self.columns(&numbers);
+        self.push(if descending { ") < (" } else { ") > (" });
+        self.list(order.len(), |text, position| text.bind(Parameter::After(position)));
+        self.push(")");
+    }
+
+    /// What the disjunction implies of its first column, so that an index can seek to it.
+    fn leading_bound(&mut self, (number, descending): (u32, bool), null: bool) {
+        let optional = self.find(number).nullable();
+        if null || (descending && optional) {
+            return;
+        }
+        self.column(number);
+        self.push(if descending { " <= " } else { " >= " });
+        self.bind(Parameter::After(0));
+        self.push(" AND ");
+    }
+
+    fn same(&mut self, number: u32, position: usize, null: bool) {
+        self.column(number);
+        if null {
+            return self.push(" IS NULL");
+        }
+        self.push(" = ");
+        self.bind(Parameter::After(position));
+    }
+
+    /// Greater in this direction. NULL is the smallest value.
+    fn beyond(&mut self, (number, descending): (u32, bool), position: usize, null: bool) {
+        match (descending, null) {
+            (false, true) => {
+                self.column(number);
+                self.push(" IS NOT NULL");
+            }
+            (true, true) => self.push("1 = 0"),
+            (_, false) => {
+                let or_null = descending && self.find(number).nullable();
+                self.push(if or_null { "(" } else { "" });
+                self.column(number);
+                self.push(if descending { " < " } else { " > " });
+                self.bind(Parameter::After(position));
+                if or_null {
+                    self.push(" OR ");
+                    self.column(number);
+                    self.push(" IS NULL)");
+                }
+            }
+        }
+    }
+
+    pub(super) fn order_by(&mut self, order: &[(u32, bool)]) {
+        for (position, &(number, descending)) in order.iter().enumerate() {
+            self.push(if position == 0 { " ORDER BY " } else { ", " });
+            self.column(number);
+            let nullable = self.entity.column(number).is_some_and(Column::nullable);
+            self.push(self.dialect.direction(descending, nullable));
+        }
+    }
+}

@@ -326,24 +326,26 @@ impl Kind {
 /// A service of the same name as a message's module.
 pub mod r#loop {
     use ::prism_runtime::codegen;
+    use super::super::super::super as root;
 
     /// What each method of the service is.
     pub fn service() -> &'static codegen::schema::Service {
-        #[allow(unused_imports)]
-        use codegen::schema::{Operation, Permission, Response, Role, Service};
-
-        static SERVICE: ::std::sync::LazyLock<Service> = ::std::sync::LazyLock::new(|| {
-            Service::new("a.type.self.Loop")
-                .rpc("New", "NewRequest", "Select")
-                .binds(Operation::Get, "Select", Response::Entity)
-                .field(1, "order", Role::Key, 1)
-                .rpc("Type", "TypeRequest", ".b.Select")
-                .permissions(&[Permission::Read])
-                .rpc("GetGroup", "GetGroupRequest", "Select.Group")
-                .binds(Operation::Get, "Select.Group", Response::Entity)
-                .field(1, "select", Role::Key, 1)
-        });
+        static SERVICE: codegen::Descriptor = codegen::Descriptor::new(describe);
         &SERVICE
+    }
+
+    #[allow(unused_imports)]
+    fn describe() -> codegen::schema::Service {
+        use codegen::schema::{Operation, Response, Role, Rule::*, Service};
+        Service::new("a.type.self.Loop")
+            .rpc("New -> Select")
+            .binds(Operation::Get, "Select", Response::Entity)
+            .field(1, "order", Role::Key, 1)
+            .rpc("Type -> .b.Select")
+            .rules(&[Read])
+            .rpc("GetGroup -> Select.Group")
+            .binds(Operation::Get, "Select.Group", Response::Entity)
+            .field(1, "select", Role::Key, 1)
     }
 
     /// The methods of `a.type.self.Loop` that are written by hand.
@@ -352,9 +354,7 @@ pub mod r#loop {
             &self,
             context: codegen::Context,
             request: super::TypeRequest,
-        ) -> impl Future<
-            Output = codegen::Result<super::super::super::super::b::Select>,
-        > + Send;
+        ) -> impl Future<Output = codegen::Result<root::b::Select>> + Send;
     }
 
     /// Serves `a.type.self.Loop` with these handlers.
@@ -378,14 +378,9 @@ pub mod r#loop {
             context: codegen::Context,
             request: codegen::bytes::Bytes,
         ) -> codegen::Reply {
-            let handlers = self.0.clone();
+            let call = codegen::Call::new(&self.0, context, request);
             match method {
-                1 => {
-                    codegen::unary(
-                        request,
-                        async move |request| { handlers.r#type(context, request).await },
-                    )
-                }
+                1 => call.unary(T::r#type),
                 _ => codegen::unimplemented(service(), method),
             }
         }
@@ -393,33 +388,33 @@ pub mod r#loop {
 
     /// Calls `a.type.self.Loop`.
     #[derive(Clone, Debug)]
-    pub struct LoopClient(codegen::Client);
+    pub struct LoopClient(codegen::ServiceClient);
 
     impl LoopClient {
         /// A client on a connection.
         pub fn new(connection: codegen::Client) -> Self {
-            Self(connection)
+            Self(connection.service("a.type.self.Loop"))
         }
 
         pub async fn new2(
             &self,
             request: impl codegen::IntoRequest<super::NewRequest>,
         ) -> codegen::Answer<super::Select> {
-            self.0.unary("/a.type.self.Loop/New", request).await
+            self.0.unary("New", request).await
         }
 
         pub async fn r#type(
             &self,
             request: impl codegen::IntoRequest<super::TypeRequest>,
-        ) -> codegen::Answer<super::super::super::super::b::Select> {
-            self.0.unary("/a.type.self.Loop/Type", request).await
+        ) -> codegen::Answer<root::b::Select> {
+            self.0.unary("Type", request).await
         }
 
         pub async fn get_group(
             &self,
             request: impl codegen::IntoRequest<super::GetGroupRequest>,
         ) -> codegen::Answer<super::select::Group> {
-            self.0.unary("/a.type.self.Loop/GetGroup", request).await
+            self.0.unary("GetGroup", request).await
         }
     }
 }

@@ -195,14 +195,20 @@ fn follow(stderr: ChildStderr, log: &Log, found: &mpsc::Sender<SocketAddr>) {
     while lines.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
         let text = String::from_utf8_lossy(&line);
         log.push(&text);
-        let address =
-            text.split_once("\"address\":\"").and_then(|(_, rest)| rest.split('"').next());
-        if let Some(address) = address.and_then(|address| address.parse().ok()) {
+        let address = address_in(&text);
+        if let Some(address) = address {
             // Asked for once.
             let _ = found.send(address);
         }
         line.clear();
     }
+}
+
+/// The address in the log line that tells it, JSON or text.
+fn address_in(line: &str) -> Option<SocketAddr> {
+    let at = line.find("127.0.0.1:").filter(|_| line.contains("serving"))?;
+    let end = line[at..].find(|c: char| !(c.is_ascii_digit() || ".:".contains(c)));
+    line[at..end.map_or(line.len(), |end| at + end)].parse().ok()
 }
 
 /// The command that starts the proxy on a free loopback port in a folder.

@@ -66,6 +66,48 @@ pub mod legacy {
     }
 }
 
+#[derive(Clone, PartialEq, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct PutLegacyRequest {
+    #[prost(message, optional, tag = "1")]
+    pub legacy: ::core::option::Option<Legacy>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct GetLegacyRequest {
+    #[prost(string, optional, tag = "1")]
+    pub key: ::core::option::Option<
+        ::prism_runtime::codegen::prost::alloc::string::String,
+    >,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct ListLegaciesRequest {
+    #[prost(string, optional, tag = "1")]
+    pub foo_bar: ::core::option::Option<
+        ::prism_runtime::codegen::prost::alloc::string::String,
+    >,
+    #[prost(int32, optional, tag = "2")]
+    pub page_size: ::core::option::Option<i32>,
+    #[prost(string, optional, tag = "3")]
+    pub page_token: ::core::option::Option<
+        ::prism_runtime::codegen::prost::alloc::string::String,
+    >,
+}
+
+#[derive(Clone, PartialEq, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct ListLegaciesResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub legacies: ::prism_runtime::codegen::prost::alloc::vec::Vec<Legacy>,
+    #[prost(string, optional, tag = "2")]
+    pub next_page_token: ::core::option::Option<
+        ::prism_runtime::codegen::prost::alloc::string::String,
+    >,
+}
+
 #[derive(
     Clone,
     Copy,
@@ -266,6 +308,42 @@ pub struct NewRequest {
     pub order: ::prism_runtime::codegen::prost::alloc::string::String,
 }
 
+#[derive(Clone, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct SelfRequest {
+    #[prost(message, optional, tag = "1")]
+    pub select: ::core::option::Option<Select>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct AsyncRequest {
+    #[prost(string, optional, tag = "1")]
+    pub r#async: ::core::option::Option<
+        ::prism_runtime::codegen::prost::alloc::string::String,
+    >,
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    #[prost(string, tag = "3")]
+    pub page_token: ::prism_runtime::codegen::prost::alloc::string::String,
+}
+
+#[derive(Clone, PartialEq, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct AsyncResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub r#type: ::prism_runtime::codegen::prost::alloc::vec::Vec<Select>,
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prism_runtime::codegen::prost::alloc::string::String,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct CreateGroupRequest {
+    #[prost(message, optional, tag = "1")]
+    pub group: ::core::option::Option<select::Group>,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
 #[prost(prost_path = "::prism_runtime::codegen::prost")]
 pub struct TypeRequest {}
@@ -323,6 +401,64 @@ impl Kind {
     }
 }
 
+pub mod legacies {
+    use ::prism_runtime::codegen;
+
+    /// What each method of the service is.
+    pub fn service() -> &'static codegen::schema::Service {
+        #[allow(unused_imports)]
+        use codegen::schema::{Operation, Permission, Response, Role, Service};
+
+        static SERVICE: ::std::sync::LazyLock<Service> = ::std::sync::LazyLock::new(|| {
+            Service::new("a.type.self.Legacies")
+                .rpc("PutLegacy", "PutLegacyRequest", "Legacy")
+                .binds(Operation::Put, "Legacy", Response::Entity)
+                .optional(1, "legacy", Role::Entity, 0)
+                .rpc("GetLegacy", "GetLegacyRequest", "Legacy")
+                .binds(Operation::Get, "Legacy", Response::Entity)
+                .optional(1, "Key", Role::Key, 1)
+                .rpc("ListLegacies", "ListLegaciesRequest", "ListLegaciesResponse")
+                .binds(Operation::List, "Legacy", Response::list(1, 2))
+                .optional(1, "FOO_bar", Role::Equals, 9)
+                .optional(2, "page_size", Role::PageSize, 0)
+                .optional(3, "page_token", Role::PageToken, 0)
+        });
+        &SERVICE
+    }
+
+    /// Calls `a.type.self.Legacies`.
+    #[derive(Clone, Debug)]
+    pub struct LegaciesClient(codegen::Client);
+
+    impl LegaciesClient {
+        /// A client on a connection.
+        pub fn new(connection: codegen::Client) -> Self {
+            Self(connection)
+        }
+
+        pub async fn put_legacy(
+            &self,
+            request: impl codegen::IntoRequest<super::PutLegacyRequest>,
+        ) -> codegen::Answer<super::Legacy> {
+            self.0.unary("/a.type.self.Legacies/PutLegacy", request).await
+        }
+
+        pub async fn get_legacy(
+            &self,
+            request: impl codegen::IntoRequest<super::GetLegacyRequest>,
+        ) -> codegen::Answer<super::Legacy> {
+            self.0.unary("/a.type.self.Legacies/GetLegacy", request).await
+        }
+
+        pub async fn list_legacies(
+            &self,
+            request: impl codegen::IntoRequest<super::ListLegaciesRequest>,
+        ) -> codegen::Answer<super::ListLegaciesResponse> {
+            self.0.unary("/a.type.self.Legacies/ListLegacies", request).await
+        }
+    }
+}
+
 /// A service of the same name as a message's module.
 pub mod r#loop {
     use ::prism_runtime::codegen;
@@ -337,6 +473,17 @@ pub mod r#loop {
                 .rpc("New", "NewRequest", "Select")
                 .binds(Operation::Get, "Select", Response::Entity)
                 .field(1, "order", Role::Key, 1)
+                .rpc("Self", "SelfRequest", "Select")
+                .binds(Operation::Create, "Select", Response::Entity)
+                .optional(1, "select", Role::Entity, 0)
+                .rpc("Async", "AsyncRequest", "AsyncResponse")
+                .binds(Operation::List, "Select", Response::list(1, 2))
+                .optional(1, "async", Role::Equals, 4)
+                .field(2, "page_size", Role::PageSize, 0)
+                .field(3, "page_token", Role::PageToken, 0)
+                .rpc("CreateGroup", "CreateGroupRequest", "Select.Group")
+                .binds(Operation::Create, "Select.Group", Response::Entity)
+                .optional(1, "group", Role::Entity, 0)
                 .rpc("Type", "TypeRequest", ".b.Select")
                 .permissions(&[Permission::Read])
                 .rpc("GetGroup", "GetGroupRequest", "Select.Group")
@@ -380,7 +527,7 @@ pub mod r#loop {
         ) -> codegen::Reply {
             let handlers = self.0.clone();
             match method {
-                1 => {
+                4 => {
                     codegen::unary(
                         request,
                         async move |request| { handlers.r#type(context, request).await },
@@ -406,6 +553,27 @@ pub mod r#loop {
             request: impl codegen::IntoRequest<super::NewRequest>,
         ) -> codegen::Answer<super::Select> {
             self.0.unary("/a.type.self.Loop/New", request).await
+        }
+
+        pub async fn self_(
+            &self,
+            request: impl codegen::IntoRequest<super::SelfRequest>,
+        ) -> codegen::Answer<super::Select> {
+            self.0.unary("/a.type.self.Loop/Self", request).await
+        }
+
+        pub async fn r#async(
+            &self,
+            request: impl codegen::IntoRequest<super::AsyncRequest>,
+        ) -> codegen::Answer<super::AsyncResponse> {
+            self.0.unary("/a.type.self.Loop/Async", request).await
+        }
+
+        pub async fn create_group(
+            &self,
+            request: impl codegen::IntoRequest<super::CreateGroupRequest>,
+        ) -> codegen::Answer<super::select::Group> {
+            self.0.unary("/a.type.self.Loop/CreateGroup", request).await
         }
 
         pub async fn r#type(

@@ -215,6 +215,33 @@ pub struct GetEverythingResponse {
     pub everything: Option<Everything>,
 }
 
+#[derive(Clone, PartialEq, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct CreateEverythingRequest {
+    #[prost(message, optional, tag = "1")]
+    pub everything: Option<Everything>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct ListEverythingsRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub key_low: Vec<u8>,
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    #[prost(string, tag = "3")]
+    pub page_token: String,
+}
+
+#[derive(Clone, PartialEq, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct ListEverythingsResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub everythings: Vec<Everything>,
+    #[prost(string, tag = "2")]
+    pub next_page_token: String,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
 #[prost(prost_path = "::prism_runtime::codegen::prost")]
 pub struct WatchEverythingRequest {}
@@ -278,6 +305,18 @@ pub mod everything_service {
                 .binds(Operation::Get, "Everything", Response::Field(1))
                 .field(1, "key_low", Role::Key, 1)
                 .field(2, "key_high", Role::Key, 2)
+                .rpc("CreateEverything", "CreateEverythingRequest", "Everything")
+                .binds(Operation::Create, "Everything", Response::Entity)
+                .optional(1, "everything", Role::Entity, 0)
+                .rpc(
+                    "ListEverythings",
+                    "ListEverythingsRequest",
+                    "ListEverythingsResponse",
+                )
+                .binds(Operation::List, "Everything", Response::list(1, 2))
+                .field(1, "key_low", Role::Equals, 1)
+                .field(2, "page_size", Role::PageSize, 0)
+                .field(3, "page_token", Role::PageToken, 0)
                 .rpc("WatchEverything", "WatchEverythingRequest", "Everything")
                 .server_streaming()
                 .timeout_ms(60000)
@@ -336,7 +375,7 @@ pub mod everything_service {
             let handlers = self.0.clone();
             match method {
                 #[allow(deprecated)]
-                1 => {
+                3 => {
                     codegen::server_streaming(
                         request,
                         async move |request| {
@@ -344,7 +383,7 @@ pub mod everything_service {
                         },
                     )
                 }
-                2 => {
+                4 => {
                     codegen::unary(
                         request,
                         async move |request| { handlers.ping(context, request).await },
@@ -371,6 +410,24 @@ pub mod everything_service {
         ) -> codegen::Answer<super::GetEverythingResponse> {
             self.0
                 .unary("/golden.types.v1.EverythingService/GetEverything", request)
+                .await
+        }
+
+        pub async fn create_everything(
+            &self,
+            request: impl codegen::IntoRequest<super::CreateEverythingRequest>,
+        ) -> codegen::Answer<super::Everything> {
+            self.0
+                .unary("/golden.types.v1.EverythingService/CreateEverything", request)
+                .await
+        }
+
+        pub async fn list_everythings(
+            &self,
+            request: impl codegen::IntoRequest<super::ListEverythingsRequest>,
+        ) -> codegen::Answer<super::ListEverythingsResponse> {
+            self.0
+                .unary("/golden.types.v1.EverythingService/ListEverythings", request)
                 .await
         }
 

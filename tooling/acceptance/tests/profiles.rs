@@ -46,16 +46,12 @@ fn get(id: &str) -> GetUserProfileRequest {
 
 fn update(profile: UserProfile, paths: &[&str]) -> UpdateUserProfileRequest {
     let paths = paths.iter().map(|&path| path.to_owned()).collect();
-    UpdateUserProfileRequest {
-        user_profile: Some(profile),
-        update_mask: Some(FieldMask { paths }),
-        ..Default::default()
-    }
+    UpdateUserProfileRequest { user_profile: Some(profile), update_mask: Some(FieldMask { paths }) }
 }
 
 fn delete(id: &str, etag: &str) -> DeleteUserProfileRequest {
     let (user_id, etag) = (id.to_owned(), etag.to_owned());
-    DeleteUserProfileRequest { user_id, etag, ..Default::default() }
+    DeleteUserProfileRequest { user_id, etag }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -94,10 +90,10 @@ async fn a_profile_lives_through_every_method() {
     let user_ids = vec!["none".to_owned(), created.user_id.clone(), created.user_id.clone()];
     let batch = BatchGetUserProfilesRequest { user_ids };
     let batch = service.batch_get_user_profiles(batch).await.unwrap().into_inner();
-    assert_eq!(batch.user_profiles, [updated.clone()]);
+    assert_eq!(batch.user_profiles, std::slice::from_ref(&updated));
     let request = ListUserProfilesRequest { country_code: Some("PT".into()), ..Default::default() };
     let page = service.list_user_profiles(request).await.unwrap().into_inner();
-    assert_eq!(page.user_profiles, [updated.clone()]);
+    assert_eq!(page.user_profiles, std::slice::from_ref(&updated));
 
     let stale = service.delete_user_profile(delete(&created.user_id, &created.etag)).await;
     assert_fails(stale, Code::Aborted, "ETAG_MISMATCH", &[]);

@@ -50,6 +50,9 @@ pub fn schema() -> ::prism_runtime::codegen::Schema {
         .entity::<a::r#type::self_::select::Group>()
         .entity::<b::Select>()
         .service(
+            ::prism_runtime::codegen::Unimplemented(a::r#type::self_::legacies::service),
+        )
+        .service(
             ::prism_runtime::codegen::Unimplemented(a::r#type::self_::r#loop::service),
         )
 }

@@ -225,6 +225,33 @@ pub struct GetEverythingResponse {
     pub everything: Option<Everything>,
 }
 
+#[derive(Clone, PartialEq, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct CreateEverythingRequest {
+    #[prost(message, optional, tag = "1")]
+    pub everything: Option<Everything>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct ListEverythingsRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub key_low: Vec<u8>,
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    #[prost(string, tag = "3")]
+    pub page_token: String,
+}
+
+#[derive(Clone, PartialEq, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct ListEverythingsResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub everythings: Vec<Everything>,
+    #[prost(string, tag = "2")]
+    pub next_page_token: String,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
 #[prost(prost_path = "::prism_runtime::codegen::prost")]
 pub struct WatchEverythingRequest {}
@@ -293,6 +320,13 @@ pub mod everything_service {
             .binds(Operation::Get, "Everything", Response::Field(1))
             .field(1, "key_low", Role::Key, 1)
             .field(2, "key_high", Role::Key, 2)
+            .rpc("CreateEverything -> Everything")
+            .binds(Operation::Create, "Everything", Response::Entity)
+            .optional(1, "everything", Role::Entity, 0)
+            .rpc("ListEverythings")
+            .binds(Operation::List, "Everything", Response::list(1, 2))
+            .field(1, "key_low", Role::Equals, 1)
+            .pages(2, "page_size", 3, "page_token")
             .rpc("WatchEverything -> stream Everything")
             .rules(&[TimeoutMs(60000), Read])
             .rpc("Ping(.google.protobuf.Empty) -> .google.protobuf.StringValue")
@@ -354,10 +388,10 @@ pub mod everything_service {
         ) -> codegen::Reply {
             let call = codegen::Call::new(&self.0, context, request);
             match method {
-                1 => call.server_streaming(T::watch_everything),
-                2 => call.unary(T::ping),
-                3 => call.unary(T::describe_everything),
-                4 => call.unary(T::copy_item),
+                3 => call.server_streaming(T::watch_everything),
+                4 => call.unary(T::ping),
+                5 => call.unary(T::describe_everything),
+                6 => call.unary(T::copy_item),
                 _ => codegen::unimplemented(service(), method),
             }
         }
@@ -378,6 +412,20 @@ pub mod everything_service {
             request: impl codegen::IntoRequest<super::GetEverythingRequest>,
         ) -> codegen::Answer<super::GetEverythingResponse> {
             self.0.unary("GetEverything", request).await
+        }
+
+        pub async fn create_everything(
+            &self,
+            request: impl codegen::IntoRequest<super::CreateEverythingRequest>,
+        ) -> codegen::Answer<super::Everything> {
+            self.0.unary("CreateEverything", request).await
+        }
+
+        pub async fn list_everythings(
+            &self,
+            request: impl codegen::IntoRequest<super::ListEverythingsRequest>,
+        ) -> codegen::Answer<super::ListEverythingsResponse> {
+            self.0.unary("ListEverythings", request).await
         }
 
         /// Two answers for one question.

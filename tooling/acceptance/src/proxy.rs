@@ -28,9 +28,18 @@ impl Proxy {
     ///
     /// Where it cannot be built, does not start, or does not listen within 20 s.
     pub fn start() -> io::Result<Proxy> {
+        Proxy::start_binary(&build()?)
+    }
+
+    /// Starts a generated proxy that was built already, as [`Proxy::start`] does.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not start, or does not listen within 20 s.
+    pub fn start_binary(binary: &Path) -> io::Result<Proxy> {
         let directory = tempfile::tempdir()?;
         let address = free_address()?;
-        let child = Command::new(build()?)
+        let child = Command::new(binary)
             .current_dir(directory.path())
             .env("PRISM_SERVER__LISTEN", address.to_string())
             .stdin(Stdio::null())

@@ -289,7 +289,7 @@ impl<'a> Statements<'a> {
 }
 
 /// The columns after whose time a record is gone, each with the time that is compared.
-fn expiry(entity: &Entity) -> impl Iterator<Item = (&str, Parameter)> {
+pub(super) fn expiry(entity: &Entity) -> impl Iterator<Item = (&str, Parameter)> {
     let expire = entity.managed(Managed::ExpireTime).map(|c| (c.name.as_str(), Parameter::Now));
     let written = (entity.retention_days > 0)
         .then(|| {

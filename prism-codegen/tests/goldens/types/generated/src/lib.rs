@@ -10,6 +10,11 @@ pub mod golden {
     }
 }
 
+#[allow(clippy::all, missing_docs)]
+pub mod prism {
+    include!("prism.rs");
+}
+
 /// The schema's files and all that they import, as an encoded `FileDescriptorSet`.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("descriptors.binpb");
 

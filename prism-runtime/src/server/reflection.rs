@@ -30,8 +30,9 @@ pub(super) fn services(
         names.fold(builder, |builder, name| builder.with_service_name(*name))
     };
     let wrong = |error| StartError::new(format!("the descriptors cannot be reflected: {error}"));
+    let method = |service: &str| format!("/{service}/ServerReflectionInfo");
     Ok([
-        Foreign::new(builder().build_v1().map_err(wrong)?),
-        Foreign::new(builder().build_v1alpha().map_err(wrong)?),
+        Foreign::new(method(NAMES[0]), builder().build_v1().map_err(wrong)?),
+        Foreign::new(method(NAMES[1]), builder().build_v1alpha().map_err(wrong)?),
     ])
 }

@@ -138,3 +138,21 @@ async fn end(response: h2::client::ResponseFuture) -> String {
     }
     body.trailers().await.unwrap().unwrap()["grpc-status"].to_str().unwrap().to_owned()
 }
+
+#[tokio::test]
+async fn the_details_of_errors_are_described() {
+    let running = Running::start(config());
+    let file = ["google/rpc/error_details.proto"];
+    let info = ask!(v1, running, |()| MessageRequest::FileContainingSymbol(
+        "google.rpc.ErrorInfo".to_owned()
+    ));
+    assert_eq!(info, file);
+    let retry = ask!(v1alpha, running, |()| MessageRequest::FileContainingSymbol(
+        "google.rpc.RetryInfo".to_owned()
+    ));
+    assert_eq!(retry, file);
+    let imported = ask!(v1, running, |()| MessageRequest::FileByFilename(
+        "google/protobuf/duration.proto".to_owned()
+    ));
+    assert_eq!(imported, ["google/protobuf/duration.proto"]);
+}

@@ -285,8 +285,8 @@ impl Comparison<'_> {
                 (Some(oneof), None) => format!("moved out of oneof {oneof}"),
                 (None, None) => return,
             };
-            let help = "zero becomes absent on the way in, and absent zero on the way out of what \
-                        has presence; rows in which two members are set stop the migration";
+            let help = "where the field gains presence its zero becomes absent, where it loses it \
+                        absent becomes zero; rows in which two members are set stop the migration";
             self.field(after, Kind::OneofChanged, Level::Confirm, &what, help);
         } else if !before.nullable() && after.nullable() {
             let what = "has presence now";

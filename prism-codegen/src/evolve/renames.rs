@@ -31,21 +31,23 @@ pub(super) fn order(
         .collect()
 }
 
-/// Renames as origin, from, to.
+/// Renames as origin, from, to: first those whose target is taken step aside, then the direct
+/// ones, then the last leg of the first.
 pub(super) fn plan(renamed: &[(String, String)], temporary: &str) -> Vec<(String, String, String)> {
     let taken = |to: &str| renamed.iter().any(|(from, _)| from.eq_ignore_ascii_case(to));
-    let (mut first, mut last) = (Vec::new(), Vec::new());
+    let (mut aside, mut direct, mut last) = (Vec::new(), Vec::new(), Vec::new());
     for (position, (from, to)) in renamed.iter().enumerate() {
         if taken(to) {
             let between = format!("{temporary}_{}", position + 1);
-            first.push((from.clone(), from.clone(), between.clone()));
+            aside.push((from.clone(), from.clone(), between.clone()));
             last.push((from.clone(), between, to.clone()));
         } else {
-            last.push((from.clone(), from.clone(), to.clone()));
+            direct.push((from.clone(), from.clone(), to.clone()));
         }
     }
-    first.extend(last);
-    first
+    aside.extend(direct);
+    aside.extend(last);
+    aside
 }
 
 /// An index after the renames of its columns.

@@ -4,7 +4,7 @@ use prism_schema::sql::alter::{Rows, Source};
 use prism_schema::sql::ddl::{self, Step, TableColumn};
 use prism_schema::{Cardinality, Column, Entity, FieldType, Managed, Storage};
 
-use super::change::{Change, Place};
+use super::change::Change;
 use super::compare::moved;
 use super::indexes::{self, Pair};
 
@@ -128,7 +128,7 @@ impl<'a> Table<'a> {
             (_, None) => None,
             (None, Some(_)) => Some(Source::Now),
         };
-        let mut causes: Vec<String> = self.causes(|change| change.place == Place::Entity);
+        let mut causes: Vec<String> = self.causes(|change| change.path.is_empty());
         if causes.is_empty() {
             causes = self.causes(|_| true);
         }

@@ -27,5 +27,6 @@ prism_options::catalog! {
     "P0608" Error refused(cause: &str, help: &str)
         "{cause}", "no migration can do this", "{help}";
     "P0609" Error unaccepted(cause: &str, meaning: &str, code: &str)
-        "{cause}", "{meaning}", "if this is meant, run `prism migrate diff` again with --accept {code}";
+        "{cause}", "has to be accepted",
+        "{meaning}; if this is meant, run `prism migrate diff` again with --accept {code}";
 }

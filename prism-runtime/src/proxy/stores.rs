@@ -37,7 +37,7 @@ pub(super) fn serving(entity: &Entity) -> Backend {
 }
 
 /// Opens the database, applies its migrations, and opens every entity.
-pub(super) fn open(schema: &Schema, config: &Config) -> Result<Opened, StartError> {
+pub(super) fn open(schema: &Schema, config: &Config, clock: Clock) -> Result<Opened, StartError> {
     let pool = DescriptorPool::decode(schema.descriptor_set)
         .map_err(|error| StartError::new(format!("the schema's descriptors: {error}")))?;
     let mut options = sqlite::Options::new(config.database_path());
@@ -47,7 +47,6 @@ pub(super) fn open(schema: &Schema, config: &Config) -> Result<Opened, StartErro
     let keys = config.token_keys()?;
     let tokens = if keys.is_empty() { PageTokens::random() } else { PageTokens::new(&keys) };
     let tokens = Arc::new(tokens.map_err(|error| StartError::new(error.to_string()))?);
-    let clock = Clock::system();
     let shared = Shared { pool: pool.clone(), tokens: Arc::clone(&tokens), clock: clock.clone() };
     let (on_sqlite, in_memory) = (SqliteEntities::new(Arc::clone(&database)), MemoryEntities);
     let mut collections = Vec::with_capacity(schema.entities.len());

@@ -18,6 +18,9 @@ const STATEMENTS: usize = 512;
 /// How long a checkpoint that cuts the log waits for readers; writers wait as long.
 const CHECKPOINT_WAIT: Duration = Duration::from_millis(100);
 
+/// How many times its limit the log may take before the writer copies it itself.
+const BACKSTOP_LIMITS: u64 = 4;
+
 /// Opens the connection that writes, creating the file where it does not exist.
 pub(super) fn open_writer(options: &Options) -> Result<Connection, OpenError> {
     let path = &options.path;
@@ -44,12 +47,18 @@ fn configure_writer(connection: &Connection, options: &Options) -> rusqlite::Res
     connection.pragma_update(None, "synchronous", options.synchronous.pragma())?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "journal_size_limit", signed(options.wal_limit_bytes))?;
-    // The checkpoint thread copies the log: no write is to wait for that.
-    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    // The checkpoint thread copies the log, so that no write waits for that. Only where it falls
+    // behind by several limits does the writer copy itself: a log without bound would fill the disk.
+    connection.pragma_update(None, "wal_autocheckpoint", signed(backstop_pages(options)))?;
     if let Some(pages) = options.max_pages {
         connection.pragma_update(None, "max_page_count", pages)?;
     }
     Ok(())
+}
+
+/// Pages of the log beyond which the writer copies it itself.
+fn backstop_pages(options: &Options) -> u64 {
+    BACKSTOP_LIMITS * options.wal_limit_bytes / u64::from(PAGE_BYTES)
 }
 
 /// Opens a connection that cannot write.

@@ -127,7 +127,7 @@ fn migrate(root: &Path, schema: &str) -> Result<Vec<String>, String> {
     let file = root.join("a.proto");
     fs::write(&file, schema).unwrap();
     let builder = prism_codegen::configure().whole_crate().include(root).out_dir(root.join("out"));
-    let accepted: Vec<String> = match builder.migrate(&[file.clone()], &[]) {
+    let accepted: Vec<String> = match builder.migrate(std::slice::from_ref(&file), &[]) {
         Ok(plan) => plan.diff.changes.iter().map(|change| change.code()).collect(),
         Err(error) => return Err(error.to_string()),
     };

@@ -99,7 +99,7 @@ impl Nested<'_> {
             self.type_changed(at, cause(&what));
             return;
         }
-        let outer = std::mem::replace(&mut self.path, String::new());
+        let outer = std::mem::take(&mut self.path);
         self.path = format!("{outer}.{number}");
         let known = match (self.old.kind(&before.ty), self.new.kind(&after.ty)) {
             (Named::Message, Named::Message) if same_meaning(&before.ty, &after.ty) => {

@@ -322,11 +322,15 @@ impl ColumnChange {
     }
 }
 
-/// The constraint that stands for NOT NULL while it is introduced; at most 63 bytes.
+/// The constraint that stands for NOT NULL while it is introduced. A long column name is told
+/// from others by a hash (FNV-1a), so that the whole stays within 63 bytes.
 fn check_name(column: &str) -> String {
-    let mut end = column.len().min(44);
-    while !column.is_char_boundary(end) {
-        end -= 1;
+    const PREFIX: &str = "_prism_not_null_";
+    if PREFIX.len() + column.len() <= 63 {
+        return format!("{PREFIX}{column}");
     }
-    format!("_prism_not_null_{}", &column[..end])
+    let hash = column
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    format!("{PREFIX}{hash:08x}")
 }

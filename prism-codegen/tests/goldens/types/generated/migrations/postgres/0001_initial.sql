@@ -61,7 +61,7 @@ CREATE TABLE "every_thing" (
   "chosen_part" BYTEA,
   "chosen_level" INTEGER,
   "chosen_time" TIMESTAMPTZ,
-  "_prism_written_at" TIMESTAMPTZ NOT NULL,
+  "_prism_written_at" TIMESTAMPTZ NOT NULL DEFAULT now(),
   PRIMARY KEY ("key_low", "key_high")
 );
 

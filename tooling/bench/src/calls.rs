@@ -2,10 +2,11 @@
 //! generator's largest cost, and values that say what they must be.
 
 use bytes::Bytes;
+use prism_proxy::acme::orders::v1::{GetOrderRequest, Order, PutOrderRequest};
 use prism_runtime::proto::keyvalue::v1::{Item, PutRequest};
 use prost::Message as _;
 
-use crate::arms::{ECHO, EchoMessage, GET, PUT};
+use crate::arms::{ECHO, EchoMessage, GET, GET_ORDER, PUT, PUT_ORDER};
 use crate::load::Calls;
 
 /// What a stored value begins with; the row and the write's number follow as hexadecimals.
@@ -237,6 +238,81 @@ impl Calls for Verification {
             return false;
         };
         *row == stored.0 && *write <= stored.1
+    }
+}
+
+/// Every order once: one for each row, whose note says what it is of.
+#[derive(Debug)]
+pub struct PutOrders {
+    rows: Rows,
+    left: u64,
+    payload: usize,
+}
+
+impl PutOrders {
+    /// Orders with a note of so many bytes.
+    pub fn new(share: Share, payload: usize) -> Self {
+        let rows = share.rows();
+        PutOrders { left: rows.count, rows, payload }
+    }
+}
+
+impl Calls for PutOrders {
+    fn path(&self) -> &'static str {
+        PUT_ORDER
+    }
+
+    fn next(&mut self, message: &mut Vec<u8>) -> Option<u64> {
+        self.left = self.left.checked_sub(1)?;
+        let row = self.rows.next();
+        let order = Order {
+            customer_id: id(row),
+            order_id: "order".to_owned(),
+            note: String::from_utf8(value(row, self.payload)).ok(),
+            ..Order::default()
+        };
+        message.extend(PutOrderRequest { order: Some(order) }.encode_to_vec());
+        Some(row)
+    }
+
+    fn answered(&mut self, tag: u64, message: &[u8]) -> bool {
+        stored(message).is_some_and(|(row, _)| row == tag)
+    }
+}
+
+/// Gets of orders that are there.
+#[derive(Debug)]
+pub struct GetOrders {
+    rows: Rows,
+    template: Vec<u8>,
+    id_at: usize,
+}
+
+impl GetOrders {
+    /// Gets without an end.
+    pub fn new(share: Share) -> Self {
+        let order_id = "order".to_owned();
+        let template = GetOrderRequest { customer_id: id(0), order_id, ..Default::default() };
+        let template = template.encode_to_vec();
+        let id_at = find(&template, ID).map_or(0, |at| at + ID.len());
+        GetOrders { rows: share.rows(), template, id_at }
+    }
+}
+
+impl Calls for GetOrders {
+    fn path(&self) -> &'static str {
+        GET_ORDER
+    }
+
+    fn next(&mut self, message: &mut Vec<u8>) -> Option<u64> {
+        let row = self.rows.next();
+        message.extend_from_slice(&self.template);
+        hexadecimal(&mut message[self.id_at..self.id_at + ROW_DIGITS], row);
+        Some(row)
+    }
+
+    fn answered(&mut self, tag: u64, message: &[u8]) -> bool {
+        stored(message).is_some_and(|(row, _)| row == tag)
     }
 }
 

@@ -135,7 +135,7 @@ fn rounds(cli: &Cli, directory: &Path) -> Result<Vec<Goal>, Box<dyn Error>> {
     }
     if cli.has(Part::Get) {
         workloads.extend([Workload::PrismEcho, Workload::NaiveGet, Workload::PrismGet]);
-        workloads.push(Workload::GetLoop);
+        workloads.extend([Workload::PrismGetOrder, Workload::GetLoop]);
     }
     if cli.has(Part::Put) {
         workloads.extend([Workload::NaivePut, Workload::PrismPut, Workload::AutocommitLoop]);

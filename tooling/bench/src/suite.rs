@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::arms::Arm;
-use crate::calls::{Echo, Gets, Puts, Share};
+use crate::calls::{Echo, GetOrders, Gets, PutOrders, Puts, Share};
 use crate::child::{Running, Settings};
 use crate::load::{self, Calls, Measured, Pace, Window};
 use crate::probe;
@@ -20,6 +20,7 @@ pub enum Workload {
     PrismEcho,
     NaiveGet,
     PrismGet,
+    PrismGetOrder,
     GetLoop,
     NaivePut,
     PrismPut,
@@ -33,6 +34,7 @@ impl fmt::Display for Workload {
             Workload::PrismEcho => "Prism echo",
             Workload::NaiveGet => "naive sqlx Get",
             Workload::PrismGet => "Prism SQLite Get",
+            Workload::PrismGetOrder => "Prism SQLite GetOrder, generated",
             Workload::GetLoop => "rusqlite get loop, in process",
             Workload::NaivePut => "naive sqlx Put",
             Workload::PrismPut => "Prism SQLite Put (FULL)",
@@ -48,6 +50,7 @@ impl Workload {
             Workload::PrismEcho => Arm::PrismEcho,
             Workload::NaiveGet | Workload::NaivePut => Arm::NaiveKeyValue,
             Workload::PrismGet | Workload::PrismPut => Arm::PrismKeyValue,
+            Workload::PrismGetOrder => Arm::PrismOrders,
             Workload::GetLoop => Arm::GetLoop,
             Workload::AutocommitLoop => Arm::AutocommitLoop,
         }
@@ -75,6 +78,7 @@ pub struct Shape {
 enum Work {
     Echo(Echo),
     Get(Gets),
+    GetOrder(GetOrders),
     Put(Puts),
 }
 
@@ -83,6 +87,7 @@ impl Calls for Work {
         match self {
             Work::Echo(calls) => calls.path(),
             Work::Get(calls) => calls.path(),
+            Work::GetOrder(calls) => calls.path(),
             Work::Put(calls) => calls.path(),
         }
     }
@@ -91,6 +96,7 @@ impl Calls for Work {
         match self {
             Work::Echo(calls) => calls.next(message),
             Work::Get(calls) => calls.next(message),
+            Work::GetOrder(calls) => calls.next(message),
             Work::Put(calls) => calls.next(message),
         }
     }
@@ -99,6 +105,7 @@ impl Calls for Work {
         match self {
             Work::Echo(calls) => calls.answered(tag, message),
             Work::Get(calls) => calls.answered(tag, message),
+            Work::GetOrder(calls) => calls.answered(tag, message),
             Work::Put(calls) => calls.answered(tag, message),
         }
     }
@@ -151,8 +158,12 @@ impl Suite {
             std::fs::create_dir_all(&own)?;
             let running = Running::start(workload.arm(), &own, &self.settings)?;
             self.running.insert(name.clone(), running);
+            let payload = self.settings.payload;
             if workload.arm() == Arm::PrismKeyValue {
                 let puts = self.shares().map(|share| self.puts(share).once()).collect();
+                self.complete(&name, puts)?;
+            } else if workload.arm() == Arm::PrismOrders {
+                let puts = self.shares().map(|share| PutOrders::new(share, payload)).collect();
                 self.complete(&name, puts)?;
             }
         }
@@ -161,6 +172,7 @@ impl Suite {
             Workload::TonicEcho | Workload::PrismEcho => Some(Work::Echo(Echo::new(payload))),
             Workload::NaiveGet | Workload::PrismGet => Some(Work::Get(Gets::new(share))),
             Workload::NaivePut | Workload::PrismPut => Some(Work::Put(self.puts(share))),
+            Workload::PrismGetOrder => Some(Work::GetOrder(GetOrders::new(share))),
             Workload::GetLoop | Workload::AutocommitLoop => None,
         });
         let work = work.collect();

@@ -24,6 +24,8 @@ pub enum Arm {
     NaiveKeyValue,
     /// Prism's KeyValueService on SQLite with its default settings.
     PrismKeyValue,
+    /// Prism's generated OrderService on SQLite with its default settings.
+    PrismOrders,
     /// Reference: rusqlite in a loop, a transaction for each put, nothing around it.
     AutocommitLoop,
     /// Reference: rusqlite in a loop, prepared gets of random rows.
@@ -36,6 +38,10 @@ pub const ECHO: &str = "/prism.bench.v1.EchoService/Echo";
 pub const GET: &str = "/prism.keyvalue.v1.KeyValueService/Get";
 /// Path of the put method of both key-value arms.
 pub const PUT: &str = "/prism.keyvalue.v1.KeyValueService/Put";
+
+/// Paths of the methods of the generated service.
+pub const GET_ORDER: &str = "/acme.orders.v1.OrderService/GetOrder";
+pub const PUT_ORDER: &str = "/acme.orders.v1.OrderService/PutOrder";
 
 /// A message of the echo arms.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -57,6 +63,7 @@ impl Arm {
             Arm::NaiveKeyValue => naive::serve(directory, rows, payload),
             Arm::PrismEcho => prism::serve_echo(),
             Arm::PrismKeyValue => prism::serve_key_value(directory),
+            Arm::PrismOrders => prism::serve_orders(directory),
             Arm::AutocommitLoop => embedded::puts(directory, rows, payload),
             Arm::GetLoop => embedded::gets(directory, rows, payload),
         }

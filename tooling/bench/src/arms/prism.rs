@@ -10,7 +10,7 @@ use prism_runtime::schema::{Method, Service as Descriptor};
 use prism_runtime::server::Builder;
 use prism_runtime::service::{Context, Encoded, Reply, Service};
 use prism_runtime::store::sqlite::{self, Database};
-use prism_runtime::{config, keyvalue};
+use prism_runtime::{Proxy, config, keyvalue};
 use prost::Message as _;
 use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet};
@@ -103,5 +103,15 @@ pub fn serve_key_value(directory: &Path) -> Result<(), Box<dyn Error>> {
         .descriptor_set(prism_runtime::proto::FILE_DESCRIPTOR_SET)
         .start("127.0.0.1:0".parse()?)?;
     super::announce(server.local_addr())?;
+    Ok(super::until_parent_leaves()?)
+}
+
+/// Serves the generated schema from a SQLite file in `directory`, with the default settings.
+pub fn serve_orders(directory: &Path) -> Result<(), Box<dyn Error>> {
+    let mut config = config::Config::default();
+    config.server.listen = "127.0.0.1:0".to_owned();
+    config.database = directory.join("prism.db").display().to_string();
+    let proxy = Proxy::builder(prism_proxy::schema()).config(config).start()?;
+    super::announce(proxy.local_addr())?;
     Ok(super::until_parent_leaves()?)
 }

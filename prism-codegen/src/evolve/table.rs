@@ -7,6 +7,7 @@ use prism_schema::{Cardinality, Column, Entity, FieldType, Managed, Storage};
 use super::change::Change;
 use super::compare::moved;
 use super::indexes::{self, Pair};
+use super::renames;
 
 /// A table that stays, before and after.
 pub(super) struct Table<'a> {
@@ -171,6 +172,29 @@ impl<'a> Table<'a> {
             }
             self.indexes.push(IndexChange { causes, old, new });
         }
+        self.sweep_indexes();
+    }
+
+    /// Prism's own indexes, by which the sweep finds the records that are gone. One has the same
+    /// name before and after, whatever column it is of.
+    fn sweep_indexes(&mut self) {
+        let mut left: Vec<Step> = ddl::sweep_indexes(self.new).collect();
+        let old = ddl::sweep_indexes(self.old).map(|old| {
+            let same = |new: &Step| renames::index_name(new) == renames::index_name(&old);
+            let new = left.iter().position(same).map(|position| left.remove(position));
+            (Some(old), new)
+        });
+        let mut pairs: Vec<_> = old.collect();
+        pairs.extend(left.into_iter().map(|new| (None, Some(new))));
+        let mut causes = self.causes(|change| change.path.is_empty());
+        if causes.is_empty() {
+            causes = self.causes(|_| true);
+        }
+        self.indexes.extend(pairs.into_iter().map(|(old, new)| IndexChange {
+            causes: causes.clone(),
+            old,
+            new,
+        }));
     }
 
     fn equal(&self, pair: &Pair<'_>) -> Option<Refused> {

@@ -59,8 +59,17 @@ impl Proxy {
     ///
     /// Where it cannot be built, does not start, or does not listen within 20 s.
     pub fn start() -> io::Result<Proxy> {
+        Proxy::start_binary(executable()?)
+    }
+
+    /// Starts a generated proxy that was built already, in a temporary folder.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not start, or does not listen within 20 s.
+    pub fn start_binary(binary: &Path) -> io::Result<Proxy> {
         let temporary = tempfile::tempdir()?;
-        let mut proxy = Proxy::start_in(temporary.path(), &[])?;
+        let mut proxy = Proxy::spawn(command_of(binary, temporary.path(), &[]), temporary.path())?;
         proxy._temporary = Some(temporary);
         Ok(proxy)
     }
@@ -217,7 +226,11 @@ fn address_in(line: &str) -> Option<SocketAddr> {
 ///
 /// Where the proxy cannot be built.
 pub fn command(folder: &Path, flags: &[&str]) -> io::Result<Command> {
-    let mut command = Command::new(executable()?);
+    Ok(command_of(executable()?, folder, flags))
+}
+
+fn command_of(binary: &Path, folder: &Path, flags: &[&str]) -> Command {
+    let mut command = Command::new(binary);
     command
         .current_dir(folder)
         .env_remove("RUST_LOG")
@@ -225,7 +238,7 @@ pub fn command(folder: &Path, flags: &[&str]) -> io::Result<Command> {
         .args(flags)
         .stdin(Stdio::null())
         .stdout(Stdio::null());
-    Ok(command)
+    command
 }
 
 /// What a proxy says that must not start.

@@ -59,7 +59,7 @@ async fn acknowledged_writes_survive_50_kills_of_the_proxy() {
 /// Writes from several connections until a number of writes that differs in each round has been
 /// acknowledged, then kills the proxy. Answers with all that were acknowledged.
 async fn load_and_kill(proxy: Proxy, round: u64) -> BTreeSet<Write> {
-    let (sender, mut acks) = mpsc::unbounded_channel();
+    let (sender, mut acks) = mpsc::channel(64);
     let mut clients = Vec::new();
     for client in 0..CLIENTS {
         for kind in [Kind::Order, Kind::KeyValue] {
@@ -70,7 +70,7 @@ async fn load_and_kill(proxy: Proxy, round: u64) -> BTreeSet<Write> {
                     if !write(&connection, (kind, round, number)).await {
                         break;
                     }
-                    sender.send((kind, round, number)).unwrap();
+                    sender.send((kind, round, number)).await.unwrap();
                 }
             }));
         }

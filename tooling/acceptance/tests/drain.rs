@@ -37,7 +37,7 @@ async fn sigterm_lets_a_scan_and_writes_in_flight_end() {
     let first = messages.message().await.unwrap().unwrap();
 
     // Writers that go on until the proxy is gone.
-    let (sender, mut acks) = mpsc::unbounded_channel();
+    let (sender, mut acks) = mpsc::channel(64);
     for writer in 0..4 {
         let client = support::connect(&proxy).await;
         let sender = sender.clone();
@@ -48,7 +48,7 @@ async fn sigterm_lets_a_scan_and_writes_in_flight_end() {
                 if client.unary::<_, PutResponse>(PUT, request).await.is_err() {
                     break;
                 }
-                sender.send(id).unwrap();
+                sender.send(id).await.unwrap();
             }
         });
     }

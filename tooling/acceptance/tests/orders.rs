@@ -97,7 +97,7 @@ async fn an_order_lives_through_every_method() {
 
     let keys = vec![key(&order("c", "none")), key(&created), key(&created)];
     let found = service.batch_get_orders(BatchGetOrdersRequest { keys }).await.unwrap();
-    assert_eq!(found.into_inner().orders, [updated.clone()]);
+    assert_eq!(found.into_inner().orders, std::slice::from_ref(&updated));
     let page = service.list_orders(list("c")).await.unwrap().into_inner();
     assert_eq!((page.orders, page.next_page_token.as_str()), (vec![updated.clone()], ""));
 
@@ -145,7 +145,10 @@ async fn a_deleted_order_is_hidden_until_it_is_undeleted() {
     assert!(deleted.delete_time.is_some());
     assert!(service.list_orders(list("c")).await.unwrap().into_inner().orders.is_empty());
     let all = ListOrdersRequest { show_deleted: true, ..list("c") };
-    assert_eq!(service.list_orders(all).await.unwrap().into_inner().orders, [deleted.clone()]);
+    assert_eq!(
+        service.list_orders(all).await.unwrap().into_inner().orders,
+        std::slice::from_ref(&deleted)
+    );
 
     // A unique value is free while its record is hidden, and holds the record back afterwards.
     let second = create(&service, referenced("2")).await;

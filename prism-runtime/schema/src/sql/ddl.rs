@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::statement::Parameter;
+use super::text::expiry;
 use super::{Dialect, quote};
 use crate::value::encode_u64;
 use crate::{Cardinality, Column, Entity, FieldType, Index, Managed, Storage};
@@ -105,7 +107,7 @@ pub fn create(entity: &Entity) -> Vec<Step> {
         key: key.map(|column| column.name.clone()).collect(),
     };
     let indexes = entity.indexes.iter().map(|index| create_index(entity, index));
-    std::iter::once(table).chain(indexes).collect()
+    std::iter::once(table).chain(indexes).chain(sweep_indexes(entity)).collect()
 }
 
 /// Every column of an entity's table: its fields', then Prism's own.
@@ -118,6 +120,43 @@ pub fn table_columns(entity: &Entity) -> Vec<TableColumn> {
         default: Some(Zero::Now),
     }));
     columns
+}
+
+/// The indexes by which the sweep finds the records that are gone, unless the schema has them.
+pub fn sweep_indexes(entity: &Entity) -> impl Iterator<Item = Step> {
+    let indexed = |name: &str| {
+        let first = |index: &Index| entity.column(index.columns.first()?.number);
+        let mut all = entity.indexes.iter().filter(|index| !index.unique);
+        all.any(|index| first(index).is_some_and(|column| column.name == name))
+    };
+    expiry(entity).filter(move |(name, _)| !indexed(name)).map(|(name, parameter)| {
+        let purpose = if parameter == Parameter::Now { "expire" } else { "retain" };
+        let column = entity.columns.iter().find(|column| column.name == name);
+        let nullable = column.is_some_and(Column::nullable);
+        Step::CreateIndex {
+            name: own_index_name(purpose, &entity.table),
+            table: entity.table.clone(),
+            columns: vec![OrderedColumn { name: name.to_owned(), descending: false, nullable }],
+            unique: false,
+            where_null: None,
+        }
+    })
+}
+
+/// `prism_<purpose>_<table>`, a name that a schema cannot take; with a hash for the end of one
+/// that is longer than the 63 bytes that PostgreSQL takes.
+fn own_index_name(purpose: &str, table: &str) -> String {
+    const LIMIT: usize = 63;
+    let name = format!("prism_{purpose}_{table}");
+    if name.len() <= LIMIT {
+        return name;
+    }
+    // FNV-1a: the same on every machine and in every version.
+    let hash = name
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let end = (0..=LIMIT - 9).rev().find(|&end| name.is_char_boundary(end)).unwrap_or_default();
+    format!("{}_{hash:08x}", &name[..end])
 }
 
 /// The statement that makes an index of an entity. One that is not unique ends with the key, so

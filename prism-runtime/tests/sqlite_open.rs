@@ -213,3 +213,53 @@ fn a_migration_may_run_without_a_transaction() {
         Migration { version: 2, description: "vacuum", sql: "-- no-transaction\nVACUUM;\n" };
     drop(Database::open(&with_migrations(&path, &[FIRST, outside])).unwrap());
 }
+
+/// What `prism migrate diff` writes where a column becomes unique and another loses presence.
+const CHECK: &str = r#"
+CREATE TEMP TABLE "_prism_refuse" ("found" INTEGER, CONSTRAINT "things: two records are equal in idx_things_mail" CHECK ("found" = 0));
+INSERT INTO "_prism_refuse" SELECT EXISTS (SELECT 1 FROM "things" WHERE "mail" IS NOT NULL GROUP BY "mail" HAVING count(*) > 1);
+DROP TABLE temp."_prism_refuse";
+"#;
+const REBUILD: &str = r#"
+CREATE TABLE "_prism_new_things" ("id" TEXT NOT NULL DEFAULT '', "mail" TEXT, "count" INTEGER NOT NULL DEFAULT 0, PRIMARY KEY ("id")) WITHOUT ROWID;
+INSERT INTO "_prism_new_things" ("id", "mail", "count")
+SELECT "id", "mail", COALESCE("count", 0)
+FROM "things";
+DROP TABLE "things";
+ALTER TABLE "_prism_new_things" RENAME TO "things";
+CREATE UNIQUE INDEX "idx_things_mail" ON "things" ("mail");
+"#;
+
+#[test]
+fn a_table_is_built_anew_unless_its_rows_do_not_fit() {
+    let migrations = [
+        Migration {
+            version: 1,
+            description: "initial",
+            sql: r#"CREATE TABLE "things" ("id" TEXT NOT NULL DEFAULT '', "mail" TEXT, "count" INTEGER, PRIMARY KEY ("id")) WITHOUT ROWID;"#,
+        },
+        Migration { version: 2, description: "check things", sql: CHECK },
+        // SQLite had nothing to do for version 3.
+        Migration { version: 4, description: "change things", sql: REBUILD },
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    drop(Database::open(&with_migrations(&path, &migrations[..1])).unwrap());
+    let execute = |sql: &str| {
+        rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    };
+    execute("INSERT INTO things VALUES ('a', 'x', NULL), ('b', 'x', 7)");
+
+    let error = refusal(&with_migrations(&path, &migrations));
+    assert!(error.to_string().contains("0002 (check things)"), "{error}");
+    let reason = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+    let told = format!("{error} {reason}");
+    assert!(told.contains("two records are equal in idx_things_mail"), "{told}");
+    assert_eq!(query::<i64>(&path, "SELECT count(*) FROM things WHERE count IS NULL"), 1);
+
+    execute("UPDATE things SET mail = 'y' WHERE id = 'b'");
+    drop(Database::open(&with_migrations(&path, &migrations)).unwrap());
+    assert_eq!(query::<i64>(&path, "SELECT sum(count) FROM things"), 7);
+    assert_eq!(query::<i64>(&path, "SELECT count(*) FROM things WHERE count IS NULL"), 0);
+    drop(Database::open(&with_migrations(&path, &migrations)).unwrap());
+}

@@ -242,6 +242,13 @@ impl Comparison<'_> {
                 self.nested(before, after).enumeration(one, other);
             }
             (one, other) if one == other => {}
+            (FieldType::Uint32, FieldType::Uint64)
+                if after.storage == Storage::Native && before.nullable() != after.nullable() =>
+            {
+                let help = "change the type in one migration and the presence in the next";
+                let what = what + ", and its presence changed with it";
+                self.field(after, Kind::EncodingChanged, Level::Error, &what, help);
+            }
             (FieldType::Uint32, FieldType::Uint64) if after.storage == Storage::Native => {
                 let help = "every record is written anew, in one transaction: stop all proxies \
                             first, as older ones would misread the values";

@@ -191,7 +191,7 @@ fn a_start_up_error_is_one_line() {
         (&["--listen", "127.0.0.1:0"], "is in use by another server"),
         (&["--listen", "0.0.0.0:0"], "error: server.listen is not a loopback address"),
         (&["--config", "none.yaml"], "error: cannot read none.yaml: "),
-        (&["--database", "postgres://u:p@h/d"], "error: database names a Postgres"),
+        (&["--database", "postgres://u:p@127.0.0.1:1/d"], "127.0.0.1:1 cannot be reached"),
         (&["--database", "none/a.db"], "none/a.db does not exist"),
     ];
     for (arguments, expected) in corpus {

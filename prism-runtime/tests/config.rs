@@ -165,7 +165,10 @@ fn rules_between_settings() {
             "server.max_buffered_bytes must be at least server.max_message_bytes",
         ),
         ("postgres: {max_connections: 0}", "postgres.max_connections must be at least 1"),
-        ("database: mysql://db/prod", "database is neither a path, nor sqlite:path, nor a postgres"),
+        (
+            "database: mysql://db/prod",
+            "database is neither a path, nor sqlite:path, nor a postgres",
+        ),
         ("database: ''", "database is not the path of a file"),
         ("database: 'sqlite::memory:'", "database is not the path of a file"),
     ];

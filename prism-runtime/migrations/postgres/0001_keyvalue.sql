@@ -4,7 +4,8 @@ SET LOCAL statement_timeout = '60s';
 -- One row for each key-value item, and for each deleted one until its token is too old to be used.
 CREATE TABLE kv_items (
     namespace TEXT COLLATE "C" NOT NULL,
-    id TEXT COLLATE "C" NOT NULL,
+    -- UTF-8. Not TEXT, which holds no NUL.
+    id BYTEA NOT NULL,
     key BYTEA NOT NULL,
     -- Orders the writes of the item: microseconds since the Unix epoch.
     token BIGINT NOT NULL,

@@ -47,7 +47,7 @@ struct Running {
 }
 
 /// A write: what happens between BEGIN and COMMIT, any number of times.
-pub(super) trait Transact: Send + 'static {
+pub(super) trait Transact: Send {
     /// What it answers.
     type Output: Send + 'static;
 
@@ -132,7 +132,7 @@ impl Database {
 
     /// Runs a write as one transaction on the database's thread, until it commits or fails. One
     /// that nobody waits for before it has a connection is left out.
-    pub(super) fn transact<W: Transact>(&self, mut work: W) -> StoreFuture<W::Output> {
+    pub(super) fn transact<W: Transact + 'static>(&self, mut work: W) -> StoreFuture<W::Output> {
         let pool = self.pool.clone();
         self.spawn(work.bytes(), async move |answer: oneshot::Sender<Result<W::Output>>| {
             let mut answer = answer;
@@ -253,7 +253,7 @@ async fn prepare(options: &Options, connect: PgConnectOptions) -> Result<PgPool,
 }
 
 /// BEGIN … COMMIT, or ROLLBACK where the work fails.
-async fn transaction<W: Transact>(
+pub(super) async fn transaction<W: Transact>(
     connection: &mut PgConnection,
     work: &mut W,
 ) -> Result<W::Output, Failure> {

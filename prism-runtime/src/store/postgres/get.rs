@@ -17,7 +17,7 @@ use crate::{Error, Result};
 const MANY: &str = "
     SELECT id, key, value, expires_at, compression, ttl_seconds, created_at_millis,
         updated_at_millis, place
-    FROM unnest($1::text[], $2::text[], $3::bytea[]) WITH ORDINALITY
+    FROM unnest($1::text[], $2::bytea[], $3::bytea[]) WITH ORDINALITY
         AS wanted (namespace, id, key, place)
     JOIN kv_items USING (namespace, id, key)";
 
@@ -43,6 +43,10 @@ impl Get {
         let (answer, outcome) = oneshot::channel();
         lane.send(Get { read, answer, _room: room });
         StoreFuture::pending(async move { outcome.await.unwrap_or_else(|_| Err(shutting_down())) })
+    }
+
+    fn id(&self) -> &[u8] {
+        self.read.query.id.as_ref().map_or(&[], String::as_bytes)
     }
 
     fn key(&self) -> &[u8] {
@@ -85,8 +89,7 @@ impl Flight for Gets {
         jobs: &mut Vec<Get>,
     ) -> sqlx::Result<()> {
         let namespaces: Vec<&str> = jobs.iter().map(|g| g.read.query.namespace.as_str()).collect();
-        let ids: Vec<&str> =
-            jobs.iter().map(|get| get.read.query.id.as_deref().unwrap_or_default()).collect();
+        let ids: Vec<&[u8]> = jobs.iter().map(Get::id).collect();
         let keys: Vec<&[u8]> = jobs.iter().map(Get::key).collect();
         let query = sqlx::query(MANY).bind(namespaces).bind(ids).bind(keys);
         let rows = query.fetch_all(connection).await?;

@@ -24,7 +24,7 @@ const COVERED: &str = "
 /// Items of many records, by their places in the arrays.
 const MANY: &str = "
     SELECT token, value IS NULL, expires_at, created_at_millis, place
-    FROM unnest($1::text[], $2::text[], $3::bytea[]) WITH ORDINALITY
+    FROM unnest($1::text[], $2::bytea[], $3::bytea[]) WITH ORDINALITY
         AS wanted (namespace, id, key, place)
     JOIN kv_items USING (namespace, id, key)";
 
@@ -32,7 +32,7 @@ const MANY: &str = "
 /// with the places of those that were.
 const STORE: &str = "
     WITH new AS (
-        SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bigint[], $5::integer[],
+        SELECT * FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bigint[], $5::integer[],
             $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[],
             $12::bigint[], $13::boolean[])
         AS new (namespace, id, key, token, compression, ttl_seconds, created_at_millis,
@@ -61,7 +61,7 @@ const STORE: &str = "
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Change<'a> {
     pub(super) namespace: &'a str,
-    pub(super) id: &'a str,
+    pub(super) id: &'a [u8],
     pub(super) key: &'a [u8],
     pub(super) version: Version,
     pub(super) value: Option<&'a [u8]>,
@@ -103,7 +103,7 @@ pub(super) async fn store(
 /// Locks the items with these keys, as far as they are there.
 pub(super) async fn lock_named(
     connection: &mut PgConnection,
-    (namespace, id): (&str, &str),
+    (namespace, id): (&str, &[u8]),
     keys: &[&[u8]],
 ) -> sqlx::Result<HashMap<Vec<u8>, Current>> {
     let rows = sqlx::query(NAMED).bind(namespace).bind(id).bind(keys).fetch_all(connection).await?;
@@ -113,7 +113,7 @@ pub(super) async fn lock_named(
 /// Locks at most `limit` items of a range, in the order of their keys.
 pub(super) async fn lock_covered(
     connection: &mut PgConnection,
-    (namespace, id): (&str, &str),
+    (namespace, id): (&str, &[u8]),
     (from, end): (&[u8], &[u8]),
     limit: usize,
 ) -> sqlx::Result<Vec<(Vec<u8>, Current)>> {
@@ -126,10 +126,10 @@ pub(super) async fn lock_covered(
 /// Looks at items of many records, without a lock: each where it is there, by its place.
 pub(super) async fn look(
     connection: &mut PgConnection,
-    items: &[(&str, &str, &[u8])],
+    items: &[(&str, &[u8], &[u8])],
 ) -> sqlx::Result<Vec<Option<Current>>> {
     let namespaces: Vec<&str> = items.iter().map(|item| item.0).collect();
-    let ids: Vec<&str> = items.iter().map(|item| item.1).collect();
+    let ids: Vec<&[u8]> = items.iter().map(|item| item.1).collect();
     let keys: Vec<&[u8]> = items.iter().map(|item| item.2).collect();
     let query = sqlx::query(MANY).bind(namespaces).bind(ids).bind(keys);
     let mut found = vec![None; items.len()];

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use sqlx::Row as _;
 use sqlx::postgres::{PgPool, PgRow};
 
+use super::admission::Admitted;
 use super::database::Database;
-use super::error::check_text;
 use super::get::{Get, Gets};
 use super::items::{LAST_KEY, key_after};
 use super::lane::Lane;
 use super::put::{Put, Puts};
-use super::record::{Admitted, Operation, Write, is_admitted};
+use super::record::{Operation, Write};
 use crate::Result;
 use crate::keyvalue::limits::PAGE_BYTES;
 use crate::keyvalue::page::{PageRead, StoredItem};
@@ -42,7 +42,7 @@ const KEYS: &str = page!("id = $4 AND key = ANY($5)");
 const RECORD: &str = page!("id = $4 AND key >= $5 AND key < $6");
 const NAMESPACE: &str = page!("(id, key) >= ($4, $5)");
 
-/// Lanes for Puts. An item's Puts always take the same one, so that they stay in their order; a
+/// Lanes for Puts. A record's Puts always take the same one, so that they stay in their order; a
 /// second one writes while the first waits for its COMMIT to be durable.
 const PUT_LANES: usize = 2;
 
@@ -54,7 +54,7 @@ const SWEEP: &str = "
 #[derive(Debug)]
 pub struct KeyValue {
     database: Arc<Database>,
-    admitted: Admitted,
+    admitted: Arc<Admitted>,
     gets: Lane<Get>,
     puts: Vec<Lane<Put>>,
     hasher: RandomState,
@@ -63,28 +63,21 @@ pub struct KeyValue {
 impl KeyValue {
     /// The records of a database.
     pub fn new(database: Arc<Database>) -> Self {
+        let admitted = Arc::<Admitted>::default();
+        let put_lane = |_| Lane::start(&database, Puts { admitted: Arc::clone(&admitted) });
         KeyValue {
             gets: Lane::start(&database, Gets),
-            puts: (0..PUT_LANES).map(|_| Lane::start(&database, Puts)).collect(),
-            admitted: Admitted::default(),
+            puts: (0..PUT_LANES).map(put_lane).collect(),
+            admitted,
             hasher: RandomState::new(),
             database,
         }
-    }
-
-    /// A Put of one item to a namespace that is no news goes with others, any other alone.
-    fn takes_lane(&self, put: &RecordPut) -> bool {
-        put.items.len() == 1 && is_admitted(&self.admitted, &put.target)
     }
 
     fn write<O>(&self, target: &Target, operation: O) -> StoreFuture<O::Output>
     where
         O: Operation,
     {
-        let id = check_text("id", &target.id);
-        if let Err(error) = id.and_then(|()| check_text("namespace", &target.namespace)) {
-            return StoreFuture::ready(Err(error));
-        }
         let (target, admitted) = (target.clone(), Arc::clone(&self.admitted));
         self.database.transact(Write::new(target, admitted, operation))
     }
@@ -92,9 +85,6 @@ impl KeyValue {
 
 impl KeyValueStore for KeyValue {
     fn read(&self, mut read: PageRead) -> StoreFuture<PageRead> {
-        if let Some(Err(error)) = read.query.id.as_deref().map(|id| check_text("id", id)) {
-            return StoreFuture::ready(Err(error));
-        }
         let key = match (&read.query.id, &read.query.selection) {
             (Some(_), Selection::Keys(keys)) if keys.len() == 1 => keys.first(),
             _ => None,
@@ -110,13 +100,6 @@ impl KeyValueStore for KeyValue {
     }
 
     fn put(&self, put: RecordPut) -> StoreFuture<()> {
-        if !self.takes_lane(&put) {
-            let target = put.target.clone();
-            return self.write(&target, put);
-        }
-        if let Err(error) = check_text("id", &put.target.id) {
-            return StoreFuture::ready(Err(error));
-        }
         let lane = self.hasher.hash_one((&put.target.namespace, &put.target.id)) as usize;
         Put::send(&self.database, &self.puts[lane % PUT_LANES], put)
     }
@@ -154,16 +137,21 @@ async fn fill(pool: &PgPool, mut read: PageRead) -> Result<PageRead> {
         let rows = match (&query.id, &query.selection) {
             (Some(id), Selection::Keys(keys)) => {
                 let first = after.map_or(0, |after| keys.partition_point(|k| *k <= after.key));
-                paged(KEYS).bind(id).bind(&keys[first..]).fetch_all(pool).await?
+                paged(KEYS).bind(id.as_bytes()).bind(&keys[first..]).fetch_all(pool).await?
             }
             (Some(id), selection) => {
                 let (start, end) = selection.bounds();
                 let end = end.unwrap_or(&LAST_KEY);
-                paged(RECORD).bind(id).bind(from(start)).bind(end).fetch_all(pool).await?
+                paged(RECORD)
+                    .bind(id.as_bytes())
+                    .bind(from(start))
+                    .bind(end)
+                    .fetch_all(pool)
+                    .await?
             }
             (None, _) => {
                 let id = after.map_or("", |after| after.id.as_str());
-                paged(NAMESPACE).bind(id).bind(from(&[])).fetch_all(pool).await?
+                paged(NAMESPACE).bind(id.as_bytes()).bind(from(&[])).fetch_all(pool).await?
             }
         };
         let mut bytes = 0;
@@ -184,7 +172,7 @@ async fn fill(pool: &PgPool, mut read: PageRead) -> Result<PageRead> {
 /// The item in a row of id, key, value and what is known of them.
 pub(super) fn stored_item(row: &PgRow) -> sqlx::Result<StoredItem<'_>> {
     Ok(StoredItem {
-        id: row.try_get(0)?,
+        id: std::str::from_utf8(row.try_get(0)?).map_err(|e| sqlx::Error::Decode(e.into()))?,
         key: row.try_get(1)?,
         value: row.try_get(2)?,
         expires_at: row.try_get(3)?,

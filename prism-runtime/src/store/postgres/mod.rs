@@ -5,6 +5,7 @@
 //! write is one transaction, made again where Postgres says that another one was in its way.
 //! Gets and Puts of key-value items that come together share a statement: see `lane`.
 
+mod admission;
 mod database;
 mod entity;
 mod error;

@@ -1,30 +1,19 @@
-//! Writes to a record, each a transaction.
+//! Deletes and swaps, each a transaction.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use sqlx::PgConnection;
 
+use super::admission::{Admitted, admit};
 use super::database::Transact;
 use super::error::Failure;
 use super::items::{self, Change, LAST_KEY, key_after};
 use crate::keyvalue::decide::{self, Current, Reach, Swap};
 use crate::keyvalue::selection::Selection;
-use crate::store::keyvalue::{
-    ItemSwap, RecordDelete, RecordPut, SwapOutcome, Target, content_of, too_many_namespaces,
-};
+use crate::store::keyvalue::{ItemSwap, RecordDelete, SwapOutcome, Target};
 
 /// Items that a covering delete reads before it writes them.
 const CHUNK: usize = 1000;
-
-/// Undeclared namespaces that are known to have been written to.
-pub(super) type Admitted = Arc<Mutex<HashSet<Arc<str>>>>;
-
-/// Whether a write to the namespace needs no admission.
-pub(super) fn is_admitted(admitted: &Admitted, target: &Target) -> bool {
-    target.max_namespaces.is_none()
-        || admitted.lock().unwrap_or_else(PoisonError::into_inner).contains(&target.namespace)
-}
 
 /// What a write does to a record.
 pub(super) trait Operation: Send + Sync + 'static {
@@ -46,14 +35,14 @@ pub(super) trait Operation: Send + Sync + 'static {
 /// A write to a record.
 pub(super) struct Write<O> {
     target: Target,
-    admitted: Admitted,
+    admitted: Arc<Admitted>,
     /// Whether the namespace was found admitted, or was, when the operation ran.
     admits: bool,
     operation: O,
 }
 
 impl<O: Operation> Write<O> {
-    pub(super) fn new(target: Target, admitted: Admitted, operation: O) -> Self {
+    pub(super) fn new(target: Target, admitted: Arc<Admitted>, operation: O) -> Self {
         Write { target, admitted, admits: false, operation }
     }
 }
@@ -62,7 +51,7 @@ impl<O: Operation> Transact for Write<O> {
     type Output = O::Output;
 
     async fn run(&mut self, connection: &mut PgConnection) -> Result<O::Output, Failure> {
-        let admitted = is_admitted(&self.admitted, &self.target);
+        let admitted = self.admitted.knows(&self.target);
         let mut record = Record { connection, target: &self.target, admitted };
         let output = self.operation.run(&mut record).await?;
         self.admits = record.admitted;
@@ -74,9 +63,8 @@ impl<O: Operation> Transact for Write<O> {
     }
 
     fn committed(&self) {
-        if self.admits && self.target.max_namespaces.is_some() {
-            let mut admitted = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
-            admitted.insert(Arc::clone(&self.target.namespace));
+        if self.admits {
+            self.admitted.learn(&self.target);
         }
     }
 }
@@ -86,26 +74,6 @@ pub(super) struct Record<'a> {
     connection: &'a mut PgConnection,
     target: &'a Target,
     admitted: bool,
-}
-
-impl Operation for RecordPut {
-    type Output = ();
-
-    async fn run(&self, record: &mut Record<'_>) -> Result<(), Failure> {
-        let keys: Vec<&[u8]> = self.items.iter().map(|item| item.key.as_slice()).collect();
-        let seen = items::lock_named(record.connection, record.name(), &keys).await?;
-        let changes = self.items.iter().filter_map(|item| {
-            let seen = seen.get(&item.key).copied();
-            let version = decide::put(seen.as_ref(), content_of(item), &self.stamp)?;
-            Some(record.change(&item.key, version, Some(&item.value), seen))
-        });
-        let changes: Vec<_> = changes.collect();
-        record.store(&changes).await
-    }
-
-    fn bytes(&self) -> usize {
-        self.items.iter().map(|item| item.key.len() + item.value.len()).sum()
-    }
 }
 
 impl Operation for RecordDelete {
@@ -200,8 +168,8 @@ impl Operation for ItemSwap {
 }
 
 impl<'a> Record<'a> {
-    fn name(&self) -> (&'a str, &'a str) {
-        (&self.target.namespace, &self.target.id)
+    fn name(&self) -> (&'a str, &'a [u8]) {
+        (&self.target.namespace, self.target.id.as_bytes())
     }
 
     fn change<'c>(
@@ -230,38 +198,11 @@ impl<'a> Record<'a> {
         if changes.is_empty() {
             return Ok(());
         }
-        self.admit().await?;
+        if !self.admitted {
+            admit(self.connection, self.target).await?;
+            self.admitted = true;
+        }
         let stored = items::store(self.connection, changes).await?;
         if stored.len() == changes.len() { Ok(()) } else { Err(Failure::Conflict) }
-    }
-
-    /// Refuses a first write to an undeclared namespace beyond the number allowed.
-    async fn admit(&mut self) -> Result<(), Failure> {
-        let Some(max) = self.target.max_namespaces.filter(|_| !self.admitted) else {
-            return Ok(());
-        };
-        if !self.is_known().await? {
-            // Whoever adds a namespace waits here for whoever else does.
-            let turn = "SELECT 1 FROM kv_namespaces WHERE namespace = '' FOR UPDATE";
-            sqlx::query(turn).execute(&mut *self.connection).await?;
-            if !self.is_known().await? {
-                let count = "SELECT count(*) FROM kv_namespaces WHERE namespace <> ''";
-                let count: i64 = sqlx::query_scalar(count).fetch_one(&mut *self.connection).await?;
-                if count.unsigned_abs() >= max {
-                    return Err(too_many_namespaces(max).into());
-                }
-                let insert = "INSERT INTO kv_namespaces (namespace) VALUES ($1)";
-                let insert = sqlx::query(insert).bind(&*self.target.namespace);
-                insert.execute(&mut *self.connection).await?;
-            }
-        }
-        self.admitted = true;
-        Ok(())
-    }
-
-    async fn is_known(&mut self) -> Result<bool, Failure> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM kv_namespaces WHERE namespace = $1)";
-        let query = sqlx::query_scalar(sql).bind(&*self.target.namespace);
-        Ok(query.fetch_one(&mut *self.connection).await?)
     }
 }

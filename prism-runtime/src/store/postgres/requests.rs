@@ -10,9 +10,8 @@ use crate::entity::record::{Key, decode_values, encode_values};
 use crate::store::entity::Write;
 use crate::{Error, Reason};
 
-/// Keeps a second call with the same request id, at another proxy, out until this one has ended.
-///
-/// Fails with ABORTED where another one has it.
+/// Lets a second call with the same request id, at this proxy or another one, wait until the first
+/// has ended, so that it finds what that has written.
 pub(super) async fn lock(
     connection: &mut PgConnection,
     layout: &Layout,
@@ -27,12 +26,9 @@ pub(super) async fn lock(
     let digest: [u8; 32] = hash.finalize().into();
     let [a, b, c, d, e, f, g, h, ..] = digest;
     let number = i64::from_be_bytes([a, b, c, d, e, f, g, h]);
-    let query = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)").bind(number);
-    let locked: bool = query.fetch_one(connection).await?;
-    if locked {
-        return Ok(());
-    }
-    Err(Error::new(Reason::Conflict, "a call with this request id is still running").into())
+    let query = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(number);
+    query.execute(connection).await?;
+    Ok(())
 }
 
 /// What is known of a request id.

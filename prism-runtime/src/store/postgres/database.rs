@@ -193,6 +193,11 @@ impl Database {
         self.connect.clone()
     }
 
+    /// How many calls may wait.
+    pub(super) fn queue(&self) -> usize {
+        self.queue as usize
+    }
+
     /// The database's thread.
     pub(super) fn handle(&self) -> &Handle {
         &self.handle

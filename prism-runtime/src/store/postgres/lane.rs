@@ -7,10 +7,11 @@
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
 use std::time::Duration;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::database::Database;
-use super::error::{breaks_connection, of_all, shutting_down};
+use super::error::{breaks_connection, of_all, overloaded, shutting_down};
 use crate::Error;
 
 /// Jobs of a flight at most, and the bytes from which on it takes no more.
@@ -20,9 +21,9 @@ const MAX_BYTES: usize = 4 << 20;
 /// How long a lane tries to connect before it fails its jobs.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where jobs are handed in, which a database's room for calls bounds.
+/// Where jobs are handed in.
 #[derive(Debug)]
-pub(super) struct Lane<J>(UnboundedSender<J>);
+pub(super) struct Lane<J>(Sender<J>);
 
 /// A job in a lane.
 pub(super) trait Job: Send + 'static {
@@ -53,7 +54,7 @@ pub(super) trait Flight: Send + 'static {
 impl<J: Job> Lane<J> {
     /// Starts a lane on the database's thread; it ends with this.
     pub(super) fn start(database: &Database, flight: impl Flight<Job = J>) -> Self {
-        let (sender, jobs) = unbounded_channel();
+        let (sender, jobs) = channel(database.queue());
         let lane = Running { flight, connect: database.connect_options(), connection: None };
         database.handle().spawn(lane.run(jobs));
         Lane(sender)
@@ -61,8 +62,10 @@ impl<J: Job> Lane<J> {
 
     /// Hands in a job.
     pub(super) fn send(&self, job: J) {
-        if let Err(refused) = self.0.send(job) {
-            refused.0.fail(shutting_down());
+        match self.0.try_send(job) {
+            Ok(()) => {}
+            Err(TrySendError::Full(job)) => job.fail(overloaded()),
+            Err(TrySendError::Closed(job)) => job.fail(shutting_down()),
         }
     }
 }
@@ -74,7 +77,7 @@ struct Running<F> {
 }
 
 impl<F: Flight> Running<F> {
-    async fn run(mut self, mut waiting: UnboundedReceiver<F::Job>) {
+    async fn run(mut self, mut waiting: Receiver<F::Job>) {
         let mut jobs = Vec::with_capacity(MAX_JOBS);
         while let Some(first) = waiting.recv().await {
             let mut bytes = first.bytes();

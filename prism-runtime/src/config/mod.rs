@@ -71,7 +71,7 @@ pub struct Server {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Postgres {
-    /// Connections of this proxy at most, beside three for coalesced Gets and Puts.
+    /// Connections of this proxy at most, beside four for coalesced Gets and Puts.
     pub max_connections: u32,
     /// How long a call waits for a connection, where its deadline does not come first.
     pub acquire_timeout_ms: u64,

@@ -8,6 +8,8 @@ use sqlx::PgConnection;
 
 use super::database::{Database, Transact};
 use super::error::{Failure, check_text, is_unique_violation};
+use super::lane::Lane;
+use super::lookup::{Lookup, Lookups};
 use super::requests;
 use super::table::{Table, Values};
 use crate::entity::decide::{Change, Mask, decide, repeat, unique_violation};
@@ -24,25 +26,31 @@ use crate::store::entity::{
 use crate::{Error, Result};
 
 /// Entities in the tables of a database.
-#[derive(Clone, Debug)]
-pub struct PostgresEntities(Arc<Database>);
+#[derive(Clone)]
+pub struct PostgresEntities {
+    database: Arc<Database>,
+    lookups: Arc<Lane<Lookup>>,
+}
 
 impl PostgresEntities {
     /// In this database, whose migrations have made the tables.
     pub fn new(database: Arc<Database>) -> Self {
-        PostgresEntities(database)
+        let lookups = Arc::new(Lane::start(&database, Lookups));
+        PostgresEntities { database, lookups }
     }
 }
 
 impl EntityBackend for PostgresEntities {
     fn open(&self, layout: Arc<Layout>) -> Result<Arc<dyn EntityStore>> {
         let table = Arc::new(Table::new(layout));
-        Ok(Arc::new(PostgresEntityStore { database: Arc::clone(&self.0), table }))
+        let (database, lookups) = (Arc::clone(&self.database), Arc::clone(&self.lookups));
+        Ok(Arc::new(PostgresEntityStore { database, lookups, table }))
     }
 }
 
 struct PostgresEntityStore {
     database: Arc<Database>,
+    lookups: Arc<Lane<Lookup>>,
     table: Arc<Table>,
 }
 
@@ -51,11 +59,7 @@ impl EntityStore for PostgresEntityStore {
         if let Err(error) = check_key(&self.table.layout, &key) {
             return StoreFuture::ready(Err(error));
         }
-        let table = Arc::clone(&self.table);
-        self.database.read(async move |pool| {
-            let mut connection = pool.acquire().await?;
-            table.get(&mut connection, &key, view).await
-        })
+        Lookup::send(&self.database, &self.lookups, Arc::clone(&self.table), (key, view))
     }
 
     fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Vec<Record>> {

@@ -3,7 +3,7 @@
 //! A database has a thread of its own, on which every connection lives: a call hands its work over
 //! and awaits the answer, so that a caller that goes away never leaves a connection halfway. A
 //! write is one transaction, made again where Postgres says that another one was in its way.
-//! Gets and Puts of key-value items that come together share a statement: see `lane`.
+//! Gets, and Puts of key-value items, that come together share a statement: see `lane`.
 
 mod admission;
 mod database;
@@ -13,6 +13,7 @@ mod get;
 mod items;
 mod keyvalue;
 mod lane;
+mod lookup;
 mod migrate;
 mod open_error;
 mod options;

@@ -16,7 +16,7 @@ pub struct Options {
     /// Whether outstanding migrations are applied; a database that is behind is refused else.
     /// Default: true.
     pub migrate: bool,
-    /// Connections at most, beside one for coalesced Gets and one for coalesced Puts.
+    /// Connections at most, beside four for Gets and Puts that share statements.
     /// Default: 16.
     pub max_connections: u32,
     /// How long a call waits for a connection, where its deadline does not come first.

@@ -349,61 +349,61 @@ pub mod order_service {
 
     /// What each method of the service is.
     pub fn service() -> &'static codegen::schema::Service {
-        #[allow(unused_imports)]
-        use codegen::schema::{Operation, Permission, Response, Role, Service};
-
-        static SERVICE: ::std::sync::LazyLock<Service> = ::std::sync::LazyLock::new(|| {
-            Service::new("acme.orders.v1.OrderService")
-                .rpc("GetOrder", "GetOrderRequest", "Order")
-                .binds(Operation::Get, "Order", Response::Entity)
-                .field(1, "customer_id", Role::Key, 1)
-                .field(2, "order_id", Role::Key, 2)
-                .field(3, "show_deleted", Role::ShowDeleted, 0)
-                .idempotent()
-                .rpc("BatchGetOrders", "BatchGetOrdersRequest", "BatchGetOrdersResponse")
-                .binds(Operation::BatchGet, "Order", Response::list(1, 0))
-                .field(1, "keys", Role::Keys, 0)
-                .parts(&[(1, 1), (2, 2)])
-                .idempotent()
-                .rpc("ListOrders", "ListOrdersRequest", "ListOrdersResponse")
-                .binds(Operation::List, "Order", Response::list(1, 2))
-                .field(1, "customer_id", Role::Equals, 1)
-                .field(2, "page_size", Role::PageSize, 0)
-                .field(3, "page_token", Role::PageToken, 0)
-                .optional(4, "status", Role::Equals, 3)
-                .optional(5, "created_since", Role::AtLeast, 12)
-                .field(6, "order_by", Role::OrderBy, 0)
-                .field(7, "show_deleted", Role::ShowDeleted, 0)
-                .idempotent()
-                .rpc("CreateOrder", "CreateOrderRequest", "Order")
-                .binds(Operation::Create, "Order", Response::Entity)
-                .optional(1, "order", Role::Entity, 0)
-                .field(2, "request_id", Role::RequestId, 0)
-                .rpc("PutOrder", "PutOrderRequest", "Order")
-                .binds(Operation::Put, "Order", Response::Entity)
-                .optional(1, "order", Role::Entity, 0)
-                .idempotent()
-                .rpc("UpdateOrder", "UpdateOrderRequest", "Order")
-                .binds(Operation::Update, "Order", Response::Entity)
-                .optional(1, "order", Role::Entity, 0)
-                .optional(2, "update_mask", Role::UpdateMask, 0)
-                .field(3, "allow_missing", Role::AllowMissing, 0)
-                .rpc("DeleteOrder", "DeleteOrderRequest", ".google.protobuf.Empty")
-                .binds(Operation::Delete, "Order", Response::Empty)
-                .field(1, "customer_id", Role::Key, 1)
-                .field(2, "order_id", Role::Key, 2)
-                .field(3, "etag", Role::Etag, 0)
-                .field(4, "allow_missing", Role::AllowMissing, 0)
-                .rpc("UndeleteOrder", "UndeleteOrderRequest", "Order")
-                .binds(Operation::Undelete, "Order", Response::Entity)
-                .field(1, "customer_id", Role::Key, 1)
-                .field(2, "order_id", Role::Key, 2)
-                .field(3, "etag", Role::Etag, 0)
-                .rpc("CancelOrder", "CancelOrderRequest", "CancelOrderResponse")
-                .permissions(&[Permission::Write])
-                .default_timeout_ms(5000)
-        });
+        static SERVICE: codegen::Descriptor = codegen::Descriptor::new(describe);
         &SERVICE
+    }
+
+    #[allow(unused_imports)]
+    fn describe() -> codegen::schema::Service {
+        use codegen::schema::{Operation, Response, Role, Rule::*, Service};
+        Service::new("acme.orders.v1.OrderService")
+            .rpc("GetOrder -> Order")
+            .binds(Operation::Get, "Order", Response::Entity)
+            .field(1, "customer_id", Role::Key, 1)
+            .field(2, "order_id", Role::Key, 2)
+            .field(3, "show_deleted", Role::ShowDeleted, 0)
+            .rules(&[Idempotent])
+            .rpc("BatchGetOrders")
+            .binds(Operation::BatchGet, "Order", Response::list(1, 0))
+            .field(1, "keys", Role::Keys, 0)
+            .parts(&[(1, 1), (2, 2)])
+            .rules(&[Idempotent])
+            .rpc("ListOrders")
+            .binds(Operation::List, "Order", Response::list(1, 2))
+            .field(1, "customer_id", Role::Equals, 1)
+            .pages(2, "page_size", 3, "page_token")
+            .optional(4, "status", Role::Equals, 3)
+            .optional(5, "created_since", Role::AtLeast, 12)
+            .field(6, "order_by", Role::OrderBy, 0)
+            .field(7, "show_deleted", Role::ShowDeleted, 0)
+            .rules(&[Idempotent])
+            .rpc("CreateOrder -> Order")
+            .binds(Operation::Create, "Order", Response::Entity)
+            .optional(1, "order", Role::Entity, 0)
+            .field(2, "request_id", Role::RequestId, 0)
+            .rpc("PutOrder -> Order")
+            .binds(Operation::Put, "Order", Response::Entity)
+            .optional(1, "order", Role::Entity, 0)
+            .rules(&[Idempotent])
+            .rpc("UpdateOrder -> Order")
+            .binds(Operation::Update, "Order", Response::Entity)
+            .optional(1, "order", Role::Entity, 0)
+            .optional(2, "update_mask", Role::UpdateMask, 0)
+            .field(3, "allow_missing", Role::AllowMissing, 0)
+            .rpc("DeleteOrder -> .google.protobuf.Empty")
+            .binds(Operation::Delete, "Order", Response::Empty)
+            .field(1, "customer_id", Role::Key, 1)
+            .field(2, "order_id", Role::Key, 2)
+            .field(3, "etag", Role::Etag, 0)
+            .field(4, "allow_missing", Role::AllowMissing, 0)
+            .rpc("UndeleteOrder -> Order")
+            .binds(Operation::Undelete, "Order", Response::Entity)
+            .field(1, "customer_id", Role::Key, 1)
+            .field(2, "order_id", Role::Key, 2)
+            .field(3, "etag", Role::Etag, 0)
+            .rpc("CancelOrder")
+            .rules(&[Write])
+            .default_timeout_ms(5000)
     }
 
     /// The methods of `acme.orders.v1.OrderService` that are written by hand.
@@ -437,16 +437,9 @@ pub mod order_service {
             context: codegen::Context,
             request: codegen::bytes::Bytes,
         ) -> codegen::Reply {
-            let handlers = self.0.clone();
+            let call = codegen::Call::new(&self.0, context, request);
             match method {
-                8 => {
-                    codegen::unary(
-                        request,
-                        async move |request| {
-                            handlers.cancel_order(context, request).await
-                        },
-                    )
-                }
+                8 => call.unary(T::cancel_order),
                 _ => codegen::unimplemented(service(), method),
             }
         }
@@ -454,12 +447,12 @@ pub mod order_service {
 
     /// Calls `acme.orders.v1.OrderService`.
     #[derive(Clone, Debug)]
-    pub struct OrderServiceClient(codegen::Client);
+    pub struct OrderServiceClient(codegen::ServiceClient);
 
     impl OrderServiceClient {
         /// A client on a connection.
         pub fn new(connection: codegen::Client) -> Self {
-            Self(connection)
+            Self(connection.service("acme.orders.v1.OrderService"))
         }
 
         /// One order.
@@ -467,7 +460,7 @@ pub mod order_service {
             &self,
             request: impl codegen::IntoRequest<super::GetOrderRequest>,
         ) -> codegen::Answer<super::Order> {
-            self.0.unary("/acme.orders.v1.OrderService/GetOrder", request).await
+            self.0.unary("GetOrder", request).await
         }
 
         /// Those orders that exist, in the order asked for.
@@ -475,7 +468,7 @@ pub mod order_service {
             &self,
             request: impl codegen::IntoRequest<super::BatchGetOrdersRequest>,
         ) -> codegen::Answer<super::BatchGetOrdersResponse> {
-            self.0.unary("/acme.orders.v1.OrderService/BatchGetOrders", request).await
+            self.0.unary("BatchGetOrders", request).await
         }
 
         /// A customer's orders, page by page.
@@ -483,7 +476,7 @@ pub mod order_service {
             &self,
             request: impl codegen::IntoRequest<super::ListOrdersRequest>,
         ) -> codegen::Answer<super::ListOrdersResponse> {
-            self.0.unary("/acme.orders.v1.OrderService/ListOrders", request).await
+            self.0.unary("ListOrders", request).await
         }
 
         /// A new order.
@@ -491,7 +484,7 @@ pub mod order_service {
             &self,
             request: impl codegen::IntoRequest<super::CreateOrderRequest>,
         ) -> codegen::Answer<super::Order> {
-            self.0.unary("/acme.orders.v1.OrderService/CreateOrder", request).await
+            self.0.unary("CreateOrder", request).await
         }
 
         /// Inserts an order, or replaces the whole of it.
@@ -499,7 +492,7 @@ pub mod order_service {
             &self,
             request: impl codegen::IntoRequest<super::PutOrderRequest>,
         ) -> codegen::Answer<super::Order> {
-            self.0.unary("/acme.orders.v1.OrderService/PutOrder", request).await
+            self.0.unary("PutOrder", request).await
         }
 
         /// Changes what the mask names.
@@ -507,7 +500,7 @@ pub mod order_service {
             &self,
             request: impl codegen::IntoRequest<super::UpdateOrderRequest>,
         ) -> codegen::Answer<super::Order> {
-            self.0.unary("/acme.orders.v1.OrderService/UpdateOrder", request).await
+            self.0.unary("UpdateOrder", request).await
         }
 
         /// Hides an order; UndeleteOrder brings it back.
@@ -515,7 +508,7 @@ pub mod order_service {
             &self,
             request: impl codegen::IntoRequest<super::DeleteOrderRequest>,
         ) -> codegen::Answer<()> {
-            self.0.unary("/acme.orders.v1.OrderService/DeleteOrder", request).await
+            self.0.unary("DeleteOrder", request).await
         }
 
         /// Brings back a deleted order.
@@ -523,7 +516,7 @@ pub mod order_service {
             &self,
             request: impl codegen::IntoRequest<super::UndeleteOrderRequest>,
         ) -> codegen::Answer<super::Order> {
-            self.0.unary("/acme.orders.v1.OrderService/UndeleteOrder", request).await
+            self.0.unary("UndeleteOrder", request).await
         }
 
         /// Cancels an order that has not been shipped.
@@ -531,7 +524,7 @@ pub mod order_service {
             &self,
             request: impl codegen::IntoRequest<super::CancelOrderRequest>,
         ) -> codegen::Answer<super::CancelOrderResponse> {
-            self.0.unary("/acme.orders.v1.OrderService/CancelOrder", request).await
+            self.0.unary("CancelOrder", request).await
         }
     }
 }

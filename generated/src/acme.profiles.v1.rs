@@ -261,67 +261,54 @@ pub mod profile_service {
 
     /// What each method of the service is.
     pub fn service() -> &'static codegen::schema::Service {
-        #[allow(unused_imports)]
-        use codegen::schema::{Operation, Permission, Response, Role, Service};
-
-        static SERVICE: ::std::sync::LazyLock<Service> = ::std::sync::LazyLock::new(|| {
-            Service::new("acme.profiles.v1.ProfileService")
-                .rpc("GetUserProfile", "GetUserProfileRequest", "UserProfile")
-                .binds(Operation::Get, "UserProfile", Response::Entity)
-                .field(1, "user_id", Role::Key, 1)
-                .timeout_ms(1000)
-                .idempotent()
-                .rpc(
-                    "BatchGetUserProfiles",
-                    "BatchGetUserProfilesRequest",
-                    "BatchGetUserProfilesResponse",
-                )
-                .binds(Operation::BatchGet, "UserProfile", Response::list(1, 0))
-                .field(1, "user_ids", Role::Keys, 1)
-                .idempotent()
-                .rpc(
-                    "ListUserProfiles",
-                    "ListUserProfilesRequest",
-                    "ListUserProfilesResponse",
-                )
-                .binds(Operation::List, "UserProfile", Response::list(1, 2))
-                .field(1, "page_size", Role::PageSize, 0)
-                .field(2, "page_token", Role::PageToken, 0)
-                .optional(3, "country_code", Role::Equals, 5)
-                .idempotent()
-                .rpc("CreateUserProfile", "CreateUserProfileRequest", "UserProfile")
-                .binds(Operation::Create, "UserProfile", Response::Entity)
-                .optional(1, "user_profile", Role::Entity, 0)
-                .field(2, "request_id", Role::RequestId, 0)
-                .rpc("PutUserProfile", "PutUserProfileRequest", "UserProfile")
-                .binds(Operation::Put, "UserProfile", Response::Entity)
-                .optional(1, "user_profile", Role::Entity, 0)
-                .idempotent()
-                .rpc("UpdateUserProfile", "UpdateUserProfileRequest", "UserProfile")
-                .binds(Operation::Update, "UserProfile", Response::Entity)
-                .optional(1, "user_profile", Role::Entity, 0)
-                .optional(2, "update_mask", Role::UpdateMask, 0)
-                .rpc(
-                    "DeleteUserProfile",
-                    "DeleteUserProfileRequest",
-                    ".google.protobuf.Empty",
-                )
-                .binds(Operation::Delete, "UserProfile", Response::Empty)
-                .field(1, "user_id", Role::Key, 1)
-                .field(2, "etag", Role::Etag, 0)
-                .default_timeout_ms(5000)
-        });
+        static SERVICE: codegen::Descriptor = codegen::Descriptor::new(describe);
         &SERVICE
+    }
+
+    #[allow(unused_imports)]
+    fn describe() -> codegen::schema::Service {
+        use codegen::schema::{Operation, Response, Role, Rule::*, Service};
+        Service::new("acme.profiles.v1.ProfileService")
+            .rpc("GetUserProfile -> UserProfile")
+            .binds(Operation::Get, "UserProfile", Response::Entity)
+            .field(1, "user_id", Role::Key, 1)
+            .rules(&[TimeoutMs(1000), Idempotent])
+            .rpc("BatchGetUserProfiles")
+            .binds(Operation::BatchGet, "UserProfile", Response::list(1, 0))
+            .field(1, "user_ids", Role::Keys, 1)
+            .rules(&[Idempotent])
+            .rpc("ListUserProfiles")
+            .binds(Operation::List, "UserProfile", Response::list(1, 2))
+            .pages(1, "page_size", 2, "page_token")
+            .optional(3, "country_code", Role::Equals, 5)
+            .rules(&[Idempotent])
+            .rpc("CreateUserProfile -> UserProfile")
+            .binds(Operation::Create, "UserProfile", Response::Entity)
+            .optional(1, "user_profile", Role::Entity, 0)
+            .field(2, "request_id", Role::RequestId, 0)
+            .rpc("PutUserProfile -> UserProfile")
+            .binds(Operation::Put, "UserProfile", Response::Entity)
+            .optional(1, "user_profile", Role::Entity, 0)
+            .rules(&[Idempotent])
+            .rpc("UpdateUserProfile -> UserProfile")
+            .binds(Operation::Update, "UserProfile", Response::Entity)
+            .optional(1, "user_profile", Role::Entity, 0)
+            .optional(2, "update_mask", Role::UpdateMask, 0)
+            .rpc("DeleteUserProfile -> .google.protobuf.Empty")
+            .binds(Operation::Delete, "UserProfile", Response::Empty)
+            .field(1, "user_id", Role::Key, 1)
+            .field(2, "etag", Role::Etag, 0)
+            .default_timeout_ms(5000)
     }
 
     /// Calls `acme.profiles.v1.ProfileService`.
     #[derive(Clone, Debug)]
-    pub struct ProfileServiceClient(codegen::Client);
+    pub struct ProfileServiceClient(codegen::ServiceClient);
 
     impl ProfileServiceClient {
         /// A client on a connection.
         pub fn new(connection: codegen::Client) -> Self {
-            Self(connection)
+            Self(connection.service("acme.profiles.v1.ProfileService"))
         }
 
         /// One profile.
@@ -329,9 +316,7 @@ pub mod profile_service {
             &self,
             request: impl codegen::IntoRequest<super::GetUserProfileRequest>,
         ) -> codegen::Answer<super::UserProfile> {
-            self.0
-                .unary("/acme.profiles.v1.ProfileService/GetUserProfile", request)
-                .await
+            self.0.unary("GetUserProfile", request).await
         }
 
         /// Those profiles that exist, in the order asked for.
@@ -339,9 +324,7 @@ pub mod profile_service {
             &self,
             request: impl codegen::IntoRequest<super::BatchGetUserProfilesRequest>,
         ) -> codegen::Answer<super::BatchGetUserProfilesResponse> {
-            self.0
-                .unary("/acme.profiles.v1.ProfileService/BatchGetUserProfiles", request)
-                .await
+            self.0.unary("BatchGetUserProfiles", request).await
         }
 
         /// The profiles, page by page.
@@ -349,9 +332,7 @@ pub mod profile_service {
             &self,
             request: impl codegen::IntoRequest<super::ListUserProfilesRequest>,
         ) -> codegen::Answer<super::ListUserProfilesResponse> {
-            self.0
-                .unary("/acme.profiles.v1.ProfileService/ListUserProfiles", request)
-                .await
+            self.0.unary("ListUserProfiles", request).await
         }
 
         /// A new profile.
@@ -359,9 +340,7 @@ pub mod profile_service {
             &self,
             request: impl codegen::IntoRequest<super::CreateUserProfileRequest>,
         ) -> codegen::Answer<super::UserProfile> {
-            self.0
-                .unary("/acme.profiles.v1.ProfileService/CreateUserProfile", request)
-                .await
+            self.0.unary("CreateUserProfile", request).await
         }
 
         /// Inserts a profile, or replaces the whole of it.
@@ -369,9 +348,7 @@ pub mod profile_service {
             &self,
             request: impl codegen::IntoRequest<super::PutUserProfileRequest>,
         ) -> codegen::Answer<super::UserProfile> {
-            self.0
-                .unary("/acme.profiles.v1.ProfileService/PutUserProfile", request)
-                .await
+            self.0.unary("PutUserProfile", request).await
         }
 
         /// Changes what the mask names.
@@ -379,9 +356,7 @@ pub mod profile_service {
             &self,
             request: impl codegen::IntoRequest<super::UpdateUserProfileRequest>,
         ) -> codegen::Answer<super::UserProfile> {
-            self.0
-                .unary("/acme.profiles.v1.ProfileService/UpdateUserProfile", request)
-                .await
+            self.0.unary("UpdateUserProfile", request).await
         }
 
         /// Removes a profile for good.
@@ -389,9 +364,7 @@ pub mod profile_service {
             &self,
             request: impl codegen::IntoRequest<super::DeleteUserProfileRequest>,
         ) -> codegen::Answer<()> {
-            self.0
-                .unary("/acme.profiles.v1.ProfileService/DeleteUserProfile", request)
-                .await
+            self.0.unary("DeleteUserProfile", request).await
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::descriptors::Inputs;
 use crate::diagnostics::catalog::evolve as catalog;
 use crate::diagnostics::{self, Format};
 use crate::emit::{self, Layout, Options};
-use crate::pipeline::{self, Checked, Mode, Outcome, Targets};
+use crate::pipeline::{self, Checked, Migrated, Mode, Outcome, Targets};
 
 /// How to generate; begun by [`configure`].
 #[derive(Clone, Debug)]
@@ -191,6 +191,20 @@ impl Builder {
             return Err(Error(Diagnostics::from_one(stale)));
         }
         Ok(outcome)
+    }
+
+    /// Writes the migrations from `schema.lock` to these files, and the lock: what
+    /// `prism migrate diff` does. `accepted` holds the codes of changes that lose or reinterpret
+    /// data; where one is missing nothing is written, and `diff.pending` says which.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the schema or its history, and changes that no migration can
+    /// make.
+    pub fn migrate(&self, files: &[PathBuf], accepted: &[String]) -> Result<Migrated, Error> {
+        let checked = self.check(files)?;
+        let targets = self.targets(&checked.schema.files);
+        Ok(pipeline::migrate(checked, &targets, accepted)?)
     }
 
     fn inputs(&self, files: &[PathBuf]) -> Inputs {

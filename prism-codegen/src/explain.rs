@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use prism_schema::plan::{self, Access, Condition};
 use prism_schema::sql::{Dialect, ListShape, Shape, Statement, Statements, Visibility};
-use prism_schema::{Binding, Entity, Managed, Method, Operation, RequestField, Role};
+use prism_schema::{Binding, Entity, IndexColumn, Managed, Method, Operation, RequestField, Role};
 
 use crate::model::Schema;
 
@@ -77,6 +77,7 @@ fn explain_method(schema: &Schema, name: &str, method: &Method) -> String {
         for (what, statement) in statements(binding, entity, dialect) {
             let _ = writeln!(text, "    -- {what}\n    {};", statement.sql);
         }
+        orders(binding, entity, dialect, &mut text);
     }
     text
 }
@@ -108,11 +109,38 @@ fn role(field: &RequestField, entity: &Entity) -> String {
     format!("{role}{on}{when}")
 }
 
+/// What an `order_by` changes in the statement of a list: all that follows the conditions.
+fn orders(binding: &Binding, entity: &Entity, dialect: Dialect, text: &mut String) {
+    if binding.operation != Operation::List {
+        return;
+    }
+    let holding = always(&plan::conditions(binding));
+    for order in plan::orders(entity, &holding) {
+        let Some(asked) = parsed(entity, &order) else { continue };
+        let Some(list) = list("", &holding, &asked, entity) else { continue };
+        let sql = Statements::new(entity, dialect).list(&list.shape).sql;
+        let tail = sql.find(" ORDER BY ").map_or(sql.as_str(), |at| &sql[at + 1..]);
+        let _ = writeln!(text, "    -- order_by \"{order}\", by {}\n    … {tail};", list.access);
+    }
+}
+
+/// An order as a caller writes it.
+fn parsed(entity: &Entity, order: &str) -> Option<Vec<IndexColumn>> {
+    let column = |part: &str| {
+        let (field, descending) = match part.trim().strip_suffix(" desc") {
+            Some(field) => (field, true),
+            None => (part.trim(), false),
+        };
+        Some(IndexColumn { number: entity.column_of_field(field)?.number, descending })
+    };
+    order.split(',').map(column).collect()
+}
+
 /// A way in which a list is asked for.
 struct List {
     title: &'static str,
     access: String,
-    order: Vec<prism_schema::IndexColumn>,
+    order: Vec<IndexColumn>,
     shape: ListShape,
 }
 
@@ -127,15 +155,20 @@ fn lists(binding: &Binding, entity: &Entity) -> Vec<List> {
     }
     let all = plan::conditions(binding);
     let always = always(&all);
-    let mut lists = vec![list("with what every request says", &always, entity)];
+    let mut lists = vec![list("with what every request says", &always, &[], entity)];
     if always.len() < all.len() {
-        lists.push(list("with every condition", &all, entity));
+        lists.push(list("with every condition", &all, &[], entity));
     }
     lists.into_iter().flatten().collect()
 }
 
-fn list(title: &'static str, holding: &[Condition], entity: &Entity) -> Option<List> {
-    let plan = plan::plan(entity, holding, &[])?;
+fn list(
+    title: &'static str,
+    holding: &[Condition],
+    asked: &[IndexColumn],
+    entity: &Entity,
+) -> Option<List> {
+    let plan = plan::plan(entity, holding, asked)?;
     let access = match plan.access {
         Access::Key => "the primary key".to_owned(),
         Access::Index(_) => format!("index {}", plan.access.name(entity)),

@@ -8,7 +8,7 @@ use prism_options::{Diagnostics, Span};
 use crate::descriptors::{self, Inputs, Loaded};
 use crate::diagnostics::catalog::evolve as catalog;
 use crate::emit::{self, Input, Layout, Options};
-use crate::evolve::{self, Evolved, History};
+use crate::evolve::{self, Diff, Evolved, History};
 use crate::model::Schema;
 use crate::output::{Changes, File};
 use crate::{check, lower};
@@ -83,13 +83,12 @@ pub fn generate(checked: Checked, targets: &Targets, mode: Mode) -> Result<Outco
     let Checked { schema, diagnostics, read } = checked;
     let fail = |error: io::Error| Diagnostics::from_one(catalog::disk(&Span::default(), error));
     let history = History::read(&targets.history).map_err(fail)?;
-    let Evolved { lock, migrations } = evolve::evolve(&schema, history)?;
+    let evolved = evolve::evolve(&schema, history)?;
 
-    let input = Input { schema: &schema, migrations: &migrations, options: &targets.options };
+    let migrations = &evolved.migrations;
+    let input = Input { schema: &schema, migrations, options: &targets.options };
     let mut code = emit::files(input);
-    let lock = lock.map(|text| File::text("schema.lock".to_owned(), text));
-    let sql = migrations.iter().map(|file| File::text(file.path(), file.sql.clone()));
-    let history: Vec<File> = sql.chain(lock).collect();
+    let history = files(&evolved);
 
     let mut changed = Vec::new();
     if matches!(targets.options.layout, Layout::Crate { .. }) {
@@ -99,6 +98,46 @@ pub fn generate(checked: Checked, targets: &Targets, mode: Mode) -> Result<Outco
     }
     changed.extend(write(&targets.out, code, mode)?);
     Ok(Outcome { diagnostics, read, changed })
+}
+
+/// What `prism migrate diff` came to.
+#[derive(Debug, Default)]
+pub struct Migrated {
+    /// Warnings.
+    pub diagnostics: Diagnostics,
+    /// What changed, and what has to be accepted before anything is written.
+    pub diff: Diff,
+    /// Paths of files that were written.
+    pub changed: Vec<PathBuf>,
+}
+
+/// Writes the migrations from the lock to a checked schema, and the lock. Changes that have to be
+/// accepted and are not leave the disk as it is.
+///
+/// # Errors
+///
+/// Where no migration can lead to the schema, or the disk is not as it has to be.
+pub fn migrate(
+    checked: Checked,
+    targets: &Targets,
+    accepted: &[String],
+) -> Result<Migrated, Diagnostics> {
+    let Checked { schema, diagnostics, .. } = checked;
+    let fail = |error: io::Error| Diagnostics::from_one(catalog::disk(&Span::default(), error));
+    let history = History::read(&targets.history).map_err(fail)?;
+    let diff = evolve::diff(&schema, history, accepted, &diagnostics.sources)?;
+    let mut changed = Vec::new();
+    if diff.pending.is_empty() {
+        changed = write(&targets.history, files(&diff.evolved), Mode::Write)?;
+    }
+    Ok(Migrated { diagnostics, diff, changed })
+}
+
+/// The files of a history; the lock last, so that it never says more than the migrations.
+fn files(evolved: &Evolved) -> Vec<File> {
+    let sql = evolved.migrations.iter().map(|file| File::text(file.path(), file.sql.clone()));
+    let lock = evolved.lock.iter().map(|text| File::text("schema.lock".to_owned(), text.clone()));
+    sql.chain(lock).collect()
 }
 
 fn write(

@@ -47,3 +47,61 @@ fn of_buf() {
 fn of_protoc() {
     assert_same("tests/schemas/orders.protoc.binpb");
 }
+
+/// What is said about inputs that load.
+fn refused(inputs: &Inputs) -> String {
+    let loaded = load(inputs).unwrap();
+    let (_, found) = lower(&loaded);
+    assert!(found.has_errors());
+    render(&found, Format::Plain)
+}
+
+/// A length-delimited field on the wire.
+fn field(number: u32, content: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    prost::encoding::bytes::encode(number, &content.to_vec(), &mut bytes);
+    bytes
+}
+
+#[test]
+fn an_annotation_that_the_set_does_not_define() {
+    const EXTENSION: u32 = 77_476;
+    let options = field(EXTENSION, &field(1, b"things"));
+    let message = [field(1, b"Thing"), field(7, &options)].concat();
+    let file = [field(1, b"a.proto"), field(2, b"a"), field(4, &message), field(12, b"proto3")];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("set.binpb");
+    std::fs::write(&path, field(1, &file.concat())).unwrap();
+    let said = refused(&Inputs { descriptor_set: Some(path), ..Inputs::default() });
+    assert!(said.contains("error[P0010]") && said.contains("--include_imports"), "{said}");
+}
+
+#[test]
+fn an_annotation_of_the_same_name_that_is_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = r#"
+        syntax = "proto3";
+        package prism;
+        import "google/protobuf/descriptor.proto";
+        extend google.protobuf.MessageOptions {
+          string message = 60000;
+        }
+    "#;
+    let user = r#"
+        syntax = "proto3";
+        package a;
+        import "own.proto";
+        message Thing {
+          option (prism.message) = "things";
+        }
+    "#;
+    std::fs::write(folder.path().join("own.proto"), own).unwrap();
+    std::fs::write(folder.path().join("a.proto"), user).unwrap();
+    let said = refused(&Inputs {
+        includes: vec![folder.path().to_owned()],
+        files: vec![folder.path().join("a.proto")],
+        descriptor_set: None,
+    });
+    assert!(said.contains("a.proto:5:17: error[P0011]"), "{said}");
+    assert!(said.contains("`(prism.message)`"), "{said}");
+}

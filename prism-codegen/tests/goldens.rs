@@ -105,24 +105,56 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
     rest.split_once(end).map_or("", |(inside, _)| inside)
 }
 
+/// The code of each service that was generated into the repository, by its module.
+fn services() -> Vec<String> {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut crates: Vec<PathBuf> =
+        CASES.iter().map(|name| case(name).join("generated/src")).collect();
+    crates.push(repository.join("generated/src"));
+    let sources = crates.iter().flat_map(|folder| {
+        let rust = tree(folder).into_iter().filter(|(path, _)| path.ends_with(".rs"));
+        rust.map(|(_, contents)| String::from_utf8(contents).unwrap())
+    });
+    sources
+        .filter(|text| text.contains("Service::new("))
+        .map(|text| text[text.rfind("\npub mod ").unwrap() + 1..].to_owned())
+        .collect()
+}
+
+/// Lines of the item that begins with a text: attributes, signature and body.
+fn item_lines(service: &str, start: &str, ends: &[&str]) -> usize {
+    let Some(at) = service.find(start) else { return 0 };
+    let attributes = service[..at].lines().rev().skip(1);
+    let attributes = attributes.take_while(|line| line.trim_start().starts_with("#[")).count();
+    let is_end = |line: &str| ends.iter().any(|end| line.ends_with(end));
+    let lines: Vec<_> = service[at..].lines().collect();
+    attributes + 1 + lines.iter().position(|line| is_end(line)).unwrap()
+}
+
 #[test]
-fn an_rpc_takes_at_most_fifteen_lines_on_average() {
-    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../generated/src");
-    for file in ["acme.orders.v1.rs", "acme.profiles.v1.rs"] {
-        let text = fs::read_to_string(demo.join(file)).unwrap();
-        let module = &text[text.rfind("\npub mod ").unwrap()..];
-        let descriptor = between(module, "Service::new(", "});");
-        let handlers = between(module, "pub trait ", "\n    }");
-        let arms = between(module, "match method {", "_ =>");
-        let client = between(module, "Self(connection)\n        }", "\n    }\n}");
-        let lines: usize = [(descriptor, 2), (handlers, 1), (arms, 0), (client, 0)]
-            .map(|(part, once)| code_lines(part).count().saturating_sub(once))
-            .iter()
-            .sum();
-        let rpcs = descriptor.matches(".rpc(").count();
-        assert!(rpcs >= 7 && client.matches("pub async fn").count() == rpcs, "{file}");
-        assert!(lines <= 15 * rpcs, "{file}: {lines} lines for {rpcs} RPCs");
+fn an_rpc_takes_at_most_fifteen_lines() {
+    let services = services();
+    assert_eq!(services.len(), 4);
+    let mut seen = 0;
+    for service in &services {
+        let descriptor = between(service, "Service::new(", "\n    }");
+        let descriptors: Vec<_> = descriptor.split(".rpc(").skip(1).collect();
+        let (_, client) = service.rsplit_once("Client {\n").unwrap();
+        let functions: Vec<_> = client.split("pub async fn ").skip(1).collect();
+        assert_eq!(descriptors.len(), functions.len(), "{service}");
+        for (index, (described, function)) in descriptors.iter().zip(functions).enumerate() {
+            let name = function.split('(').next().unwrap();
+            let common = code_lines(described).filter(|line| line.contains("default_timeout"));
+            let lines = code_lines(described).count() - common.count()
+                + item_lines(service, &format!("        fn {name}("), &[";"])
+                + item_lines(service, &format!("                {index} => "), &["),"])
+                + item_lines(client, &format!("        pub async fn {name}("), &["        }"]);
+            assert!(lines >= 8, "{name} was not found: {lines} lines");
+            assert!(lines <= 15, "{name} takes {lines} lines:\n{service}");
+            seen += 1;
+        }
     }
+    assert!(seen >= 22, "{seen} RPCs were looked at");
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! What every stage reports with.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use crate::{Sources, Span};
 
 /// How bad a finding is.
@@ -56,10 +59,20 @@ impl Diagnostic {
     }
 }
 
+/// Code, file, and the byte and line at which the label begins.
+type Place = (&'static str, Arc<str>, usize, u32);
+
+fn place(diagnostic: &Diagnostic) -> Place {
+    let span = &diagnostic.label.span;
+    (diagnostic.code, span.file.clone(), span.range.start, span.line)
+}
+
 /// Findings of a stage, and the texts that they point into.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
+    /// Positions in the list of the findings of one code at one place: a file can have thousands.
+    places: HashMap<Place, Vec<usize>>,
     /// Texts of the files that the findings point into.
     pub sources: Sources,
 }
@@ -67,23 +80,25 @@ pub struct Diagnostics {
 impl Diagnostics {
     /// Nothing found yet.
     pub fn new(sources: Sources) -> Self {
-        Diagnostics { list: Vec::new(), sources }
+        Diagnostics { sources, ..Diagnostics::default() }
     }
 
     /// One finding that is about no place in a source.
     pub fn from_one(diagnostic: Diagnostic) -> Self {
-        Diagnostics { list: vec![diagnostic], sources: Sources::default() }
+        let mut found = Diagnostics::default();
+        found.push(diagnostic);
+        found
     }
 
     /// Adds a finding. One that is there already is left out.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        let known = |other: &Diagnostic| {
-            *other == diagnostic
-                && other.label.span.file == diagnostic.label.span.file
-                && other.label.span.range == diagnostic.label.span.range
-                && other.label.span.line == diagnostic.label.span.line
+        let here = self.places.entry(place(&diagnostic)).or_default();
+        let known = |&index: &usize| {
+            let other = &self.list[index];
+            *other == diagnostic && other.label.span.range == diagnostic.label.span.range
         };
-        if !self.list.iter().any(known) {
+        if !here.iter().any(known) {
+            here.push(self.list.len());
             self.list.push(diagnostic);
         }
     }
@@ -123,6 +138,10 @@ impl Diagnostics {
             };
             key(a).cmp(&key(b))
         });
+        self.places.clear();
+        for (index, diagnostic) in self.list.iter().enumerate() {
+            self.places.entry(place(diagnostic)).or_default().push(index);
+        }
     }
 }
 

@@ -31,6 +31,11 @@ impl Client {
         Client(Grpc::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES))
     }
 
+    /// The methods of a service, by its full name.
+    pub fn service(self, name: &'static str) -> ServiceClient {
+        ServiceClient { client: self, service: name }
+    }
+
     /// Calls a method that answers with one message. `path` is `/package.Service/Method`.
     ///
     /// # Errors
@@ -38,7 +43,7 @@ impl Client {
     /// The call's status; its details are read with `tonic_types::StatusExt`.
     pub async fn unary<Request, Answer>(
         &self,
-        path: &'static str,
+        path: &str,
         request: impl IntoRequest<Request>,
     ) -> Result<Response<Answer>, Status>
     where
@@ -47,7 +52,7 @@ impl Client {
     {
         let mut grpc = self.ready().await?;
         let codec = ProstCodec::<Request, Answer>::default();
-        grpc.unary(request.into_request(), PathAndQuery::from_static(path), codec).await
+        grpc.unary(request.into_request(), parsed(path)?, codec).await
     }
 
     /// Calls a method that answers with a stream.
@@ -57,7 +62,7 @@ impl Client {
     /// The call's status, where it failed before the first message.
     pub async fn server_streaming<Request, Answer>(
         &self,
-        path: &'static str,
+        path: &str,
         request: impl IntoRequest<Request>,
     ) -> Result<Response<Streaming<Answer>>, Status>
     where
@@ -66,12 +71,64 @@ impl Client {
     {
         let mut grpc = self.ready().await?;
         let codec = ProstCodec::<Request, Answer>::default();
-        grpc.server_streaming(request.into_request(), PathAndQuery::from_static(path), codec).await
+        grpc.server_streaming(request.into_request(), parsed(path)?, codec).await
     }
 
     async fn ready(&self) -> Result<Grpc<Channel>, Status> {
         let mut grpc = self.0.clone();
         grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
         Ok(grpc)
+    }
+}
+
+fn parsed(path: &str) -> Result<PathAndQuery, Status> {
+    PathAndQuery::try_from(path).map_err(|error| Status::internal(error.to_string()))
+}
+
+/// A connection to one service: what generated clients are made of.
+#[derive(Clone, Debug)]
+pub struct ServiceClient {
+    client: Client,
+    /// Full name.
+    service: &'static str,
+}
+
+impl ServiceClient {
+    /// Calls a method, by its name in the service, that answers with one message.
+    ///
+    /// # Errors
+    ///
+    /// The call's status; its details are read with `tonic_types::StatusExt`.
+    pub async fn unary<Request, Answer>(
+        &self,
+        method: &'static str,
+        request: impl IntoRequest<Request>,
+    ) -> Result<Response<Answer>, Status>
+    where
+        Request: Message + 'static,
+        Answer: Message + Default + 'static,
+    {
+        self.client.unary(&self.path(method), request).await
+    }
+
+    /// Calls a method that answers with a stream.
+    ///
+    /// # Errors
+    ///
+    /// The call's status, where it failed before the first message.
+    pub async fn server_streaming<Request, Answer>(
+        &self,
+        method: &'static str,
+        request: impl IntoRequest<Request>,
+    ) -> Result<Response<Streaming<Answer>>, Status>
+    where
+        Request: Message + 'static,
+        Answer: Message + Default + 'static,
+    {
+        self.client.server_streaming(&self.path(method), request).await
+    }
+
+    fn path(&self, method: &str) -> String {
+        format!("/{}/{method}", self.service)
     }
 }

@@ -2,14 +2,16 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::{Arc, LazyLock};
 
 use ::bytes::Bytes;
 use ::prost::Message;
 use futures_core::Stream;
 use futures_util::{StreamExt, TryFutureExt};
 
-pub use crate::client::Client;
+pub use crate::client::{Client, ServiceClient};
 pub use crate::entity::Entity;
+pub use crate::proto;
 pub use crate::proxy::{Migrations, Schema, main};
 pub use crate::service::{Context, Encoded, Reply};
 pub use crate::store::Migration;
@@ -27,6 +29,12 @@ pub use tonic::IntoRequest;
 /// What a generated client's method answers.
 pub type Answer<Response> = std::result::Result<tonic::Response<Response>, tonic::Status>;
 
+/// What a generated client's method with streamed answers answers.
+pub type StreamAnswer<Response> = Answer<tonic::Streaming<Response>>;
+
+/// Where generated code keeps what a service is.
+pub type Descriptor = LazyLock<schema::Service>;
+
 use crate::Reason;
 
 /// The methods of a service that the schema does not bind to storage.
@@ -40,11 +48,9 @@ use crate::Reason;
 ///     }
 ///
 ///     fn call(&self, method: usize, context: Context, request: Bytes) -> Reply {
-///         let service = Arc::clone(&self.0);
+///         let call = Call::new(&self.0, context, request);
 ///         match method {
-///             6 => codegen::unary(request, async move |request| {
-///                 service.archive_order(context, request).await
-///             }),
+///             6 => call.unary(T::archive_order),
 ///             _ => codegen::unimplemented(self.descriptor(), method),
 ///         }
 ///     }
@@ -54,7 +60,7 @@ pub trait Handlers: Send + Sync + 'static {
     /// The service as the schema has it, bound methods included.
     fn descriptor(&self) -> &'static schema::Service;
 
-    /// Answers a method that has no binding; see [`unary`] and [`server_streaming`]. `method` is
+    /// Answers a method that has no binding; see [`Call`]. `method` is
     /// its position in the descriptor's methods.
     fn call(&self, method: usize, context: Context, request: Bytes) -> Reply;
 
@@ -90,44 +96,89 @@ pub fn unimplemented(service: &schema::Service, method: usize) -> Reply {
     Reply::Ready(Err(Error::new(Reason::MethodUnimplemented, message)))
 }
 
-/// Decodes a request, and encodes what the handler answers.
-pub fn unary<Request, Response, Answer>(
-    request: Bytes,
-    handler: impl FnOnce(Request) -> Answer,
-) -> Reply
-where
-    Request: Message + Default,
-    Response: Message,
-    Answer: Future<Output = Result<Response>> + Send + 'static,
-{
-    match decode(request) {
-        Ok(request) => {
-            let answer = handler(request);
-            Reply::future(async move { Ok(Encoded::new(&answer.await?)) })
-        }
-        Err(error) => Reply::Ready(Err(error)),
-    }
-}
-
 /// The messages that a handler answers with.
 pub type MessageStream<Response> = Pin<Box<dyn Stream<Item = Result<Response>> + Send>>;
 
-/// Decodes a request, and encodes each message that the handler answers.
-pub fn server_streaming<Request, Response, Answer>(
+/// What a handler of a method with streamed answers returns.
+pub type StreamResult<Response> = Result<MessageStream<Response>>;
+
+/// A call of a method that the user wrote, for the handlers of its service.
+pub struct Call<T> {
+    handlers: Arc<T>,
+    context: Context,
     request: Bytes,
-    handler: impl FnOnce(Request) -> Answer,
-) -> Reply
-where
-    Request: Message + Default,
-    Response: Message + 'static,
-    Answer: Future<Output = Result<MessageStream<Response>>> + Send + 'static,
-{
-    match decode(request) {
-        Ok(request) => {
-            let messages = handler(request).try_flatten_stream();
-            Reply::stream(messages.map(|message| Ok(Encoded::new(&message?))))
+}
+
+impl<T: Send + Sync + 'static> Call<T> {
+    /// A call that has arrived.
+    pub fn new(handlers: &Arc<T>, context: Context, request: Bytes) -> Self {
+        Call { handlers: Arc::clone(handlers), context, request }
+    }
+
+    /// Decodes the request, and encodes what the method answers.
+    pub fn unary<Request, Response, F>(self, method: F) -> Reply
+    where
+        Request: Message + Default + 'static,
+        Response: Message,
+        F: for<'a> Handler<'a, T, Request, Answer = Response>,
+    {
+        let Call { handlers, context, request } = self;
+        match decode(request) {
+            Ok(request) => Reply::future(async move {
+                Ok(Encoded::new(&method.handle(&handlers, context, request).await?))
+            }),
+            Err(error) => Reply::Ready(Err(error)),
         }
-        Err(error) => Reply::Ready(Err(error)),
+    }
+
+    /// Decodes the request, and encodes each message that the method answers.
+    pub fn server_streaming<Request, Response, F>(self, method: F) -> Reply
+    where
+        Request: Message + Default + 'static,
+        Response: Message + 'static,
+        F: for<'a> Handler<'a, T, Request, Answer = MessageStream<Response>>,
+    {
+        let Call { handlers, context, request } = self;
+        match decode(request) {
+            Ok(request) => {
+                let answer = async move { method.handle(&handlers, context, request).await };
+                let messages = answer.try_flatten_stream();
+                Reply::stream(messages.map(|message| Ok(Encoded::new(&message?))))
+            }
+            Err(error) => Reply::Ready(Err(error)),
+        }
+    }
+}
+
+/// A method of a trait of handlers, such as `T::archive_order`.
+pub trait Handler<'a, T, Request>: Send + 'static {
+    /// What it answers with.
+    type Answer;
+
+    /// Calls it.
+    fn handle(
+        self,
+        handlers: &'a T,
+        context: Context,
+        request: Request,
+    ) -> impl Future<Output = Result<Self::Answer>> + Send + 'a;
+}
+
+impl<'a, T, Request, Answer, F, Pending> Handler<'a, T, Request> for F
+where
+    T: 'a,
+    F: FnOnce(&'a T, Context, Request) -> Pending + Send + 'static,
+    Pending: Future<Output = Result<Answer>> + Send + 'a,
+{
+    type Answer = Answer;
+
+    fn handle(
+        self,
+        handlers: &'a T,
+        context: Context,
+        request: Request,
+    ) -> impl Future<Output = Result<Answer>> + Send + 'a {
+        self(handlers, context, request)
     }
 }
 

@@ -99,13 +99,17 @@ pub(crate) fn ok_trailers() -> HeaderMap {
     trailers
 }
 
-/// Gives the status of a service that is not ours google.rpc details, and the code that the
-/// contract has for what went wrong: tonic calls a frame that it cannot read INTERNAL.
-pub(crate) fn adopt(trailers: &mut HeaderMap) {
+/// Whether a status is among the headers of a response: the call has no messages.
+pub(crate) fn has_ended(headers: &HeaderMap) -> bool {
+    headers.contains_key(GRPC_STATUS)
+}
+
+/// The error in the trailers of a service that is not ours, with the code that the contract has
+/// for what went wrong: tonic calls a frame that it cannot read INTERNAL.
+pub(crate) fn foreign_error(trailers: &HeaderMap) -> Option<Error> {
     let code = trailers.get(GRPC_STATUS).and_then(|code| code.to_str().ok()?.parse::<u16>().ok());
-    let (Some(code), None) = (code, trailers.get(GRPC_DETAILS)) else { return };
-    let error = match code {
-        0 => return,
+    Some(match code? {
+        0 => return None,
         3 | 13 => Error::new(Reason::InvalidRequest, "the request cannot be decoded"),
         5 => Error::new(Reason::RecordNotFound, "there is no such thing"),
         8 | 11 => Error::new(Reason::ValueTooLarge, "the message is too large")
@@ -113,9 +117,7 @@ pub(crate) fn adopt(trailers: &mut HeaderMap) {
         12 => Error::new(Reason::MethodUnimplemented, "the call is not implemented"),
         14 => Error::new(Reason::ShuttingDown, "the call was given up"),
         _ => Error::new(Reason::Internal, "the call failed"),
-    };
-    trailers.remove(GRPC_MESSAGE);
-    Status::of(&error).write(trailers);
+    })
 }
 
 /// The name of a reason as `google.rpc.ErrorInfo` has it: without the enum's prefix.

@@ -194,3 +194,22 @@ fn a_file_that_was_named_must_exist() {
     let error = sources.load().unwrap_err().to_string();
     assert!(error.starts_with("cannot read /nonexistent/prism.yaml: "), "{error}");
 }
+
+#[test]
+fn what_the_documentation_shows_is_read() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let blocks: Vec<&str> =
+        page.split("\n```yaml\n").skip(1).map(|rest| rest.split("\n```").next().unwrap()).collect();
+    assert!(!blocks.is_empty());
+    for block in &blocks {
+        valid(block).unwrap();
+    }
+    // The page says that it shows the defaults.
+    assert_eq!(valid(blocks[0]).unwrap(), Config::default());
+    // What is shown as a comment is a setting too.
+    let commented: Vec<&str> = blocks[0].lines().filter(|line| line.contains("  # ")).collect();
+    assert!(commented.iter().any(|line| line.trim_start().starts_with("# mode")), "{commented:?}");
+    let uncommented = blocks[0].replace("  # namespaces", "  namespaces");
+    load(&uncommented.replace("  # mode", "  mode"), &[], &[]).unwrap();
+}

@@ -66,3 +66,25 @@ fn lists_use_the_index_that_was_planned() {
         assert!(!sorts, "{equal:?} {order:?}: {steps}");
     }
 }
+
+#[test]
+fn the_sweep_does_not_scan() {
+    let pool = schema::pool();
+    let mut swept = 0;
+    for entity in [schema::order(&pool), schema::session(&pool)] {
+        let Some(statement) = Statements::new(&entity, Dialect::Sqlite).sweep() else { continue };
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        for step in ddl::create(&entity) {
+            connection.execute_batch(&step.render(Dialect::Sqlite)).unwrap();
+        }
+        let explain = format!("EXPLAIN QUERY PLAN {}", statement.sql);
+        let mut explain = connection.prepare(&explain).unwrap();
+        let parameters = vec![rusqlite::types::Value::Integer(1); statement.parameters.len()];
+        let rows =
+            explain.query_map(rusqlite::params_from_iter(parameters), |row| row.get(3)).unwrap();
+        let steps: Vec<String> = rows.map(Result::unwrap).collect();
+        assert!(!steps.iter().any(|step| step.starts_with("SCAN")), "{}: {steps:?}", entity.table);
+        swept += 1;
+    }
+    assert_eq!(swept, 2);
+}

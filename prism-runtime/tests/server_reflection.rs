@@ -1,10 +1,15 @@
 //! What every gRPC tool asks first: which services there are, and what they look like.
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/raw.rs"]
+mod raw;
 mod support;
+
+use std::time::Duration;
 
 use prost::Message;
 use prost_types::FileDescriptorProto;
+use raw::{Raw, framed, post};
 use support::{Running, config};
 use tokio_stream::StreamExt;
 use tonic::transport::Channel;
@@ -70,4 +75,84 @@ async fn a_service_is_described_by_its_file() {
         "prism/keyvalue/v1/types.proto".to_owned()
     ));
     assert_eq!(files, ["prism/keyvalue/v1/types.proto"]);
+}
+
+fn info(version: &str) -> String {
+    format!("/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo")
+}
+
+/// `list_services`.
+const LIST: &[u8] = b"\x3a\x01*";
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_is_an_error_also_after_others() {
+    let running = Running::start(config());
+    let raw = Raw::connect(running.proxy.local_addr()).await;
+    let list = framed(LIST);
+    for version in ["v1", "v1alpha"] {
+        let whole = raw.call(post(&info(version)), &[&list, &list]).await;
+        assert_eq!(whole.text("grpc-status"), "0");
+        // No protobuf, half of a message, half of a prefix.
+        for wrong in [framed(b"\xff\xff"), list[..list.len() - 1].to_vec(), vec![0, 0]] {
+            let answer = raw.call(post(&info(version)), &[&list, &wrong]).await;
+            assert_eq!(answer.status(), (3, "INVALID_REQUEST".to_owned()), "{wrong:?}");
+            assert!(!answer.data.is_empty(), "the first message was answered");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_ends_at_its_deadline() {
+    let running = Running::start(config());
+    let raw = Raw::connect(running.proxy.local_addr()).await;
+    let mut request = post(&info("v1"));
+    request.headers_mut().insert("grpc-timeout", "50m".parse().unwrap());
+    let mut sender = raw.sender.clone().ready().await.unwrap();
+    let (response, mut body) = sender.send_request(request, false).unwrap();
+    body.send_data(framed(LIST).into(), false).unwrap();
+    assert_eq!(end(response).await, "4");
+}
+
+#[tokio::test]
+async fn an_idle_stream_does_not_hold_the_drain() {
+    let mut config = config();
+    config.server.drain_seconds = 60;
+    let running = Running::start(config);
+    let raw = Raw::connect(running.proxy.local_addr()).await;
+    let mut sender = raw.sender.clone().ready().await.unwrap();
+    let (response, mut body) = sender.send_request(post(&info("v1")), false).unwrap();
+    body.send_data(framed(LIST).into(), false).unwrap();
+    let mut response = response.await.unwrap().into_body();
+    response.data().await.unwrap().unwrap();
+    let stopping = tokio::time::timeout(Duration::from_secs(20), running.proxy.shutdown());
+    stopping.await.unwrap();
+    let trailers = response.trailers().await.unwrap().unwrap();
+    assert_eq!(trailers["grpc-status"], "14");
+}
+
+/// The code that a stream ends with.
+async fn end(response: h2::client::ResponseFuture) -> String {
+    let mut body = response.await.unwrap().into_body();
+    while let Some(data) = body.data().await {
+        body.flow_control().release_capacity(data.unwrap().len()).unwrap();
+    }
+    body.trailers().await.unwrap().unwrap()["grpc-status"].to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_details_of_errors_are_described() {
+    let running = Running::start(config());
+    let file = ["google/rpc/error_details.proto"];
+    let info = ask!(v1, running, |()| MessageRequest::FileContainingSymbol(
+        "google.rpc.ErrorInfo".to_owned()
+    ));
+    assert_eq!(info, file);
+    let retry = ask!(v1alpha, running, |()| MessageRequest::FileContainingSymbol(
+        "google.rpc.RetryInfo".to_owned()
+    ));
+    assert_eq!(retry, file);
+    let imported = ask!(v1, running, |()| MessageRequest::FileByFilename(
+        "google/protobuf/duration.proto".to_owned()
+    ));
+    assert_eq!(imported, ["google/protobuf/duration.proto"]);
 }

@@ -3,8 +3,8 @@
 
 prism_runtime::include_schema!();
 
-use inventory::v1::inventory_service::{InventoryService, InventoryServiceServer};
-use inventory::v1::{Item, ReserveStockRequest, ReserveStockResponse};
+use crate::inventory::v1::inventory_service::{InventoryService, InventoryServiceServer};
+use crate::inventory::v1::{Item, ReserveStockRequest, ReserveStockResponse};
 use prism_runtime::service::Context;
 use prism_runtime::{Error, Reason, Result, Schema};
 

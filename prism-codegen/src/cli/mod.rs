@@ -53,6 +53,11 @@ enum Command {
         #[arg(long, value_name = "PATH")]
         runtime_path: Option<String>,
     },
+    /// Lead databases from one schema to the next.
+    Migrate {
+        #[command(subcommand)]
+        command: MigrateCommand,
+    },
     /// Show what an RPC does: operation, roles, index, and the SQL of each database.
     Explain {
         /// `package.Service/Method`; the package may be left out.
@@ -60,6 +65,22 @@ enum Command {
         method: String,
         #[command(flatten)]
         inputs: Inputs,
+    },
+}
+
+#[derive(Subcommand)]
+enum MigrateCommand {
+    /// Write the migrations from schema.lock to the schema, and the lock. Exit code 2 and nothing
+    /// written where a change has to be accepted, 1 where no migration can make it.
+    Diff {
+        #[command(flatten)]
+        inputs: Inputs,
+        /// Folder that has schema.lock and migrations/ [default: generated].
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// Code of a change that loses or reinterprets data; may be given more than once.
+        #[arg(long, value_name = "CODE")]
+        accept: Vec<String>,
     },
 }
 
@@ -97,7 +118,11 @@ pub(crate) enum ColorArg {
     Never,
 }
 
-/// Runs a command. 0: done; 1: the schema or the disk is not right; 2: the call was wrong.
+/// Exit code where a change has to be accepted.
+const UNACCEPTED: u8 = 2;
+
+/// Runs a command. 0: done; 1: the schema or the disk is not right; 2: the call was wrong, or
+/// lacks what it has to accept.
 pub(crate) fn run(cli: Cli) -> ExitCode {
     let reporter = Reporter::new(cli.format, cli.color);
     let project = match Project::read() {
@@ -119,6 +144,17 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
             Ok((builder, files)) => explain(&reporter, &builder, &files, &method),
             Err(error) => reporter.usage(&error),
         },
+        Command::Migrate { command: MigrateCommand::Diff { inputs, out, accept } } => {
+            let (mut builder, files) = match start(inputs) {
+                Ok(started) => started,
+                Err(error) => return reporter.usage(&error),
+            };
+            builder = builder.whole_crate();
+            if let Some(out) = out.or(project.out.clone()) {
+                builder = builder.out_dir(out);
+            }
+            migrate(&reporter, &builder, &files, &accept)
+        }
         Command::Generate { inputs, out, check, crate_name, runtime_path } => {
             let (mut builder, files) = match start(inputs) {
                 Ok(started) => started,
@@ -153,6 +189,33 @@ fn generate(reporter: &Reporter, builder: &Builder, files: &[PathBuf]) -> ExitCo
             }
         }),
     )
+}
+
+fn migrate(
+    reporter: &Reporter,
+    builder: &Builder,
+    files: &[PathBuf],
+    accept: &[String],
+) -> ExitCode {
+    let migrated = match builder.migrate(files, accept) {
+        Ok(migrated) => migrated,
+        Err(error) => return finish(reporter, Err(error)),
+    };
+    reporter.warnings(&migrated.diagnostics);
+    if !migrated.diff.pending.is_empty() {
+        reporter.failed(&migrated.diff.pending);
+        return ExitCode::from(UNACCEPTED);
+    }
+    for code in &migrated.diff.unused {
+        reporter.note(&format!("nothing asks for --accept {code}"));
+    }
+    for change in &migrated.diff.changes {
+        reporter.note(&change.cause);
+    }
+    for path in &migrated.changed {
+        reporter.note(&format!("wrote {}", path.display()));
+    }
+    ExitCode::SUCCESS
 }
 
 fn explain(reporter: &Reporter, builder: &Builder, files: &[PathBuf], method: &str) -> ExitCode {

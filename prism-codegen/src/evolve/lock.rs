@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use prism_schema::{Entity, FieldType, Storage};
+use prism_schema::{Entity, FieldType};
 use prost_reflect::{DescriptorPool, EnumDescriptor, Kind, MessageDescriptor};
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,21 @@ pub struct Lock {
     pub messages: BTreeMap<String, BTreeMap<u32, LockedField>>,
     /// Values of the enums of stored fields, by full name of the enum.
     pub enums: BTreeMap<String, BTreeMap<i32, String>>,
+    /// What those messages and enums may not use again, by full name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub retired: BTreeMap<String, Retired>,
+}
+
+/// Names and numbers that were used or reserved before.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retired {
+    /// Names of fields or values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// Numbers, as inclusive ranges.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub numbers: Vec<(i64, i64)>,
 }
 
 /// An entity, and what it may not use again.
@@ -66,6 +81,7 @@ impl Lock {
             entities: BTreeMap::new(),
             messages: BTreeMap::new(),
             enums: BTreeMap::new(),
+            retired: BTreeMap::new(),
         };
         for entity in &schema.entities {
             for column in &entity.schema.columns {
@@ -111,23 +127,41 @@ impl Lock {
         }
     }
 
-    /// What differs from a later schema, in words; empty where stored data means the same. An
-    /// entity is known by its namespace and a field by its number, so names of messages do not
-    /// count.
-    pub fn differences(&self, new: &Lock) -> Vec<String> {
-        let mut found = Vec::new();
-        for (namespace, old) in &self.entities {
-            match new.entities.get(namespace) {
-                Some(new_entity) => {
-                    let mut comparison = Comparison { old: self, new, compared: BTreeSet::new() };
-                    comparison.entity(&old.schema, &new_entity.schema, &mut found);
-                }
-                None => found.push(format!("entity `{namespace}` is gone")),
+    /// The lock to write after an earlier one: nothing that was used or reserved is forgotten.
+    #[must_use]
+    pub fn following(mut self, old: &Lock) -> Self {
+        for (namespace, entity) in &mut self.entities {
+            if let Some(before) = old.entities.get(namespace) {
+                entity.remember(before);
             }
         }
-        let added = new.entities.keys().filter(|name| !self.entities.contains_key(*name));
-        found.extend(added.map(|namespace| format!("entity `{namespace}` is new")));
-        found
+        for (before, after) in pairs(old, &self) {
+            let retired = old.follow(&before, &self, &after);
+            if !retired.is_empty() {
+                self.retired.entry(after).or_default().merge(&retired);
+            }
+        }
+        self
+    }
+
+    /// What a type may not use again, given what it is now.
+    fn follow(&self, before: &str, new: &Lock, after: &str) -> Retired {
+        let mut retired = self.retired.get(before).cloned().unwrap_or_default();
+        if let (Some(old), Some(new)) = (self.messages.get(before), new.messages.get(after)) {
+            for (number, field) in old {
+                let now = new.get(number);
+                if now.is_none_or(|now| now.name != field.name) {
+                    let number = now.is_none().then_some(i64::from(*number));
+                    retired.add(number, &field.name);
+                }
+            }
+        }
+        if let (Some(old), Some(new)) = (self.enums.get(before), new.enums.get(after)) {
+            for (number, name) in old.iter().filter(|(number, _)| !new.contains_key(number)) {
+                retired.add(Some(i64::from(*number)), name);
+            }
+        }
+        retired
     }
 
     fn add_message(&mut self, message: Option<MessageDescriptor>) {
@@ -154,6 +188,10 @@ impl Lock {
             (field.number(), locked)
         });
         self.messages.insert(message.full_name().to_owned(), fields.collect());
+        let reserved = message.reserved_ranges();
+        let numbers = reserved.map(|it| (i64::from(it.start), i64::from(it.end) - 1)).collect();
+        let names = message.reserved_names().map(str::to_owned).collect();
+        self.retire(message.full_name(), names, numbers);
         for field in message.fields() {
             match field.kind() {
                 Kind::Message(inner) => self.add_message(Some(inner)),
@@ -171,6 +209,19 @@ impl Lock {
             values.entry(value.number()).or_insert_with(|| value.name().to_owned());
         }
         self.enums.insert(declared.full_name().to_owned(), values);
+        let reserved = declared.reserved_ranges();
+        let numbers = reserved.map(|it| (i64::from(*it.start()), i64::from(*it.end()))).collect();
+        let names = declared.reserved_names().map(str::to_owned).collect();
+        self.retire(declared.full_name(), names, numbers);
+    }
+
+    fn retire(&mut self, name: &str, mut names: Vec<String>, mut numbers: Vec<(i64, i64)>) {
+        names.sort();
+        numbers.sort_unstable();
+        let retired = Retired { names, numbers };
+        if !retired.is_empty() {
+            self.retired.insert(name.to_owned(), retired);
+        }
     }
 }
 
@@ -182,169 +233,112 @@ fn type_name(kind: &Kind) -> String {
     }
 }
 
-/// Compares what two locks say of an entity.
-struct Comparison<'a> {
-    old: &'a Lock,
-    new: &'a Lock,
-    /// Pairs of messages that were compared, or are being compared.
-    compared: BTreeSet<(String, String)>,
+/// Types of two states that stand for one another: those of fields with one number.
+fn pairs(old: &Lock, new: &Lock) -> BTreeSet<(String, String)> {
+    let mut left = Vec::new();
+    for (namespace, before) in &old.entities {
+        let Some(after) = new.entities.get(namespace) else { continue };
+        for column in &before.schema.columns {
+            let now = after.schema.column(column.number);
+            left.extend(type_of(&column.ty).zip(now.and_then(|now| type_of(&now.ty))));
+        }
+    }
+    let mut found = BTreeSet::new();
+    while let Some((before, after)) = left.pop() {
+        let fields = old.messages.get(&before).into_iter().flatten();
+        let now = new.messages.get(&after);
+        if found.insert((before.clone(), after.clone())) {
+            left.extend(fields.filter_map(|(number, field)| {
+                Some((field.ty.clone(), now?.get(number)?.ty.clone()))
+            }));
+        }
+    }
+    found
 }
 
-impl Comparison<'_> {
-    fn entity(&mut self, old: &Entity, new: &Entity, found: &mut Vec<String>) {
-        let at = format!("entity `{}`", old.namespace);
-        let mut changed = |what: &str, old: &str, new: &str| {
-            if old != new {
-                found.push(format!("{at}: {what} was `{old}` and is `{new}`"));
-            }
-        };
-        changed("table", &old.table, &new.table);
-        changed("backend", &format!("{:?}", old.backend), &format!("{:?}", new.backend));
-        changed("key", &key(old), &key(new));
-        changed("retention", &old.retention_days.to_string(), &new.retention_days.to_string());
-        for column in &old.columns {
-            match new.column(column.number) {
-                None => {
-                    found.push(format!("{at}: field {} `{}` is gone", column.number, column.field))
-                }
-                Some(new) => self.column(&at, column, new, found),
-            }
+fn type_of(ty: &FieldType) -> Option<String> {
+    match ty {
+        FieldType::Message(name) | FieldType::Group(name) | FieldType::Enum(name) => {
+            Some(name.clone())
         }
-        for column in new.columns.iter().filter(|column| old.column(column.number).is_none()) {
-            found.push(format!("{at}: field {} `{}` is new", column.number, column.field));
-        }
-        for index in &old.indexes {
-            match new.indexes.iter().find(|other| other.name == index.name) {
-                None => found.push(format!("{at}: index `{}` is gone", index.name)),
-                Some(other) if other != index => {
-                    found.push(format!("{at}: index `{}` is another one", index.name));
-                }
-                Some(_) => {}
-            }
-        }
-        let had = |name: &str| old.indexes.iter().any(|index| index.name == name);
-        for index in new.indexes.iter().filter(|index| !had(&index.name)) {
-            found.push(format!("{at}: index `{}` is new", index.name));
-        }
-    }
-
-    fn column(
-        &mut self,
-        at: &str,
-        old: &prism_schema::Column,
-        new: &prism_schema::Column,
-        found: &mut Vec<String>,
-    ) {
-        let number = old.number;
-        let mut changed = |what: &str, old: String, new: String| {
-            if old != new {
-                found.push(format!("{at}: {what} of field {number} was `{old}` and is `{new}`"));
-            }
-        };
-        changed("column", old.name.clone(), new.name.clone());
-        changed("name", old.field.clone(), new.field.clone());
-        changed("presence", format!("{:?}", old.cardinality), format!("{:?}", new.cardinality));
-        changed("storage", format!("{:?}", old.storage), format!("{:?}", new.storage));
-        changed("oneof", format!("{:?}", old.oneof), format!("{:?}", new.oneof));
-        changed("management", format!("{:?}", old.managed), format!("{:?}", new.managed));
-        let json = old.storage == Storage::Json;
-        let place = format!("{at}: field {number} `{}`", new.field);
-        match (&old.ty, &new.ty) {
-            (FieldType::Message(old), FieldType::Message(new))
-            | (FieldType::Group(old), FieldType::Group(new)) => {
-                self.message(&place, old, new, json, found);
-            }
-            (FieldType::Enum(old), FieldType::Enum(new)) => {
-                self.enumeration(&place, old, new, json, found);
-            }
-            (old, new) => changed("type", format!("{old:?}"), format!("{new:?}")),
-        }
-    }
-
-    fn message(&mut self, at: &str, old: &str, new: &str, json: bool, found: &mut Vec<String>) {
-        if !self.compared.insert((old.to_owned(), new.to_owned())) {
-            return;
-        }
-        let (old_lock, new_lock) = (self.old, self.new);
-        let empty = BTreeMap::new();
-        let old_fields = old_lock.messages.get(old).unwrap_or(&empty);
-        let new_fields = new_lock.messages.get(new).unwrap_or(&empty);
-        for (number, old_field) in old_fields {
-            let Some(new_field) = new_fields.get(number) else {
-                found.push(format!("{at}: `{}.{}` is gone", old, old_field.name));
-                continue;
-            };
-            let name = format!("`{new}.{}`", new_field.name);
-            let renamed = json && old_field.name != new_field.name;
-            if renamed || old_field.label != new_field.label {
-                found.push(format!("{at}: {name} is another field"));
-            }
-            match (old_lock.kind(&old_field.ty), new_lock.kind(&new_field.ty)) {
-                (Named::Message, Named::Message) => {
-                    self.message(at, &old_field.ty, &new_field.ty, json, found);
-                }
-                (Named::Enum, Named::Enum) => {
-                    self.enumeration(at, &old_field.ty, &new_field.ty, json, found);
-                }
-                _ if old_field.ty != new_field.ty => {
-                    found.push(format!(
-                        "{at}: {name} was `{}` and is `{}`",
-                        old_field.ty, new_field.ty
-                    ));
-                }
-                _ => {}
-            }
-        }
-        for (number, field) in new_fields {
-            if !old_fields.contains_key(number) {
-                found.push(format!("{at}: `{new}.{}` is new", field.name));
-            }
-        }
-    }
-
-    fn enumeration(&mut self, at: &str, old: &str, new: &str, json: bool, found: &mut Vec<String>) {
-        let empty = BTreeMap::new();
-        let new_values = self.new.enums.get(new).unwrap_or(&empty);
-        let old_values = self.old.enums.get(old).unwrap_or(&empty);
-        for (number, name) in old_values {
-            match new_values.get(number) {
-                None => found.push(format!("{at}: value `{name}` of `{old}` is gone")),
-                Some(other) if json && other != name => {
-                    found.push(format!("{at}: value `{name}` of `{old}` is called `{other}`"));
-                }
-                Some(_) => {}
-            }
-        }
-        for (number, name) in new_values {
-            if !old_values.contains_key(number) {
-                found.push(format!("{at}: value `{name}` of `{new}` is new"));
-            }
-        }
+        _ => None,
     }
 }
 
-enum Named {
+impl LockedEntity {
+    fn remember(&mut self, before: &LockedEntity) {
+        self.retired_numbers.extend(&before.retired_numbers);
+        self.retired_names.extend(before.retired_names.iter().cloned());
+        for column in &before.schema.columns {
+            let now = self.schema.column(column.number);
+            if now.is_none() {
+                self.retired_numbers.push((column.number, column.number));
+            }
+            if now.is_none_or(|now| now.field != column.field) {
+                self.retired_names.push(column.field.clone());
+            }
+        }
+        self.retired_numbers.sort_unstable();
+        // A range within an earlier one adds nothing.
+        let mut end = 0;
+        self.retired_numbers.retain(|(_, last)| {
+            let more = *last > end;
+            end = end.max(*last);
+            more
+        });
+        self.retired_names.sort();
+        self.retired_names.dedup();
+    }
+}
+
+impl Retired {
+    /// Whether the number may not be used again.
+    pub fn has_number(&self, number: i64) -> bool {
+        self.numbers.iter().any(|(first, last)| (*first..=*last).contains(&number))
+    }
+
+    /// Whether the name may not be given to another number.
+    pub fn has_name(&self, name: &str) -> bool {
+        self.names.iter().any(|retired| retired == name)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.numbers.is_empty()
+    }
+
+    fn add(&mut self, number: Option<i64>, name: &str) {
+        let number = number.filter(|number| !self.has_number(*number));
+        self.numbers.extend(number.map(|number| (number, number)));
+        self.numbers.sort_unstable();
+        if !self.has_name(name) {
+            self.names.push(name.to_owned());
+            self.names.sort();
+        }
+    }
+
+    fn merge(&mut self, other: &Retired) {
+        self.numbers.extend(&other.numbers);
+        self.numbers.sort_unstable();
+        self.numbers.dedup();
+        self.names.extend(other.names.iter().cloned());
+        self.names.sort();
+        self.names.dedup();
+    }
+}
+
+/// What a type's name stands for.
+pub(super) enum Named {
     Message,
     Enum,
     Scalar,
 }
 
 impl Lock {
-    fn kind(&self, ty: &str) -> Named {
+    pub(super) fn kind(&self, ty: &str) -> Named {
         match ty {
             _ if self.messages.contains_key(ty) => Named::Message,
             _ if self.enums.contains_key(ty) => Named::Enum,
             _ => Named::Scalar,
         }
-    }
-}
-
-fn key(entity: &Entity) -> String {
-    let names = entity.key.iter().filter_map(|number| entity.column(*number));
-    let names: Vec<&str> = names.map(|column| column.field.as_str()).collect();
-    let (partition, clustering) = names.split_at(entity.partition.min(names.len()));
-    match clustering {
-        [] => partition.join(", "),
-        _ => format!("{} | {}", partition.join(", "), clustering.join(", ")),
     }
 }

@@ -1,19 +1,35 @@
 //! How a schema changes over time: what was generated last, and the migrations so far.
+//!
+//! [`compare`] finds the [`change`]s between the lock and the schema; [`diff`] turns them into
+//! migrations: a `Table` says what a change means for a table, and one file a dialect how its
+//! database gets there.
 
+pub mod change;
+pub mod compare;
+mod indexes;
 pub mod lock;
+mod nested;
+mod postgres;
+mod renames;
+mod sqlite;
+mod steps;
+mod table;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use prism_options::{Diagnostics, Span};
+use prism_options::{Diagnostics, Sources, Span};
 use prism_schema::sql::Dialect;
 
 use crate::diagnostics::catalog::evolve as catalog;
 use crate::emit;
 use crate::model::Schema;
 
+pub use change::{Change, Level};
 pub use lock::Lock;
+
+use change::Place;
 
 /// One SQL migration of one dialect, in sqlx's format.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,40 +120,136 @@ fn read_migrations(dialect: Dialect, folder: &Path) -> io::Result<Vec<MigrationF
     Ok(migrations)
 }
 
+/// A schema beside its history.
+struct Compared {
+    /// The text of the lock.
+    text: String,
+    old: Lock,
+    new: Lock,
+    changes: Vec<Change>,
+}
+
 /// Adds a schema to its history: begins it, or finds that nothing has changed.
 ///
 /// # Errors
 ///
-/// Where the schema differs from the lock: this version writes the first migration only.
+/// Where the schema differs from the lock: [`diff`] is what moves it on.
 pub fn evolve(schema: &Schema, history: History) -> Result<Evolved, Diagnostics> {
-    let new = Lock::new(schema);
-    let path = history.lock_path.display();
+    let Some(Compared { text, changes, .. }) = compared(schema, &history)? else {
+        return Ok(begin(schema));
+    };
+    if !changes.is_empty() {
+        let list: String = changes.iter().map(|change| format!("\n  {}", change.cause)).collect();
+        let found = catalog::changed(&Span::default(), changes.len(), &list);
+        return Err(Diagnostics::from_one(found));
+    }
+    Ok(Evolved { lock: Some(text), migrations: history.migrations })
+}
+
+/// What the next migrations are.
+#[derive(Clone, Debug, Default)]
+pub struct Diff {
+    /// Everything that changed.
+    pub changes: Vec<Change>,
+    /// The history with the new migrations. Nothing to write where `pending` holds anything.
+    pub evolved: Evolved,
+    /// Changes that have to be accepted first.
+    pub pending: Diagnostics,
+    /// Accepted codes that no change has.
+    pub unused: Vec<String>,
+}
+
+/// Compares a schema with its history, and writes the migrations that lead to it.
+///
+/// # Errors
+///
+/// Changes that no migration can make, and a damaged history.
+pub fn diff(
+    schema: &Schema,
+    history: History,
+    accepted: &[String],
+    sources: &Sources,
+) -> Result<Diff, Diagnostics> {
+    let Some(Compared { old, new, changes, .. }) = compared(schema, &history)? else {
+        return Ok(Diff { evolved: begin(schema), ..Diff::default() });
+    };
+    let of_level = |level| changes.iter().filter(move |change| change.level == level);
+    let mut refused = Diagnostics::new(sources.clone());
+    for change in of_level(Level::Error) {
+        refused.push(catalog::refused(&place(schema, change), &change.cause, &change.help));
+    }
+    let mut pending = Diagnostics::new(sources.clone());
+    for change in of_level(Level::Confirm).filter(|change| !accepted.contains(&change.code())) {
+        let at = place(schema, change);
+        pending.push(catalog::unaccepted(&at, &change.cause, &change.help, &change.code()));
+    }
+    if !refused.is_empty() {
+        refused.extend(pending);
+        refused.sort();
+        return Err(refused);
+    }
+    let known = |code: &String| of_level(Level::Confirm).any(|change| change.code() == *code);
+    let unused = accepted.iter().filter(|code| !known(code)).cloned().collect();
+    let lock = new.following(&old);
+    let newest = history.migrations.iter().map(|it| it.version).max().unwrap_or(0);
+    let mut migrations = history.migrations;
+    migrations.extend(steps::migrations(&old, &lock, &changes, newest));
+    let evolved = Evolved { lock: Some(lock.render()), migrations };
+    pending.sort();
+    Ok(Diff { changes, evolved, pending, unused })
+}
+
+/// The history of a schema that has none.
+fn begin(schema: &Schema) -> Evolved {
+    match schema.entities.is_empty() {
+        true => Evolved::default(),
+        false => Evolved {
+            lock: Some(Lock::new(schema).render()),
+            migrations: emit::sql::initial(schema),
+        },
+    }
+}
+
+/// Reads the history and compares; `None` where there is none yet.
+fn compared(schema: &Schema, history: &History) -> Result<Option<Compared>, Diagnostics> {
     let at = Span::default();
+    let path = history.lock_path.display();
     let refuse = |diagnostic| Err(Diagnostics::from_one(diagnostic));
-    let Some(text) = history.lock else {
+    let Some(text) = history.lock.clone() else {
         if !history.migrations.is_empty() {
             let folder = history.lock_path.with_file_name("migrations");
             return refuse(catalog::lock_missing(&at, path, folder.display()));
         }
-        return Ok(match schema.entities.is_empty() {
-            true => Evolved::default(),
-            false => Evolved { lock: Some(new.render()), migrations: emit::sql::initial(schema) },
-        });
+        return Ok(None);
     };
     let old = match Lock::parse(&text) {
         Ok(old) => old,
         Err(reason) => return refuse(catalog::lock_unreadable(&at, path, &reason)),
     };
-    let differences = old.differences(&new);
-    if !differences.is_empty() {
-        let list: String = differences.iter().map(|line| format!("\n  {line}")).collect();
-        return refuse(catalog::changed(&at, differences.len(), &list));
-    }
     for dialect in Dialect::ALL {
         if !history.migrations.iter().any(|migration| migration.dialect == dialect) {
             let missing = format!("migrations/{}/0001_initial.sql", dialect.name());
             return refuse(catalog::migration_missing(&at, missing));
         }
     }
-    Ok(Evolved { lock: Some(text), migrations: history.migrations })
+    let new = Lock::new(schema);
+    let changes = compare::changes(&old, &new);
+    Ok(Some(Compared { text, old, new, changes }))
+}
+
+fn place(schema: &Schema, change: &Change) -> Span {
+    let entity = schema.entities.iter().find(|it| it.schema.namespace == change.namespace);
+    let Some(entity) = entity else { return Span::default() };
+    let found = match &change.place {
+        Place::Nowhere => return Span::default(),
+        Place::Entity => None,
+        Place::Field(number) => {
+            entity.fields.iter().find(|field| field.number == *number).map(|field| &field.span)
+        }
+        Place::Index(name) => {
+            let position = entity.schema.indexes.iter().position(|index| index.name == *name);
+            position.and_then(|position| entity.index_spans.get(position))
+        }
+    };
+    found.unwrap_or(&entity.span).clone()
 }

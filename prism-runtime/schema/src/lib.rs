@@ -18,5 +18,7 @@ pub use entity::{
     Access, Backend, Cardinality, Column, Entity, FieldType, Index, IndexColumn, Managed, Members,
     Storage,
 };
-pub use service::{Binding, Method, Operation, Permission, RequestField, Response, Role, Service};
+pub use service::{
+    Binding, Method, Operation, Permission, RequestField, Response, Role, Rule, Service,
+};
 pub use value::Value;

@@ -19,14 +19,26 @@ impl Service {
         Service { name: name.into(), methods: Vec::new() }
     }
 
-    /// Adds a method that the user writes.
+    /// Adds a method that the user writes: `Watch(Topic) -> stream Event`. An input that is
+    /// called `WatchRequest` and a single output that is called `WatchResponse` are left out.
     #[must_use]
-    pub fn rpc(mut self, name: impl Into<String>, input: &str, output: &str) -> Self {
+    pub fn rpc(mut self, signature: &str) -> Self {
+        let (left, output) = signature.split_once(" -> ").unwrap_or((signature, ""));
+        let (name, input) = left.trim_end_matches(')').split_once('(').unwrap_or((left, ""));
+        let (streams, output) = match output.strip_prefix("stream ") {
+            Some(output) => (true, output),
+            None => (false, output),
+        };
+        let or = |name: &str, default: &str, of: &str| match name {
+            "" => format!("{of}{default}"),
+            given => given.to_owned(),
+        };
+        let (input, output) = (or(input, "Request", name), or(output, "Response", name));
         self.methods.push(Method {
-            name: name.into(),
-            input: self.full_name(input),
-            output: self.full_name(output),
-            server_streaming: false,
+            name: name.to_owned(),
+            input: self.full_name(&input),
+            output: self.full_name(&output),
+            server_streaming: streams,
             binding: None,
             timeout: None,
             idempotent: false,
@@ -80,34 +92,30 @@ impl Service {
         })
     }
 
-    /// The last method answers with a stream.
+    /// Gives two request fields of the last method, by number and name, the roles of a list's
+    /// pages.
     #[must_use]
-    pub fn server_streaming(self) -> Self {
-        self.change(|method| method.server_streaming = true)
+    pub fn pages(self, size: u32, size_name: &str, token: u32, token_name: &str) -> Self {
+        self.field(size, size_name, Role::PageSize, 0).field(token, token_name, Role::PageToken, 0)
     }
 
-    /// Sets the last method's timeout in milliseconds.
+    /// Says how the last method behaves, where that is not the default.
     #[must_use]
-    pub fn timeout_ms(self, milliseconds: u64) -> Self {
-        self.change(|method| method.timeout = Some(Duration::from_millis(milliseconds)))
-    }
-
-    /// The last method is safe to send again.
-    #[must_use]
-    pub fn idempotent(self) -> Self {
-        self.change(|method| method.idempotent = true)
-    }
-
-    /// The last method serves unauthenticated callers.
-    #[must_use]
-    pub fn public(self) -> Self {
-        self.change(|method| method.require_auth = false)
-    }
-
-    /// Sets what the caller of the last method must be allowed to do.
-    #[must_use]
-    pub fn permissions(self, permissions: &[Permission]) -> Self {
-        self.change(|method| method.permissions = permissions.to_vec())
+    pub fn rules(self, rules: &[Rule]) -> Self {
+        self.change(|method| {
+            let permissions: Vec<_> = rules.iter().filter_map(|rule| rule.permission()).collect();
+            if !permissions.is_empty() {
+                method.permissions = permissions;
+            }
+            for rule in rules {
+                match rule {
+                    Rule::TimeoutMs(ms) => method.timeout = Some(Duration::from_millis(*ms)),
+                    Rule::Idempotent => method.idempotent = true,
+                    Rule::Public => method.require_auth = false,
+                    Rule::Read | Rule::Write | Rule::Admin => {}
+                }
+            }
+        })
     }
 
     /// Sets the timeout, in milliseconds, of those methods that have none.
@@ -132,6 +140,34 @@ impl Service {
             (None, Some((package, _))) => format!("{package}.{name}"),
             (None, None) => name.to_owned(),
         }
+    }
+}
+
+/// How a method behaves, as generated code writes it down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// The server gives up after so many milliseconds.
+    TimeoutMs(u64),
+    /// Safe to send again.
+    Idempotent,
+    /// Serves unauthenticated callers.
+    Public,
+    /// The caller must be allowed to read. Permissions replace those of the operation.
+    Read,
+    /// The caller must be allowed to write.
+    Write,
+    /// The caller must be an administrator.
+    Admin,
+}
+
+impl Rule {
+    fn permission(self) -> Option<Permission> {
+        Some(match self {
+            Rule::Read => Permission::Read,
+            Rule::Write => Permission::Write,
+            Rule::Admin => Permission::Admin,
+            Rule::TimeoutMs(_) | Rule::Idempotent | Rule::Public => return None,
+        })
     }
 }
 

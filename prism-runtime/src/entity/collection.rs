@@ -60,21 +60,15 @@ impl Collection {
         &self.layout.entity
     }
 
-    /// Removes what has expired, in batches of `batch` rows, until nothing is left; answers with
-    /// how many rows that were. To be called now and then: expired records are hidden already.
+    /// Removes up to `limit` records that have expired; answers with how many rows that were, as
+    /// many as `limit` where more may be left. Other writes wait for it: callers pause between two
+    /// batches. To be called now and then: expired records are hidden already.
     ///
     /// # Errors
     ///
     /// Those of the store. What was removed before stays removed.
-    pub async fn sweep(&self, batch: usize) -> Result<usize> {
-        let mut removed = 0;
-        loop {
-            let swept = self.store.sweep(self.shared.clock.now_micros(), batch).await?;
-            removed += swept;
-            if swept < batch {
-                return Ok(removed);
-            }
-        }
+    pub async fn sweep(&self, limit: usize) -> Result<usize> {
+        self.store.sweep(self.shared.clock.now_micros(), limit).await
     }
 
     pub(crate) fn view(&self, show_deleted: bool) -> View {

@@ -11,7 +11,9 @@ mod table;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::keyvalue;
 use crate::server::{Builder as ServerBuilder, Health, Listener, Server, StartError};
@@ -37,12 +39,20 @@ pub struct Builder {
     schema: Schema,
     config: Config,
     services: Vec<Arc<dyn Service>>,
+    clock: Clock,
+    sweep_interval: Duration,
 }
 
 impl Proxy {
     /// A proxy for a schema, with every setting at its default.
     pub fn builder(schema: Schema) -> Builder {
-        Builder { schema, config: Config::default(), services: Vec::new() }
+        Builder {
+            schema,
+            config: Config::default(),
+            services: Vec::new(),
+            clock: Clock::system(),
+            sweep_interval: sweeper::INTERVAL,
+        }
     }
 
     /// Where the proxy listens.
@@ -91,6 +101,21 @@ impl Builder {
         self
     }
 
+    /// Replaces the machine's clock, so that a test need not wait for what expires.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Replaces the time between two sweeps of what has expired, a minute, so that a test need not
+    /// wait for one.
+    #[must_use]
+    pub fn sweep_interval(mut self, interval: Duration) -> Self {
+        self.sweep_interval = interval;
+        self
+    }
+
     /// Opens the stores and serves, on threads of its own. Works with and without a tokio
     /// runtime around it.
     ///
@@ -102,7 +127,7 @@ impl Builder {
         let address = self.config.validate()?;
         // First of all: a second server must not touch the database before it finds out.
         let listener = Listener::bind(address)?;
-        let opened = stores::open(&self.schema, &self.config)?;
+        let opened = stores::open(&self.schema, &self.config, self.clock)?;
         let table = Table::of(&self.schema, &self.config);
         let options = stores::keyvalue_options(&self.config, &self.schema, &opened);
         let keyvalue = keyvalue::KeyValue::new(Arc::clone(&opened.keyvalue), options);
@@ -118,7 +143,7 @@ impl Builder {
             server = server.service(service);
         }
         let server = server.start_on(listener)?;
-        let sweeper = Sweeper::start(&opened)?;
+        let sweeper = Sweeper::start(&opened, self.sweep_interval)?;
         Ok(Proxy { server, sweeper, database: opened.database, table })
     }
 }

@@ -91,14 +91,13 @@ pub(super) fn serving(entity: &Entity, config: &Config) -> Backend {
 }
 
 /// Opens the database, applies its migrations, and opens every entity.
-pub(super) fn open(schema: &Schema, config: &Config) -> Result<Opened, StartError> {
+pub(super) fn open(schema: &Schema, config: &Config, clock: Clock) -> Result<Opened, StartError> {
     let pool = DescriptorPool::decode(schema.descriptor_set)
         .map_err(|error| StartError::new(format!("the schema's descriptors: {error}")))?;
     let database = Database::open(schema, config)?;
     let keys = config.token_keys()?;
     let tokens = if keys.is_empty() { PageTokens::random() } else { PageTokens::new(&keys) };
     let tokens = Arc::new(tokens.map_err(|error| StartError::new(error.to_string()))?);
-    let clock = Clock::system();
     let shared = Shared { pool: pool.clone(), tokens: Arc::clone(&tokens), clock: clock.clone() };
     let (on_database, in_memory) = (database.entities(), MemoryEntities);
     let mut collections = Vec::with_capacity(schema.entities.len());

@@ -13,9 +13,9 @@ use crate::keyvalue;
 use crate::server::StartError;
 use crate::store::keyvalue::KeyValueStore;
 
-/// Time between two sweeps. What has expired is hidden at once; this only bounds the space that
-/// it takes.
-const INTERVAL: Duration = Duration::from_secs(60);
+/// Time between two sweeps, unless a test asks for another. What has expired is hidden at once;
+/// this only bounds the space that it takes.
+pub(super) const INTERVAL: Duration = Duration::from_secs(60);
 /// Rows that one transaction removes at most: writes of callers wait for it.
 const BATCH: u32 = 500;
 /// Pause between two batches, for the writes of callers.
@@ -28,7 +28,7 @@ pub(super) struct Sweeper {
 }
 
 impl Sweeper {
-    pub(super) fn start(opened: &Opened) -> Result<Self, StartError> {
+    pub(super) fn start(opened: &Opened, interval: Duration) -> Result<Self, StartError> {
         let cannot = |error| StartError::new(format!("cannot start the sweeper: {error}"));
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(cannot)?;
@@ -37,6 +37,7 @@ impl Sweeper {
             stores: Arc::clone(&opened.stores),
             keyvalue: Arc::clone(&opened.keyvalue),
             clock: opened.clock.clone(),
+            interval,
         };
         let thread = thread::Builder::new()
             .name("prism-sweep".to_owned())
@@ -68,12 +69,13 @@ struct Sweep {
     stores: Arc<Stores>,
     keyvalue: Arc<dyn KeyValueStore>,
     clock: Clock,
+    interval: Duration,
 }
 
 impl Sweep {
     async fn forever(&self) {
         loop {
-            tokio::time::sleep(INTERVAL).await;
+            tokio::time::sleep(self.interval).await;
             if let Err(error) = self.once().await {
                 tracing::warn!(%error, "a sweep of expired records failed; the next one goes on");
             }
@@ -81,20 +83,29 @@ impl Sweep {
     }
 
     async fn once(&self) -> crate::Result<()> {
-        let mut removed = 0;
-        loop {
+        let keyvalue = async || {
             let now = self.clock.now_micros();
-            let swept = keyvalue::sweep(&*self.keyvalue, now, BATCH).await?;
-            removed += swept;
-            if swept < u64::from(BATCH) {
-                break;
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
+            keyvalue::sweep(&*self.keyvalue, now, BATCH).await
+        };
+        let mut removed = in_batches(keyvalue).await?;
         for collection in self.stores.collections() {
-            removed += collection.sweep(BATCH as usize).await? as u64;
+            let records = async || Ok(collection.sweep(BATCH as usize).await? as u64);
+            removed += in_batches(records).await?;
         }
         tracing::debug!(removed, "swept");
         Ok(())
+    }
+}
+
+/// Removes batch after batch, with pauses, until one is not full. Answers with the number of rows.
+async fn in_batches(remove: impl AsyncFn() -> crate::Result<u64>) -> crate::Result<u64> {
+    let mut removed = 0;
+    loop {
+        let swept = remove().await?;
+        removed += swept;
+        if swept < u64::from(BATCH) {
+            return Ok(removed);
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }

@@ -8,6 +8,7 @@ use futures_core::Stream;
 use http::HeaderMap;
 use http_body::{Body, Frame};
 
+use super::foreign::Answers;
 use super::streaming::Messages;
 use crate::service::Encoded;
 use crate::status;
@@ -23,7 +24,7 @@ pub(super) enum GrpcBody {
     /// Any number of messages.
     Stream(Box<Messages>),
     /// The answer of a service that brings its own framing.
-    Foreign(tonic::body::Body),
+    Foreign(Box<Answers>),
 }
 
 impl GrpcBody {
@@ -67,22 +68,14 @@ impl Body for GrpcBody {
                 *self = GrpcBody::Empty;
                 Poll::Ready(Some(Ok(Frame::trailers(trailers))))
             }
-            GrpcBody::Foreign(body) => {
-                let mut frame = ready!(Pin::new(body).poll_frame(cx));
-                if let Some(Ok(frame)) = &mut frame
-                    && let Some(trailers) = frame.trailers_mut()
-                {
-                    status::adopt(trailers);
-                }
-                Poll::Ready(frame)
-            }
+            GrpcBody::Foreign(answers) => Pin::new(&mut **answers).poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             GrpcBody::Empty => true,
-            GrpcBody::Foreign(body) => body.is_end_stream(),
+            GrpcBody::Foreign(answers) => answers.is_end_stream(),
             _ => false,
         }
     }

@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 
 use super::body::GrpcBody;
 use super::budget::Budget;
+use super::drain::Drain;
 use super::executor::limit_current;
 use super::router::{Route, Router};
 use super::streaming::Messages;
@@ -23,8 +24,8 @@ use super::{deadline, framing};
 use crate::entity::Stores;
 use crate::error::{Error, Reason, Result};
 use crate::service::{Context, Encoded, MessageStream, Reply};
+use crate::telemetry;
 use crate::telemetry::access::Call;
-use crate::{status, telemetry};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
@@ -39,6 +40,7 @@ pub(super) struct Front {
     pub(super) max_message_bytes: usize,
     pub(super) budget: Budget,
     pub(super) stores: Arc<Stores>,
+    pub(super) drain: Arc<Drain>,
 }
 
 enum Answer {
@@ -173,10 +175,18 @@ async fn elsewhere(
     request: Request<Incoming>,
 ) -> Response<GrpcBody> {
     let path = request.uri().path();
+    let context = Context::new(id).with_peer(peer);
     if let Some(foreign) = front.router.find_foreign(path) {
-        let mut response = foreign.call(request).await.map(GrpcBody::Foreign);
-        status::adopt(response.headers_mut());
-        if let Ok(id) = HeaderValue::from_str(&id) {
+        let call = Call::new(foreign.label(path), context.clone(), started);
+        let until = match deadline::requested(request.headers()) {
+            Ok(after) => after.and_then(|after| started.checked_add(after)),
+            Err(error) => return respond(Err(error), None, &context, call),
+        };
+        let drain = Arc::clone(&front.drain);
+        let response = foreign.call(request, drain, until, call).await;
+        limit_current(until);
+        let mut response = response.map(|answers| GrpcBody::Foreign(Box::new(answers)));
+        if let Ok(id) = HeaderValue::from_str(context.request_id()) {
             response.headers_mut().insert(REQUEST_ID, id);
         }
         return response;
@@ -187,7 +197,6 @@ async fn elsewhere(
         "this server has no such service"
     };
     let error = Error::new(Reason::MethodUnimplemented, message);
-    let context = Context::new(id).with_peer(peer);
     // The path is the caller's own text: it stays out of the log.
     let call = Call::new("unknown".into(), context.clone(), started);
     respond(Err(error), None, &context, call)

@@ -109,8 +109,8 @@ impl Builder {
     pub fn start_on(mut self, listener: Listener) -> Result<Server, StartError> {
         self.descriptor_sets.push(tonic_health::pb::FILE_DESCRIPTOR_SET);
         let health = Health::default();
-        let front = Arc::new(self.front(&health)?);
         let drain = Arc::new(Drain::default());
+        let front = Arc::new(self.front(&health, Arc::clone(&drain))?);
         let address = listener.address();
         let plan = listener::Plan {
             threads: self.threads(),
@@ -131,7 +131,7 @@ impl Builder {
         }
     }
 
-    fn front(&self, health: &Health) -> Result<Front, StartError> {
+    fn front(&self, health: &Health, drain: Arc<Drain>) -> Result<Front, StartError> {
         let tables = Tables::new(&self.descriptor_sets).map_err(StartError::new)?;
         let mut router = Router::default();
         let default = DefaultTimeout::After(Duration::from_millis(self.config.default_timeout_ms));
@@ -154,6 +154,7 @@ impl Builder {
             max_message_bytes: self.config.max_message_bytes,
             budget: Budget::new(self.config.max_buffered_bytes),
             stores: Arc::clone(&self.stores),
+            drain,
         })
     }
 }

@@ -43,6 +43,8 @@ class ReflectionTest(ServerTest):
             methods, ["Put", "PutBatch", "Get", "Delete", "Scan", "CompareAndSwap"]
         )
         self.assertEqual(pool.FindExtensionByName("prism.method").number, 77476)
+        for detail in ["ErrorInfo", "BadRequest", "RetryInfo"]:
+            self.assertTrue(pool.FindMessageTypeByName(f"google.rpc.{detail}").fields)
 
 
 class ProtocolErrorTest(ServerTest):

@@ -4,6 +4,7 @@
 mod bench;
 mod codegen;
 mod command;
+mod generation;
 mod protos;
 mod schemas;
 mod test;
@@ -49,6 +50,9 @@ enum Commands {
         #[arg(long)]
         check: bool,
     },
+    /// Generate from a large schema; fail where that takes more than two seconds. Wants
+    /// `--profile tool`.
+    Generation,
     /// Move the base that `buf breaking` compares with to the present contract.
     Baseline,
     /// Build the benchmark with optimizations and run it. Wants a quiet machine.
@@ -65,6 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Commands::Schemas { folder, includes } => schemas::run(&folder, &includes),
         Commands::Protos { check } => protos::run(check),
         Commands::Codegen { check } => codegen::run(check),
+        Commands::Generation => generation::run(),
         Commands::Baseline => protos::baseline(),
         Commands::Bench { arguments } => bench::run(&arguments),
     }

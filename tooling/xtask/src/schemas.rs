@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -12,52 +13,117 @@ use prism_codegen::diagnostics::{Diagnostics, Format, Severity, render, summary}
 use prism_codegen::emit::{self, Input, Layout, Options};
 use prism_codegen::lower::lower;
 
-/// Reads every `.proto` below `folder` that can be read, generates from it in memory, and prints
-/// counts. Imports are looked
-/// up in `includes` and in `folder`.
+/// Reads every `.proto` below `folder`, each by itself and then all together, and generates from
+/// it in memory. Says on standard error where it is, prints what is refused, and counts. Imports
+/// are looked up in `includes` and in `folder`.
 ///
 /// # Errors
 ///
 /// Where a file that can be read makes `lower` or `check` report an error: a schema without
 /// annotations is right.
 pub fn run(folder: &Path, includes: &[PathBuf]) -> Result<(), Box<dyn Error>> {
-    let start = Instant::now();
     let includes: Vec<PathBuf> =
         std::iter::once(folder.to_owned()).chain(includes.iter().cloned()).collect();
     let files = protos(folder)?;
+    let start = Instant::now();
+    let mut counts = Counts::default();
+    let mut sound = Vec::new();
+    for (index, file) in files.iter().enumerate() {
+        eprint!("\r\x1b[K{} of {}: {}", index + 1, files.len(), file.display());
+        let begun = Instant::now();
+        if counts.add(&includes, file)? {
+            sound.push(file.clone());
+        }
+        let seconds = begun.elapsed().as_secs_f64();
+        if seconds > SLOW_SECONDS {
+            eprintln!(": {seconds:.1} s");
+        }
+    }
+    eprintln!();
+    println!("one by one: {counts}; {:.1} s", start.elapsed().as_secs_f64());
+    together(includes, sound)
+}
+
+/// A file that takes longer is named on a line of its own.
+const SLOW_SECONDS: f64 = 2.0;
+
+/// What became of files that were read one by one.
+#[derive(Default)]
+struct Counts {
+    generated: usize,
+    bytes: usize,
+    refused: usize,
+    /// Codes of the findings about refused files.
+    codes: BTreeMap<&'static str, usize>,
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counts { generated, bytes, refused, codes } = self;
+        write!(f, "{generated} files generated ({bytes} bytes), {refused} refused {codes:?}")
+    }
+}
+
+impl Counts {
+    /// Generates from one file; whether it could be read.
+    fn add(&mut self, includes: &[PathBuf], file: &Path) -> Result<bool, Box<dyn Error>> {
+        let inputs = Inputs {
+            includes: includes.to_owned(),
+            files: vec![file.to_owned()],
+            descriptor_set: None,
+        };
+        match load(&inputs) {
+            Ok(loaded) => {
+                self.bytes += generate(&loaded)?;
+                self.generated += 1;
+                Ok(true)
+            }
+            Err(found) if found.is_empty() => Err(format!("{file:?}: refused silently").into()),
+            Err(found) => {
+                let text = render(&found, Format::Plain);
+                println!("{}", text.lines().next().unwrap_or_default());
+                found.iter().for_each(|it| *self.codes.entry(it.code).or_default() += 1);
+                self.refused += 1;
+                Ok(false)
+            }
+        }
+    }
+}
+
+/// How many bytes are generated from files that were read.
+fn generate(loaded: &Loaded) -> Result<usize, Box<dyn Error>> {
+    let (schema, mut found) = lower(loaded);
+    found.extend(check(&schema));
+    if found.has_errors() {
+        return Err(format!("{}{}", render(&found, Format::Plain), summary(&found)).into());
+    }
+    let options = Options { layout: Layout::BuildScript, origin: "cargo xtask schemas".to_owned() };
+    let files = emit::files(Input { schema: &schema, migrations: &[], options: &options });
+    Ok(files.iter().map(|file| file.contents.len()).sum())
+}
+
+/// Generates from all files at once, without those that do not go together.
+fn together(includes: Vec<PathBuf>, files: Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
+    let start = Instant::now();
     let total = files.len();
     let (loaded, refused) = load_all(includes, files);
-    print!("{}", render(&refused, Format::Plain));
-    let codes = refused.iter().fold(BTreeMap::new(), |mut codes: BTreeMap<_, usize>, finding| {
-        *codes.entry(finding.code).or_default() += 1;
-        codes
-    });
+    for code in refused.iter().map(|finding| finding.code).collect::<BTreeSet<_>>() {
+        let count = refused.iter().filter(|finding| finding.code == code).count();
+        println!("together: {count} x {code}");
+    }
     let Some(loaded) = loaded else {
-        println!("0 of {total} files read; {codes:?}");
+        println!("together: 0 of {total} files");
         return Ok(());
     };
-    let read = loaded.files.len();
-    let (schema, mut found) = lower(&loaded);
-    found.extend(check(&schema));
-    print!("{}", render(&found, Format::Plain));
-    let options = Options { layout: Layout::BuildScript, origin: "cargo xtask schemas".to_owned() };
-    let generated = emit::files(Input { schema: &schema, migrations: &[], options: &options });
+    let bytes = generate(&loaded)?;
     println!(
-        "{} files generated, {} bytes",
-        generated.len(),
-        generated.iter().map(|file| file.contents.len()).sum::<usize>()
-    );
-    println!(
-        "{read} of {total} files read, {} messages, {} services, {} entities in {:.1} s; refused: {codes:?}",
+        "together: {} of {total} files, {} messages, {} services, {bytes} bytes; {:.1} s",
+        loaded.files.len(),
         loaded.pool.all_messages().len(),
         loaded.pool.services().len(),
-        schema.entities.len(),
         start.elapsed().as_secs_f64(),
     );
-    match found.has_errors() {
-        true => Err(summary(&found).into()),
-        false => Ok(()),
-    }
+    Ok(())
 }
 
 fn protos(folder: &Path) -> Result<Vec<PathBuf>, std::io::Error> {

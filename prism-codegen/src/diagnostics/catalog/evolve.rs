@@ -10,9 +10,8 @@ prism_options::catalog! {
         "there are migrations in '{folder}', and no '{path}'", "",
         "restore the lock from version control; where no database has to be kept, delete the migrations too and generate again";
     "P0603" Error changed(count: usize, list: &str)
-        "the schema has changed since the last migration ({count} differences)", "",
-        "this version of Prism writes the first migration only, and has no command yet that writes the next one; \
-         where no database has to be kept, delete schema.lock, the migrations and the database, and generate again. What differs:{list}";
+        "the schema has changed since the last migration ({count} changes)", "",
+        "run `prism migrate diff` and commit what it writes. What changed:{list}";
     "P0604" Error not_ours(path: impl Display)
         "'{path}' was not written by Prism", "",
         "move the file away or choose another output folder (--out); Prism replaces only files with its own header";
@@ -25,4 +24,9 @@ prism_options::catalog! {
     "P0607" Error migration_missing(path: impl Display)
         "the migration '{path}' is not there", "",
         "restore it from version control: databases have been made with it";
+    "P0608" Error refused(cause: &str, help: &str)
+        "{cause}", "no migration can do this", "{help}";
+    "P0609" Error unaccepted(cause: &str, meaning: &str, code: &str)
+        "{cause}", "has to be accepted",
+        "{meaning}; if this is meant, run `prism migrate diff` again with --accept {code}";
 }

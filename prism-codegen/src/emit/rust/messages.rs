@@ -131,8 +131,8 @@ fn prost(files: Vec<FileDescriptorProto>) -> Vec<(Vec<String>, String)> {
         .format(false)
         .prost_path(format!("{CODEGEN}::prost"))
         .prost_types_path(format!("{CODEGEN}::prost_types"))
-        .extern_path(".prism.common", "::prism_runtime::proto::common")
-        .extern_path(".prism.keyvalue", "::prism_runtime::proto::keyvalue")
+        .extern_path(".prism.common", format!("{CODEGEN}::proto::common"))
+        .extern_path(".prism.keyvalue", format!("{CODEGEN}::proto::keyvalue"))
         .generate(requests);
     let modules = match generated {
         Ok(modules) => modules,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prism_schema::{Binding, Method, RequestField, Response};
+use prism_schema::{Binding, Method, RequestField, Response, Role};
 use proc_macro2::{Literal, TokenStream};
 use quote::{ToTokens, quote};
 
@@ -20,10 +20,12 @@ pub(super) fn emit(service: &Service, names: &Names) -> TokenStream {
     let descriptor = context.descriptor();
     let handlers = context.handlers();
     let client = context.client();
+    let imports = context.imports();
     quote! {
         #(#docs)*
         pub mod #module {
             use ::prism_runtime::codegen;
+            #imports
             #descriptor
             #handlers
             #client
@@ -84,12 +86,14 @@ impl<'a> Context<'a> {
         quote! {
             #[doc = " What each method of the service is."]
             pub fn service() -> &'static codegen::schema::Service {
-                #[allow(unused_imports)]
-                use codegen::schema::{Operation, Permission, Response, Role, Service};
-                static SERVICE: ::std::sync::LazyLock<Service> = ::std::sync::LazyLock::new(|| {
-                    Service::new(#name) #(#methods)* #timeout
-                });
+                static SERVICE: codegen::Descriptor = codegen::Descriptor::new(describe);
                 &SERVICE
+            }
+
+            #[allow(unused_imports)]
+            fn describe() -> codegen::schema::Service {
+                use codegen::schema::{Operation, Response, Role, Rule::*, Service};
+                Service::new(#name) #(#methods)* #timeout
             }
         }
     }
@@ -104,34 +108,11 @@ impl<'a> Context<'a> {
     }
 
     fn method(&self, method: &Method, common_timeout: Option<Duration>) -> TokenStream {
-        let Method { name, .. } = method;
         let (input, output) = (self.relative(&method.input), self.relative(&method.output));
-        let mut tokens = quote!(.rpc(#name, #input, #output));
-        let mut default_permissions: &[prism_schema::Permission] = &[];
-        if let Some(binding) = &method.binding {
-            tokens.extend(self.binding(binding));
-            default_permissions = binding.operation.permissions();
-        }
-        if method.server_streaming {
-            tokens.extend(quote!(.server_streaming()));
-        }
-        if method.timeout != common_timeout
-            && let Some(timeout) = method.timeout
-        {
-            let milliseconds = milliseconds(timeout);
-            tokens.extend(quote!(.timeout_ms(#milliseconds)));
-        }
-        if method.idempotent {
-            tokens.extend(quote!(.idempotent()));
-        }
-        if !method.require_auth {
-            tokens.extend(quote!(.public()));
-        }
-        if method.permissions != default_permissions {
-            let permissions = method.permissions.iter().map(variant);
-            tokens.extend(quote!(.permissions(&[#(Permission::#permissions),*])));
-        }
-        tokens
+        let signature = signature(method, &input, &output);
+        let binding = method.binding.as_ref().map(|binding| self.binding(binding));
+        let rules = rules(method, common_timeout);
+        quote!(.rpc(#signature) #binding #rules)
     }
 
     fn binding(&self, binding: &Binding) -> TokenStream {
@@ -150,8 +131,8 @@ impl<'a> Context<'a> {
                 quote!(Response::list(#items, #token))
             }
         };
-        let fields = binding.request.iter().map(request_field);
-        quote!(.binds(Operation::#operation, #entity, #response) #(#fields)*)
+        let fields = request_fields(&binding.request);
+        quote!(.binds(Operation::#operation, #entity, #response) #fields)
     }
 
     /// A type's name without the service's package, or in full with a leading dot.
@@ -202,7 +183,7 @@ impl<'a> Context<'a> {
                     context: codegen::Context,
                     request: codegen::bytes::Bytes,
                 ) -> codegen::Reply {
-                    let handlers = self.0.clone();
+                    let call = codegen::Call::new(&self.0, context, request);
                     match method {
                         #(#arms)*
                         _ => codegen::unimplemented(service(), method),
@@ -214,35 +195,21 @@ impl<'a> Context<'a> {
 
     fn handler(&self, index: usize, method: &Method) -> TokenStream {
         let docs = docs(&self.service.method_comments[index]);
-        let deprecated = self.service.deprecated[index].then(|| quote!(#[deprecated]));
         let function = &self.functions[index];
         let (request, response) = (self.rust_type(&method.input), self.rust_type(&method.output));
-        let answer = match method.server_streaming {
-            true => quote!(codegen::MessageStream<#response>),
-            false => response,
-        };
+        let result = ident(if method.server_streaming { "StreamResult" } else { "Result" });
         quote! {
             #(#docs)*
-            #deprecated
             fn #function(&self, context: codegen::Context, request: #request)
-                -> impl Future<Output = codegen::Result<#answer>> + Send;
+                -> impl Future<Output = codegen::#result<#response>> + Send;
         }
     }
 
     fn arm(&self, index: usize, method: &Method) -> TokenStream {
         let function = &self.functions[index];
         let position = Literal::usize_unsuffixed(index);
-        let deprecated = self.service.deprecated[index].then(|| quote!(#[allow(deprecated)]));
-        let serve = match method.server_streaming {
-            true => quote!(codegen::server_streaming),
-            false => quote!(codegen::unary),
-        };
-        quote! {
-            #deprecated
-            #position => #serve(request, async move |request| {
-                handlers.#function(context, request).await
-            }),
-        }
+        let shape = shape(method);
+        quote!(#position => call.#shape(T::#function),)
     }
 
     fn client(&self) -> TokenStream {
@@ -253,12 +220,12 @@ impl<'a> Context<'a> {
         quote! {
             #[doc = #doc]
             #[derive(Clone, Debug)]
-            pub struct #client(codegen::Client);
+            pub struct #client(codegen::ServiceClient);
 
             impl #client {
                 #[doc = " A client on a connection."]
                 pub fn new(connection: codegen::Client) -> Self {
-                    Self(connection)
+                    Self(connection.service(#full_name))
                 }
                 #(#methods)*
             }
@@ -269,19 +236,17 @@ impl<'a> Context<'a> {
         let docs = docs(&self.service.method_comments[index]);
         let deprecated = self.service.deprecated[index].then(|| quote!(#[deprecated]));
         let function = &self.functions[index];
-        let path = format!("/{}/{}", self.service.schema.name, method.name);
+        let name = &method.name;
         let (request, response) = (self.rust_type(&method.input), self.rust_type(&method.output));
-        let (call, answer) = match method.server_streaming {
-            true => (quote!(server_streaming), quote!(codegen::tonic::Streaming<#response>)),
-            false => (quote!(unary), response),
-        };
+        let shape = shape(method);
+        let answer = ident(if method.server_streaming { "StreamAnswer" } else { "Answer" });
         quote! {
             #(#docs)*
             #deprecated
             pub async fn #function(&self, request: impl codegen::IntoRequest<#request>)
-                -> codegen::Answer<#answer>
+                -> codegen::#answer<#response>
             {
-                self.0.#call(#path, request).await
+                self.0.#shape(#name, request).await
             }
         }
     }
@@ -293,11 +258,11 @@ impl<'a> Context<'a> {
         }
         match self.names.types.get(name) {
             Some(TypePath { package, path: within }) => {
-                let up = if *package == self.package { 1 } else { self.package.len() + 1 };
-                let modules = if *package == self.package { &[] } else { package.as_slice() };
+                let own = *package == self.package;
+                let from = ident(if own { "super" } else { "root" });
+                let modules = if own { &[] } else { package.as_slice() };
                 let parts = modules.iter().chain(within).map(|part| ident(part));
-                let supers = vec![quote!(super); up];
-                quote!(#(#supers::)* #(#parts)::*)
+                quote!(#from #(::#parts)*)
             }
             // Prism's own messages are in the runtime.
             None => {
@@ -305,34 +270,76 @@ impl<'a> Context<'a> {
                 let (own, modules) = parts.split_last().unwrap_or((&"", &[]));
                 let modules = modules.iter().map(|part| ident(&snake(part)));
                 let own = ident(&camel(own));
-                quote!(::prism_runtime::proto::#(#modules::)* #own)
+                quote!(proto::#(#modules::)* #own)
             }
         }
+    }
+
+    /// Short names for the modules that types of other packages are in.
+    fn imports(&self) -> TokenStream {
+        let types = self.methods().flat_map(|(_, method)| [&method.input, &method.output]);
+        let (mut elsewhere, mut prisms) = (false, false);
+        for name in types.filter(|name| well_known(name).is_none()) {
+            match self.names.types.get(name) {
+                Some(path) => elsewhere |= path.package != self.package,
+                None => prisms = true,
+            }
+        }
+        let up = vec![quote!(super); self.package.len()];
+        let root = elsewhere.then(|| quote!(use #(#up::)* super as root;));
+        let proto = prisms.then(|| {
+            quote!(
+                use codegen::proto;
+            )
+        });
+        quote!(#root #proto)
     }
 }
 
 /// prost's types for `google.protobuf`.
 fn well_known(name: &str) -> Option<String> {
     let own = name.strip_prefix("google.protobuf.")?;
-    let alloc = "::prism_runtime::codegen::prost::alloc";
     Some(match own {
         "Empty" => "()".to_owned(),
         "BoolValue" => "bool".to_owned(),
-        "BytesValue" => format!("{alloc}::vec::Vec<u8>"),
+        "BytesValue" => "::std::vec::Vec<u8>".to_owned(),
         "DoubleValue" => "f64".to_owned(),
         "FloatValue" => "f32".to_owned(),
         "Int32Value" => "i32".to_owned(),
         "Int64Value" => "i64".to_owned(),
-        "StringValue" => format!("{alloc}::string::String"),
+        "StringValue" => "::std::string::String".to_owned(),
         "UInt32Value" => "u32".to_owned(),
         "UInt64Value" => "u64".to_owned(),
         _ => {
             let parts: Vec<&str> = own.split('.').collect();
             let (last, parents) = parts.split_last().unwrap_or((&"", &[]));
             let parents: String = parents.iter().map(|part| format!("{}::", snake(part))).collect();
-            format!("::prism_runtime::codegen::prost_types::{parents}{}", camel(last))
+            format!("codegen::prost_types::{parents}{}", camel(last))
         }
     })
+}
+
+/// The roles of a request's fields.
+fn request_fields(fields: &[RequestField]) -> TokenStream {
+    let mut tokens = TokenStream::new();
+    let mut rest = fields;
+    while let [first, others @ ..] = rest {
+        rest = others;
+        if let [second, others @ ..] = others
+            && (first.role, second.role) == (Role::PageSize, Role::PageToken)
+            && !first.presence
+            && !second.presence
+        {
+            rest = others;
+            let size = Literal::u32_unsuffixed(first.number);
+            let token = Literal::u32_unsuffixed(second.number);
+            let (size_name, token_name) = (&first.name, &second.name);
+            tokens.extend(quote!(.pages(#size, #size_name, #token, #token_name)));
+        } else {
+            tokens.extend(request_field(first));
+        }
+    }
+    tokens
 }
 
 fn request_field(field: &RequestField) -> TokenStream {
@@ -349,6 +356,48 @@ fn request_field(field: &RequestField) -> TokenStream {
         quote!(.parts(&[#(#parts),*]))
     });
     quote!(.#function(#number, #name, Role::#role, #stands_for) #parts)
+}
+
+/// A method's name and types, as `Service::rpc` reads them.
+fn signature(method: &Method, input: &str, output: &str) -> String {
+    let name = &method.name;
+    let mut signature = name.clone();
+    if input != format!("{name}Request") {
+        signature.push_str(&format!("({input})"));
+    }
+    if method.server_streaming {
+        signature.push_str(&format!(" -> stream {output}"));
+    } else if output != format!("{name}Response") {
+        signature.push_str(&format!(" -> {output}"));
+    }
+    signature
+}
+
+/// What of a method is not the default.
+fn rules(method: &Method, common_timeout: Option<Duration>) -> Option<TokenStream> {
+    let mut rules: Vec<TokenStream> = Vec::new();
+    if method.timeout != common_timeout
+        && let Some(timeout) = method.timeout
+    {
+        let milliseconds = milliseconds(timeout);
+        rules.push(quote!(TimeoutMs(#milliseconds)));
+    }
+    if method.idempotent {
+        rules.push(quote!(Idempotent));
+    }
+    if !method.require_auth {
+        rules.push(quote!(Public));
+    }
+    let default = method.binding.as_ref().map_or(&[][..], |it| it.operation.permissions());
+    if method.permissions != default {
+        rules.extend(method.permissions.iter().map(|it| variant(it).into_token_stream()));
+    }
+    (!rules.is_empty()).then(|| quote!(.rules(&[#(#rules),*])))
+}
+
+/// What both the client and the server call a method by.
+fn shape(method: &Method) -> proc_macro2::Ident {
+    ident(if method.server_streaming { "server_streaming" } else { "unary" })
 }
 
 fn milliseconds(timeout: Duration) -> impl ToTokens {

@@ -2,6 +2,8 @@
 #![cfg(test)]
 #![allow(clippy::unwrap_used)]
 
+mod served;
+
 use std::path::{Path, PathBuf};
 
 use prism_codegen::pipeline::Checked;

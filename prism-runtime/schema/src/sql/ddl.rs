@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::statement::Parameter;
+use super::text::expiry;
 use super::{Dialect, quote};
 use crate::value::encode_u64;
 use crate::{Cardinality, Column, Entity, FieldType, Index, Managed, Storage};
@@ -91,25 +93,70 @@ pub enum Zero {
     JsonList,
     /// `{}`.
     JsonObject,
+    /// The time at which the row is written. Postgres only, where a column is added under a
+    /// binary that does not know it; none in SQLite.
+    Now,
 }
 
 /// What a database needs for an entity: its table, then its indexes.
 pub fn create(entity: &Entity) -> Vec<Step> {
+    let key = entity.key.iter().filter_map(|number| entity.column(*number));
+    let table = Step::CreateTable {
+        table: entity.table.clone(),
+        columns: table_columns(entity),
+        key: key.map(|column| column.name.clone()).collect(),
+    };
+    let indexes = entity.indexes.iter().map(|index| create_index(entity, index));
+    std::iter::once(table).chain(indexes).chain(sweep_indexes(entity)).collect()
+}
+
+/// Every column of an entity's table: its fields', then Prism's own.
+pub fn table_columns(entity: &Entity) -> Vec<TableColumn> {
     let mut columns: Vec<TableColumn> = entity.columns.iter().map(table_column).collect();
     columns.extend(entity.last_write_column().map(|name| TableColumn {
         name: name.to_owned(),
         ty: ColumnType::Timestamp,
         nullable: false,
-        default: None,
+        default: Some(Zero::Now),
     }));
-    let key = entity.key.iter().filter_map(|number| entity.column(*number));
-    let table = Step::CreateTable {
-        table: entity.table.clone(),
-        columns,
-        key: key.map(|column| column.name.clone()).collect(),
+    columns
+}
+
+/// The indexes by which the sweep finds the records that are gone, unless the schema has them.
+pub fn sweep_indexes(entity: &Entity) -> impl Iterator<Item = Step> {
+    let indexed = |name: &str| {
+        let first = |index: &Index| entity.column(index.columns.first()?.number);
+        let mut all = entity.indexes.iter().filter(|index| !index.unique);
+        all.any(|index| first(index).is_some_and(|column| column.name == name))
     };
-    let indexes = entity.indexes.iter().map(|index| create_index(entity, index));
-    std::iter::once(table).chain(indexes).collect()
+    expiry(entity).filter(move |(name, _)| !indexed(name)).map(|(name, parameter)| {
+        let purpose = if parameter == Parameter::Now { "expire" } else { "retain" };
+        let column = entity.columns.iter().find(|column| column.name == name);
+        let nullable = column.is_some_and(Column::nullable);
+        Step::CreateIndex {
+            name: own_index_name(purpose, &entity.table),
+            table: entity.table.clone(),
+            columns: vec![OrderedColumn { name: name.to_owned(), descending: false, nullable }],
+            unique: false,
+            where_null: None,
+        }
+    })
+}
+
+/// `prism_<purpose>_<table>`, a name that a schema cannot take; with a hash for the end of one
+/// that is longer than the 63 bytes that PostgreSQL takes.
+fn own_index_name(purpose: &str, table: &str) -> String {
+    const LIMIT: usize = 63;
+    let name = format!("prism_{purpose}_{table}");
+    if name.len() <= LIMIT {
+        return name;
+    }
+    // FNV-1a: the same on every machine and in every version.
+    let hash = name
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let end = (0..=LIMIT - 9).rev().find(|&end| name.is_char_boundary(end)).unwrap_or_default();
+    format!("{}_{hash:08x}", &name[..end])
 }
 
 /// The statement that makes an index of an entity. One that is not unique ends with the key, so
@@ -148,7 +195,8 @@ pub fn table_column(column: &Column) -> TableColumn {
     }
 }
 
-fn column_type(column: &Column) -> ColumnType {
+/// The type of a stored field's column.
+pub fn column_type(column: &Column) -> ColumnType {
     match (column.storage, &column.ty) {
         (Storage::Json, _) => ColumnType::Json,
         (Storage::Binary, _) => ColumnType::Blob,
@@ -164,7 +212,8 @@ fn column_type(column: &Column) -> ColumnType {
     }
 }
 
-fn zero(column: &Column) -> Zero {
+/// The zero of a stored field, also where its column may be NULL.
+pub fn zero(column: &Column) -> Zero {
     match (column.storage, &column.ty) {
         (Storage::Json, _) if column.cardinality == Cardinality::Repeated => Zero::JsonList,
         (Storage::Json, _) => Zero::JsonObject,
@@ -226,10 +275,17 @@ impl TableColumn {
         if !self.nullable {
             sql.push_str(" NOT NULL");
         }
-        if let Some(default) = self.default {
-            let _ = write!(sql, " DEFAULT {}", default.render(self.ty, dialect));
-        }
+        sql.push_str(&self.default_clause(dialect));
         sql
+    }
+
+    /// ` DEFAULT` and the value; empty where the column has none.
+    pub fn default_clause(&self, dialect: Dialect) -> String {
+        match self.default {
+            Some(Zero::Now) if dialect == Dialect::Sqlite => String::new(),
+            Some(default) => format!(" DEFAULT {}", default.render(self.ty, dialect)),
+            None => String::new(),
+        }
     }
 }
 
@@ -255,7 +311,8 @@ impl ColumnType {
 }
 
 impl Zero {
-    fn render(self, ty: ColumnType, dialect: Dialect) -> String {
+    /// The literal.
+    pub fn render(self, ty: ColumnType, dialect: Dialect) -> String {
         match (self, ty, dialect) {
             (Zero::Number, ColumnType::Boolean, Dialect::Postgres) => "FALSE".to_owned(),
             (Zero::Number, ColumnType::Double, _) => "0.0".to_owned(),
@@ -270,6 +327,7 @@ impl Zero {
             (Zero::Empty, _, _) => "''".to_owned(),
             (Zero::JsonList, _, _) => "'[]'".to_owned(),
             (Zero::JsonObject, _, _) => "'{}'".to_owned(),
+            (Zero::Now, _, _) => "now()".to_owned(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! SQL text: the one place that builds a statement.
 
+pub mod alter;
 pub mod ddl;
 pub mod dialect;
 pub mod ident;

@@ -6,7 +6,7 @@ use crate::plan::Comparison;
 use crate::{Column, Entity, Managed};
 
 /// The columns after whose time a record is gone, each with the time that is compared.
-fn expiry(entity: &Entity) -> impl Iterator<Item = (&str, Parameter)> {
+pub(super) fn expiry(entity: &Entity) -> impl Iterator<Item = (&str, Parameter)> {
     let expire = entity.managed(Managed::ExpireTime).map(|c| (c.name.as_str(), Parameter::Now));
     let written = (entity.retention_days > 0)
         .then(|| {

@@ -70,7 +70,7 @@ pub fn session(pool: &DescriptorPool) -> Entity {
 /// `Everything`: key id.
 pub fn everything(pool: &DescriptorPool) -> Entity {
     let mut entity = lower(pool, "Everything", "everything", &["id"], 1);
-    for field in ["settings_json", "repeated_json", "map_json"] {
+    for field in ["settings_json", "repeated_json", "map_json", "value_json"] {
         set(&mut entity, field, |column| column.storage = Storage::Json);
     }
     entity

@@ -13,6 +13,13 @@ use super::connection::PAGE_BYTES;
 /// Bytes before each page in the log. <https://www.sqlite.org/fileformat2.html#the_wal_file_format>
 const FRAME_HEADER_BYTES: u32 = 24;
 
+/// Pages that may be left to copy when the writer is made to wait: what takes about as long as a
+/// commit.
+const SHORT_REST: u64 = 256;
+
+/// Rounds in which the copying comes closer to a writer that goes on, at most.
+const ROUNDS: usize = 8;
+
 /// Ends the thread when dropped.
 #[derive(Debug)]
 pub(super) struct Checkpointer {
@@ -55,14 +62,26 @@ impl Copier {
         checkpoint(&self.connection, "TRUNCATE");
     }
 
-    /// Copies beside readers and the writer; where the log has grown over its limit, also makes
-    /// the writer wait and cuts it. Tells whether nothing is left to copy.
+    /// Copies beside readers and the writer. Where the log has grown over its limit, the writer has
+    /// to wait while the rest is copied, and then begins the log anew: not before the rest is
+    /// short. Tells whether nothing is left to copy.
     fn copy(&self) -> bool {
-        let Some(progress) = checkpoint(&self.connection, "PASSIVE") else { return false };
-        if progress.log_pages <= self.limit_pages {
-            return progress.is_complete();
+        let mut copied_pages = None;
+        for _ in 0..ROUNDS {
+            let Some(progress) = checkpoint(&self.connection, "PASSIVE") else { return false };
+            if progress.log_pages <= self.limit_pages {
+                return progress.is_complete();
+            }
+            if progress.rest() <= SHORT_REST {
+                break;
+            }
+            if copied_pages.replace(progress.copied_pages) == Some(progress.copied_pages) {
+                // A long read needs the log as it is: the writer would wait in vain.
+                return false;
+            }
         }
-        checkpoint(&self.connection, "TRUNCATE").is_some_and(|progress| progress.is_complete())
+        // The file keeps its length: to overwrite it takes a flush less work than to extend it.
+        checkpoint(&self.connection, "RESTART").is_some_and(|progress| progress.is_complete())
     }
 }
 
@@ -72,8 +91,12 @@ struct Progress {
 }
 
 impl Progress {
+    fn rest(&self) -> u64 {
+        self.log_pages.saturating_sub(self.copied_pages)
+    }
+
     fn is_complete(&self) -> bool {
-        self.copied_pages >= self.log_pages
+        self.rest() == 0
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{OpenError, Options};
+use super::{OpenError, Options, Synchronous};
 use crate::Result;
 
 /// Bytes of a page. Fixed when the file is created.
@@ -15,10 +15,14 @@ pub(super) const PAGE_BYTES: u32 = 4096;
 /// Statements that a connection keeps compiled: a handful for each method of each entity.
 const STATEMENTS: usize = 512;
 
-/// How long a checkpoint that cuts the log waits for readers; writers wait as long.
-const CHECKPOINT_WAIT: Duration = Duration::from_millis(100);
+/// How long a checkpoint after which the log begins anew waits for readers; writers wait as long.
+const CHECKPOINT_WAIT: Duration = Duration::from_millis(20);
 
-/// Opens the connection that writes, creating the file where it does not exist.
+/// How many times its limit the log may take before the writer copies it itself.
+const BACKSTOP_LIMITS: u64 = 4;
+
+/// Opens the connection that writes, creating the file where it does not exist. For migrations;
+/// before it is used for others' writes it is made durable.
 pub(super) fn open_writer(options: &Options) -> Result<Connection, OpenError> {
     let path = &options.path;
     let explain = |error| OpenError::from_sqlite(path, error);
@@ -41,15 +45,31 @@ pub(super) fn open_writer(options: &Options) -> Result<Connection, OpenError> {
 
 fn configure_writer(connection: &Connection, options: &Options) -> rusqlite::Result<()> {
     share_settings(connection, options, options.writer_cache_bytes)?;
-    connection.pragma_update(None, "synchronous", options.synchronous.pragma())?;
+    // Migrations are flushed with the first write that is acknowledged: until then they may be
+    // lost as a whole, and are applied again.
+    connection.pragma_update(None, "synchronous", Synchronous::Normal.pragma())?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "journal_size_limit", signed(options.wal_limit_bytes))?;
-    // The checkpoint thread copies the log: no write is to wait for that.
-    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    // The checkpoint thread copies the log, so that no write waits for that. Only where it falls
+    // behind by several limits does the writer copy itself: a log without bound would fill the disk.
+    connection.pragma_update(None, "wal_autocheckpoint", signed(backstop_pages(options)))?;
     if let Some(pages) = options.max_pages {
         connection.pragma_update(None, "max_page_count", pages)?;
     }
     Ok(())
+}
+
+/// Pages of the log beyond which the writer copies it itself.
+fn backstop_pages(options: &Options) -> u64 {
+    BACKSTOP_LIMITS * options.wal_limit_bytes / u64::from(PAGE_BYTES)
+}
+
+/// Makes the writer's commits wait for what the options say: from before the first one that is
+/// acknowledged.
+pub(super) fn make_durable(connection: &Connection, options: &Options) -> Result<(), OpenError> {
+    connection
+        .pragma_update(None, "synchronous", options.synchronous.pragma())
+        .map_err(|error| OpenError::from_sqlite(&options.path, error))
 }
 
 /// Opens a connection that cannot write.

@@ -56,6 +56,7 @@ impl Database {
         let writing = connection::open_writer(&options)?;
         connection::verify(&writing, &options.path)?;
         migrate::run(&writing, &options)?;
+        connection::make_durable(&writing, &options)?;
 
         let of_system = |source| OpenError::Io { path: options.path.clone(), source };
         let copying = connection::open_checkpointer(&options)

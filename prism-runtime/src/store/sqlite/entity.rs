@@ -453,9 +453,10 @@ impl Table {
                 Ok(bits) => Value::Double(f64::from_bits(u64::from_be_bytes(bits))),
                 Err(_) => return Err(self.damaged(position)),
             },
-            // A column without text affinity turns the text of a number into the number.
-            (Reading::Json, ValueRef::Integer(number)) => Value::Text(number.to_string()),
-            (Reading::Json, ValueRef::Real(number)) => Value::Text(number.to_string()),
+            // A number alone; see `Values::json_number`.
+            (Reading::Json, ValueRef::Integer(number)) => json_text(number as f64),
+            (Reading::Json, ValueRef::Real(number)) => json_text(number),
+            (Reading::Json, ValueRef::Blob(_)) => json_text(-0.0),
             (_, ValueRef::Integer(number)) => Value::Int(number),
             (_, ValueRef::Text(text)) => match std::str::from_utf8(text) {
                 Ok(text) => Value::Text(text.to_owned()),
@@ -473,6 +474,11 @@ impl Table {
 
 fn corrupt(what: &str) -> Error {
     Error::new(Reason::CorruptRecord, format!("the stored {what} cannot be read"))
+}
+
+/// A double as JSON, always with a point or an exponent, as it was written.
+fn json_text(number: f64) -> Value {
+    Value::Text(format!("{number:?}"))
 }
 
 /// What the parameters of a statement stand for.
@@ -518,7 +524,22 @@ impl Values<'_> {
             Parameter::Key { .. } => None,
         };
         let value = value.ok_or_else(|| Error::internal("a statement asks for what it lacks"))?;
+        if let Some(number) = self.json_number(parameter, value) {
+            return Ok(statement.raw_bind_parameter(position, Bound(&Value::Double(number)))?);
+        }
         Ok(statement.raw_bind_parameter(position, Bound(value))?)
+    }
+
+    /// The number that a JSON column is to hold where its text is a number alone, as that of a
+    /// `google.protobuf.Value` may be. The column's affinity, NUMERIC, would make a number of the
+    /// text, and not always the nearest one; JSON numbers of protobuf are doubles.
+    fn json_number(&self, parameter: Parameter, value: &Value) -> Option<f64> {
+        let (Parameter::Column(field), Value::Text(text)) = (parameter, value) else {
+            return None;
+        };
+        let bare = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+        let column = bare.then(|| self.layout.entity.column(field)).flatten()?;
+        (column.storage == Storage::Json).then(|| text.parse().ok()).flatten()
     }
 
     /// The value of a field in the record, or in the key.

@@ -20,28 +20,24 @@ use crate::store::keyvalue::{
 };
 
 /// The item with a key.
-const ITEM: &str = "
-    SELECT id, key, value, expires_at, compression, ttl_seconds, created_at_millis,
-           updated_at_millis
+const ITEM: &str = "SELECT key, value, expires_at, compression, ttl_seconds, \
+    created_at_millis, updated_at_millis \
     FROM kv_items WHERE namespace = ?1 AND id = ?2 AND key = ?3";
 
 /// The items of a record from a key on.
-const RECORD: &str = "
-    SELECT id, key, value, expires_at, compression, ttl_seconds, created_at_millis,
-           updated_at_millis
+const RECORD: &str = "SELECT key, value, expires_at, compression, ttl_seconds, \
+    created_at_millis, updated_at_millis \
     FROM kv_items WHERE namespace = ?1 AND id = ?2 AND key >= ?3 ORDER BY key LIMIT ?4";
 
 /// The items of a record from a key on and before another.
-const RECORD_RANGE: &str = "
-    SELECT id, key, value, expires_at, compression, ttl_seconds, created_at_millis,
-           updated_at_millis
-    FROM kv_items WHERE namespace = ?1 AND id = ?2 AND key >= ?3 AND key < ?5
+const RECORD_RANGE: &str = "SELECT key, value, expires_at, compression, ttl_seconds, \
+    created_at_millis, updated_at_millis \
+    FROM kv_items WHERE namespace = ?1 AND id = ?2 AND key >= ?3 AND key < ?5 \
     ORDER BY key LIMIT ?4";
 
 /// The items of a namespace from a record's key on.
-const NAMESPACE: &str = "
-    SELECT id, key, value, expires_at, compression, ttl_seconds, created_at_millis,
-           updated_at_millis
+const NAMESPACE: &str = "SELECT key, value, expires_at, compression, ttl_seconds, \
+    created_at_millis, updated_at_millis, id \
     FROM kv_items WHERE namespace = ?1 AND (id, key) >= (?2, ?3) ORDER BY id, key LIMIT ?4";
 
 /// What a write must know of an item.
@@ -163,7 +159,7 @@ fn fill_keys(
     for key in &keys[first..] {
         let mut rows = statement.query(params![query.namespace, id, key])?;
         if let Some(row) = rows.next()?
-            && page.offer(query, &stored_item(row)?).is_break()
+            && page.offer(query, &stored_item(row, query)?).is_break()
         {
             return Ok(());
         }
@@ -204,7 +200,7 @@ fn rows_limit(query: &Query) -> i64 {
 
 fn offer_all(mut rows: rusqlite::Rows<'_>, query: &Query, page: &mut Page) -> Result<()> {
     while let Some(row) = rows.next()? {
-        if page.offer(query, &stored_item(row)?).is_break() {
+        if page.offer(query, &stored_item(row, query)?).is_break() {
             return Ok(());
         }
     }
@@ -217,20 +213,24 @@ fn key_after(key: &[u8]) -> Vec<u8> {
     [key, &[0]].concat()
 }
 
-fn stored_item<'a>(row: &'a Row<'_>) -> rusqlite::Result<StoredItem<'a>> {
+fn stored_item<'a>(row: &'a Row<'_>, query: &'a Query) -> rusqlite::Result<StoredItem<'a>> {
     Ok(StoredItem {
-        id: row.get_ref(0)?.as_str()?,
-        key: row.get_ref(1)?.as_blob()?,
-        value: match row.get_ref(2)? {
+        // Only rows of several records say which they are of.
+        id: match &query.id {
+            Some(id) => id,
+            None => row.get_ref(7)?.as_str()?,
+        },
+        key: row.get_ref(0)?.as_blob()?,
+        value: match row.get_ref(1)? {
             ValueRef::Null => None,
             value => Some(value.as_blob()?),
         },
-        expires_at: row.get(3)?,
+        expires_at: row.get(2)?,
         metadata: ItemMetadata {
-            compression: row.get(4)?,
-            ttl_seconds: row.get(5)?,
-            created_at_millis: row.get(6)?,
-            updated_at_millis: row.get(7)?,
+            compression: row.get(3)?,
+            ttl_seconds: row.get(4)?,
+            created_at_millis: row.get(5)?,
+            updated_at_millis: row.get(6)?,
         },
     })
 }
@@ -322,7 +322,7 @@ impl<'a> Write<'a> {
     fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         let mut statement = self.connection.prepare_cached(ITEM)?;
         let row = params![self.target.namespace, self.target.id, key];
-        Ok(statement.query_row(row, |row| row.get(2))?)
+        Ok(statement.query_row(row, |row| row.get(1))?)
     }
 
     fn covered(&self, from: &[u8], end: &[u8]) -> Result<Vec<(Vec<u8>, Current)>> {

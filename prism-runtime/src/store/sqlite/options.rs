@@ -37,8 +37,8 @@ pub struct Options {
     pub read_queue: usize,
     /// How often the write-ahead log is copied back into the database. Default: 100 ms.
     pub checkpoint_interval: Duration,
-    /// Size of the write-ahead log beyond which writers wait until it is copied and cut.
-    /// Default: 64 MiB.
+    /// Size of the write-ahead log beyond which writers wait until it is copied, and it begins
+    /// anew. Default: 64 MiB.
     pub wal_limit_bytes: u64,
     /// Cap on the database's pages of 4 KiB, beyond which writes are STORAGE_FULL. Default: none.
     pub max_pages: Option<u32>,

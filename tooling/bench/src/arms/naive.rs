@@ -38,8 +38,10 @@ pub fn serve(directory: &Path, rows: u32, payload: usize) -> Result<(), Box<dyn 
         .await?;
         let mut filling = pool.begin().await?;
         for row in 0..u64::from(rows) {
-            sqlx::query("INSERT OR REPLACE INTO items VALUES ('bench', ?1, 'profile', ?2)")
+            sqlx::query("INSERT OR REPLACE INTO items VALUES ('bench', ?1, ?2, ?3)")
                 .bind(calls::id(row))
+                // Bytes, as puts send them: SQLite takes a text for another key.
+                .bind(b"profile".as_slice())
                 .bind(calls::value(row, payload))
                 .execute(&mut *filling)
                 .await?;

@@ -70,8 +70,37 @@ pub async fn every_value(harness: &Harness) {
     ] {
         survives(harness, fields).await;
     }
+    json_values(harness).await;
     floats(harness).await;
     merged_occurrences(harness).await;
+}
+
+/// A JSON column may hold a number, or a text that looks like one, alone.
+async fn json_values(harness: &Harness) {
+    let numbers = [
+        0.0,
+        -0.0,
+        1.0,
+        -1.5,
+        0.1,
+        0.1 + 0.2,
+        1e15,
+        9_007_199_254_740_993.0,
+        9.3e18,
+        1e21,
+        1e300,
+        f64::MAX,
+        f64::MIN_POSITIVE,
+        5e-324,
+        123_456_789.123_456_78,
+        1.797_693_134_862_315e308,
+    ];
+    for number in numbers {
+        survives(harness, json!({"valueJson": number})).await;
+    }
+    for value in [json!("1"), json!(" 2 "), json!("0x10"), json!("null"), json!(true), json!([1])] {
+        survives(harness, json!({"valueJson": value})).await;
+    }
 }
 
 /// NaN keeps its bits; -0.0 survives where the field has presence or is repeated.

@@ -66,6 +66,48 @@ pub mod legacy {
     }
 }
 
+#[derive(Clone, PartialEq, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct PutLegacyRequest {
+    #[prost(message, optional, tag = "1")]
+    pub legacy: ::core::option::Option<Legacy>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct GetLegacyRequest {
+    #[prost(string, optional, tag = "1")]
+    pub key: ::core::option::Option<
+        ::prism_runtime::codegen::prost::alloc::string::String,
+    >,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct ListLegaciesRequest {
+    #[prost(string, optional, tag = "1")]
+    pub foo_bar: ::core::option::Option<
+        ::prism_runtime::codegen::prost::alloc::string::String,
+    >,
+    #[prost(int32, optional, tag = "2")]
+    pub page_size: ::core::option::Option<i32>,
+    #[prost(string, optional, tag = "3")]
+    pub page_token: ::core::option::Option<
+        ::prism_runtime::codegen::prost::alloc::string::String,
+    >,
+}
+
+#[derive(Clone, PartialEq, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct ListLegaciesResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub legacies: ::prism_runtime::codegen::prost::alloc::vec::Vec<Legacy>,
+    #[prost(string, optional, tag = "2")]
+    pub next_page_token: ::core::option::Option<
+        ::prism_runtime::codegen::prost::alloc::string::String,
+    >,
+}
+
 #[derive(
     Clone,
     Copy,
@@ -266,6 +308,42 @@ pub struct NewRequest {
     pub order: ::prism_runtime::codegen::prost::alloc::string::String,
 }
 
+#[derive(Clone, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct SelfRequest {
+    #[prost(message, optional, tag = "1")]
+    pub select: ::core::option::Option<Select>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct AsyncRequest {
+    #[prost(string, optional, tag = "1")]
+    pub r#async: ::core::option::Option<
+        ::prism_runtime::codegen::prost::alloc::string::String,
+    >,
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    #[prost(string, tag = "3")]
+    pub page_token: ::prism_runtime::codegen::prost::alloc::string::String,
+}
+
+#[derive(Clone, PartialEq, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct AsyncResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub r#type: ::prism_runtime::codegen::prost::alloc::vec::Vec<Select>,
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prism_runtime::codegen::prost::alloc::string::String,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct CreateGroupRequest {
+    #[prost(message, optional, tag = "1")]
+    pub group: ::core::option::Option<select::Group>,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
 #[prost(prost_path = "::prism_runtime::codegen::prost")]
 pub struct TypeRequest {}
@@ -323,27 +401,98 @@ impl Kind {
     }
 }
 
-/// A service of the same name as a message's module.
-pub mod r#loop {
+pub mod legacies {
     use ::prism_runtime::codegen;
 
     /// What each method of the service is.
     pub fn service() -> &'static codegen::schema::Service {
-        #[allow(unused_imports)]
-        use codegen::schema::{Operation, Permission, Response, Role, Service};
-
-        static SERVICE: ::std::sync::LazyLock<Service> = ::std::sync::LazyLock::new(|| {
-            Service::new("a.type.self.Loop")
-                .rpc("New", "NewRequest", "Select")
-                .binds(Operation::Get, "Select", Response::Entity)
-                .field(1, "order", Role::Key, 1)
-                .rpc("Type", "TypeRequest", ".b.Select")
-                .permissions(&[Permission::Read])
-                .rpc("GetGroup", "GetGroupRequest", "Select.Group")
-                .binds(Operation::Get, "Select.Group", Response::Entity)
-                .field(1, "select", Role::Key, 1)
-        });
+        static SERVICE: codegen::Descriptor = codegen::Descriptor::new(describe);
         &SERVICE
+    }
+
+    #[allow(unused_imports)]
+    fn describe() -> codegen::schema::Service {
+        use codegen::schema::{Operation, Response, Role, Rule::*, Service};
+        Service::new("a.type.self.Legacies")
+            .rpc("PutLegacy -> Legacy")
+            .binds(Operation::Put, "Legacy", Response::Entity)
+            .optional(1, "legacy", Role::Entity, 0)
+            .rpc("GetLegacy -> Legacy")
+            .binds(Operation::Get, "Legacy", Response::Entity)
+            .optional(1, "Key", Role::Key, 1)
+            .rpc("ListLegacies")
+            .binds(Operation::List, "Legacy", Response::list(1, 2))
+            .optional(1, "FOO_bar", Role::Equals, 9)
+            .optional(2, "page_size", Role::PageSize, 0)
+            .optional(3, "page_token", Role::PageToken, 0)
+    }
+
+    /// Calls `a.type.self.Legacies`.
+    #[derive(Clone, Debug)]
+    pub struct LegaciesClient(codegen::ServiceClient);
+
+    impl LegaciesClient {
+        /// A client on a connection.
+        pub fn new(connection: codegen::Client) -> Self {
+            Self(connection.service("a.type.self.Legacies"))
+        }
+
+        pub async fn put_legacy(
+            &self,
+            request: impl codegen::IntoRequest<super::PutLegacyRequest>,
+        ) -> codegen::Answer<super::Legacy> {
+            self.0.unary("PutLegacy", request).await
+        }
+
+        pub async fn get_legacy(
+            &self,
+            request: impl codegen::IntoRequest<super::GetLegacyRequest>,
+        ) -> codegen::Answer<super::Legacy> {
+            self.0.unary("GetLegacy", request).await
+        }
+
+        pub async fn list_legacies(
+            &self,
+            request: impl codegen::IntoRequest<super::ListLegaciesRequest>,
+        ) -> codegen::Answer<super::ListLegaciesResponse> {
+            self.0.unary("ListLegacies", request).await
+        }
+    }
+}
+
+/// A service of the same name as a message's module.
+pub mod r#loop {
+    use ::prism_runtime::codegen;
+    use super::super::super::super as root;
+
+    /// What each method of the service is.
+    pub fn service() -> &'static codegen::schema::Service {
+        static SERVICE: codegen::Descriptor = codegen::Descriptor::new(describe);
+        &SERVICE
+    }
+
+    #[allow(unused_imports)]
+    fn describe() -> codegen::schema::Service {
+        use codegen::schema::{Operation, Response, Role, Rule::*, Service};
+        Service::new("a.type.self.Loop")
+            .rpc("New -> Select")
+            .binds(Operation::Get, "Select", Response::Entity)
+            .field(1, "order", Role::Key, 1)
+            .rpc("Self -> Select")
+            .binds(Operation::Create, "Select", Response::Entity)
+            .optional(1, "select", Role::Entity, 0)
+            .rpc("Async")
+            .binds(Operation::List, "Select", Response::list(1, 2))
+            .optional(1, "async", Role::Equals, 4)
+            .pages(2, "page_size", 3, "page_token")
+            .rpc("CreateGroup -> Select.Group")
+            .binds(Operation::Create, "Select.Group", Response::Entity)
+            .optional(1, "group", Role::Entity, 0)
+            .rpc("Type -> .b.Select")
+            .rules(&[Read])
+            .rpc("GetGroup -> Select.Group")
+            .binds(Operation::Get, "Select.Group", Response::Entity)
+            .field(1, "select", Role::Key, 1)
     }
 
     /// The methods of `a.type.self.Loop` that are written by hand.
@@ -352,9 +501,7 @@ pub mod r#loop {
             &self,
             context: codegen::Context,
             request: super::TypeRequest,
-        ) -> impl Future<
-            Output = codegen::Result<super::super::super::super::b::Select>,
-        > + Send;
+        ) -> impl Future<Output = codegen::Result<root::b::Select>> + Send;
     }
 
     /// Serves `a.type.self.Loop` with these handlers.
@@ -378,14 +525,9 @@ pub mod r#loop {
             context: codegen::Context,
             request: codegen::bytes::Bytes,
         ) -> codegen::Reply {
-            let handlers = self.0.clone();
+            let call = codegen::Call::new(&self.0, context, request);
             match method {
-                1 => {
-                    codegen::unary(
-                        request,
-                        async move |request| { handlers.r#type(context, request).await },
-                    )
-                }
+                4 => call.unary(T::r#type),
                 _ => codegen::unimplemented(service(), method),
             }
         }
@@ -393,33 +535,54 @@ pub mod r#loop {
 
     /// Calls `a.type.self.Loop`.
     #[derive(Clone, Debug)]
-    pub struct LoopClient(codegen::Client);
+    pub struct LoopClient(codegen::ServiceClient);
 
     impl LoopClient {
         /// A client on a connection.
         pub fn new(connection: codegen::Client) -> Self {
-            Self(connection)
+            Self(connection.service("a.type.self.Loop"))
         }
 
         pub async fn new2(
             &self,
             request: impl codegen::IntoRequest<super::NewRequest>,
         ) -> codegen::Answer<super::Select> {
-            self.0.unary("/a.type.self.Loop/New", request).await
+            self.0.unary("New", request).await
+        }
+
+        pub async fn self_(
+            &self,
+            request: impl codegen::IntoRequest<super::SelfRequest>,
+        ) -> codegen::Answer<super::Select> {
+            self.0.unary("Self", request).await
+        }
+
+        pub async fn r#async(
+            &self,
+            request: impl codegen::IntoRequest<super::AsyncRequest>,
+        ) -> codegen::Answer<super::AsyncResponse> {
+            self.0.unary("Async", request).await
+        }
+
+        pub async fn create_group(
+            &self,
+            request: impl codegen::IntoRequest<super::CreateGroupRequest>,
+        ) -> codegen::Answer<super::select::Group> {
+            self.0.unary("CreateGroup", request).await
         }
 
         pub async fn r#type(
             &self,
             request: impl codegen::IntoRequest<super::TypeRequest>,
-        ) -> codegen::Answer<super::super::super::super::b::Select> {
-            self.0.unary("/a.type.self.Loop/Type", request).await
+        ) -> codegen::Answer<root::b::Select> {
+            self.0.unary("Type", request).await
         }
 
         pub async fn get_group(
             &self,
             request: impl codegen::IntoRequest<super::GetGroupRequest>,
         ) -> codegen::Answer<super::select::Group> {
-            self.0.unary("/a.type.self.Loop/GetGroup", request).await
+            self.0.unary("GetGroup", request).await
         }
     }
 }

@@ -24,16 +24,20 @@ pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("descriptors.binpb");
 
 /// The migrations that make the tables.
 pub const MIGRATIONS: ::prism_runtime::codegen::Migrations = ::prism_runtime::codegen::Migrations {
-    sqlite: &[::prism_runtime::codegen::Migration {
-        version: 1,
-        description: "initial",
-        sql: include_str!("../migrations/sqlite/0001_initial.sql"),
-    }],
-    postgres: &[::prism_runtime::codegen::Migration {
-        version: 1,
-        description: "initial",
-        sql: include_str!("../migrations/postgres/0001_initial.sql"),
-    }],
+    sqlite: &[
+        ::prism_runtime::codegen::Migration {
+            version: 1,
+            description: "initial",
+            sql: include_str!("../migrations/sqlite/0001_initial.sql"),
+        },
+    ],
+    postgres: &[
+        ::prism_runtime::codegen::Migration {
+            version: 1,
+            description: "initial",
+            sql: include_str!("../migrations/postgres/0001_initial.sql"),
+        },
+    ],
 };
 
 /// Everything that the proxy serves. Custom methods answer UNIMPLEMENTED until
@@ -45,5 +49,10 @@ pub fn schema() -> ::prism_runtime::codegen::Schema {
         .entity::<a::r#type::self_::Select>()
         .entity::<a::r#type::self_::select::Group>()
         .entity::<b::Select>()
-        .service(::prism_runtime::codegen::Unimplemented(a::r#type::self_::r#loop::service))
+        .service(
+            ::prism_runtime::codegen::Unimplemented(a::r#type::self_::legacies::service),
+        )
+        .service(
+            ::prism_runtime::codegen::Unimplemented(a::r#type::self_::r#loop::service),
+        )
 }

@@ -199,6 +199,16 @@ pub struct Tree {
     pub parent: Option<Box<Tree>>,
 }
 
+/// Messages of Prism's own files, options included, are types like any other.
+#[derive(Clone, PartialEq, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct DescribeEverythingRequest {
+    #[prost(message, repeated, tag = "1")]
+    pub fields: Vec<super::super::super::prism::FieldSpec>,
+    #[prost(message, optional, tag = "2")]
+    pub item: Option<::prism_runtime::codegen::proto::keyvalue::v1::Item>,
+}
+
 #[derive(Clone, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
 #[prost(prost_path = "::prism_runtime::codegen::prost")]
 pub struct GetEverythingRequest {
@@ -213,6 +223,33 @@ pub struct GetEverythingRequest {
 pub struct GetEverythingResponse {
     #[prost(message, optional, tag = "1")]
     pub everything: Option<Everything>,
+}
+
+#[derive(Clone, PartialEq, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct CreateEverythingRequest {
+    #[prost(message, optional, tag = "1")]
+    pub everything: Option<Everything>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct ListEverythingsRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub key_low: Vec<u8>,
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    #[prost(string, tag = "3")]
+    pub page_token: String,
+}
+
+#[derive(Clone, PartialEq, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct ListEverythingsResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub everythings: Vec<Everything>,
+    #[prost(string, tag = "2")]
+    pub next_page_token: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
@@ -266,50 +303,66 @@ impl Level {
 /// Answers in every way.
 pub mod everything_service {
     use ::prism_runtime::codegen;
+    use super::super::super::super as root;
+    use codegen::proto;
 
     /// What each method of the service is.
     pub fn service() -> &'static codegen::schema::Service {
-        #[allow(unused_imports)]
-        use codegen::schema::{Operation, Permission, Response, Role, Service};
-
-        static SERVICE: ::std::sync::LazyLock<Service> = ::std::sync::LazyLock::new(|| {
-            Service::new("golden.types.v1.EverythingService")
-                .rpc("GetEverything", "GetEverythingRequest", "GetEverythingResponse")
-                .binds(Operation::Get, "Everything", Response::Field(1))
-                .field(1, "key_low", Role::Key, 1)
-                .field(2, "key_high", Role::Key, 2)
-                .rpc("WatchEverything", "WatchEverythingRequest", "Everything")
-                .server_streaming()
-                .timeout_ms(60000)
-                .permissions(&[Permission::Read])
-                .rpc("Ping", ".google.protobuf.Empty", ".google.protobuf.StringValue")
-                .idempotent()
-                .public()
-        });
+        static SERVICE: codegen::Descriptor = codegen::Descriptor::new(describe);
         &SERVICE
+    }
+
+    #[allow(unused_imports)]
+    fn describe() -> codegen::schema::Service {
+        use codegen::schema::{Operation, Response, Role, Rule::*, Service};
+        Service::new("golden.types.v1.EverythingService")
+            .rpc("GetEverything")
+            .binds(Operation::Get, "Everything", Response::Field(1))
+            .field(1, "key_low", Role::Key, 1)
+            .field(2, "key_high", Role::Key, 2)
+            .rpc("CreateEverything -> Everything")
+            .binds(Operation::Create, "Everything", Response::Entity)
+            .optional(1, "everything", Role::Entity, 0)
+            .rpc("ListEverythings")
+            .binds(Operation::List, "Everything", Response::list(1, 2))
+            .field(1, "key_low", Role::Equals, 1)
+            .pages(2, "page_size", 3, "page_token")
+            .rpc("WatchEverything -> stream Everything")
+            .rules(&[TimeoutMs(60000), Read])
+            .rpc("Ping(.google.protobuf.Empty) -> .google.protobuf.StringValue")
+            .rules(&[Idempotent, Public])
+            .rpc("DescribeEverything -> .prism.EntitySpec")
+            .rules(&[Admin])
+            .rpc("CopyItem(.prism.keyvalue.v1.GetRequest) -> .prism.keyvalue.v1.Item")
+            .rules(&[Read, Write])
     }
 
     /// The methods of `golden.types.v1.EverythingService` that are written by hand.
     pub trait EverythingService: Send + Sync + 'static {
         /// Two answers for one question.
-        #[deprecated]
         fn watch_everything(
             &self,
             context: codegen::Context,
             request: super::WatchEverythingRequest,
-        ) -> impl Future<
-            Output = codegen::Result<codegen::MessageStream<super::Everything>>,
-        > + Send;
+        ) -> impl Future<Output = codegen::StreamResult<super::Everything>> + Send;
 
         fn ping(
             &self,
             context: codegen::Context,
             request: (),
-        ) -> impl Future<
-            Output = codegen::Result<
-                ::prism_runtime::codegen::prost::alloc::string::String,
-            >,
-        > + Send;
+        ) -> impl Future<Output = codegen::Result<::std::string::String>> + Send;
+
+        fn describe_everything(
+            &self,
+            context: codegen::Context,
+            request: super::DescribeEverythingRequest,
+        ) -> impl Future<Output = codegen::Result<root::prism::EntitySpec>> + Send;
+
+        fn copy_item(
+            &self,
+            context: codegen::Context,
+            request: proto::keyvalue::v1::GetRequest,
+        ) -> impl Future<Output = codegen::Result<proto::keyvalue::v1::Item>> + Send;
     }
 
     /// Serves `golden.types.v1.EverythingService` with these handlers.
@@ -333,23 +386,12 @@ pub mod everything_service {
             context: codegen::Context,
             request: codegen::bytes::Bytes,
         ) -> codegen::Reply {
-            let handlers = self.0.clone();
+            let call = codegen::Call::new(&self.0, context, request);
             match method {
-                #[allow(deprecated)]
-                1 => {
-                    codegen::server_streaming(
-                        request,
-                        async move |request| {
-                            handlers.watch_everything(context, request).await
-                        },
-                    )
-                }
-                2 => {
-                    codegen::unary(
-                        request,
-                        async move |request| { handlers.ping(context, request).await },
-                    )
-                }
+                3 => call.server_streaming(T::watch_everything),
+                4 => call.unary(T::ping),
+                5 => call.unary(T::describe_everything),
+                6 => call.unary(T::copy_item),
                 _ => codegen::unimplemented(service(), method),
             }
         }
@@ -357,21 +399,33 @@ pub mod everything_service {
 
     /// Calls `golden.types.v1.EverythingService`.
     #[derive(Clone, Debug)]
-    pub struct EverythingServiceClient(codegen::Client);
+    pub struct EverythingServiceClient(codegen::ServiceClient);
 
     impl EverythingServiceClient {
         /// A client on a connection.
         pub fn new(connection: codegen::Client) -> Self {
-            Self(connection)
+            Self(connection.service("golden.types.v1.EverythingService"))
         }
 
         pub async fn get_everything(
             &self,
             request: impl codegen::IntoRequest<super::GetEverythingRequest>,
         ) -> codegen::Answer<super::GetEverythingResponse> {
-            self.0
-                .unary("/golden.types.v1.EverythingService/GetEverything", request)
-                .await
+            self.0.unary("GetEverything", request).await
+        }
+
+        pub async fn create_everything(
+            &self,
+            request: impl codegen::IntoRequest<super::CreateEverythingRequest>,
+        ) -> codegen::Answer<super::Everything> {
+            self.0.unary("CreateEverything", request).await
+        }
+
+        pub async fn list_everythings(
+            &self,
+            request: impl codegen::IntoRequest<super::ListEverythingsRequest>,
+        ) -> codegen::Answer<super::ListEverythingsResponse> {
+            self.0.unary("ListEverythings", request).await
         }
 
         /// Two answers for one question.
@@ -379,20 +433,29 @@ pub mod everything_service {
         pub async fn watch_everything(
             &self,
             request: impl codegen::IntoRequest<super::WatchEverythingRequest>,
-        ) -> codegen::Answer<codegen::tonic::Streaming<super::Everything>> {
-            self.0
-                .server_streaming(
-                    "/golden.types.v1.EverythingService/WatchEverything",
-                    request,
-                )
-                .await
+        ) -> codegen::StreamAnswer<super::Everything> {
+            self.0.server_streaming("WatchEverything", request).await
         }
 
         pub async fn ping(
             &self,
             request: impl codegen::IntoRequest<()>,
-        ) -> codegen::Answer<::prism_runtime::codegen::prost::alloc::string::String> {
-            self.0.unary("/golden.types.v1.EverythingService/Ping", request).await
+        ) -> codegen::Answer<::std::string::String> {
+            self.0.unary("Ping", request).await
+        }
+
+        pub async fn describe_everything(
+            &self,
+            request: impl codegen::IntoRequest<super::DescribeEverythingRequest>,
+        ) -> codegen::Answer<root::prism::EntitySpec> {
+            self.0.unary("DescribeEverything", request).await
+        }
+
+        pub async fn copy_item(
+            &self,
+            request: impl codegen::IntoRequest<proto::keyvalue::v1::GetRequest>,
+        ) -> codegen::Answer<proto::keyvalue::v1::Item> {
+            self.0.unary("CopyItem", request).await
         }
     }
 }

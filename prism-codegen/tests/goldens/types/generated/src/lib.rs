@@ -10,21 +10,30 @@ pub mod golden {
     }
 }
 
+#[allow(clippy::all, missing_docs)]
+pub mod prism {
+    include!("prism.rs");
+}
+
 /// The schema's files and all that they import, as an encoded `FileDescriptorSet`.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("descriptors.binpb");
 
 /// The migrations that make the tables.
 pub const MIGRATIONS: ::prism_runtime::codegen::Migrations = ::prism_runtime::codegen::Migrations {
-    sqlite: &[::prism_runtime::codegen::Migration {
-        version: 1,
-        description: "initial",
-        sql: include_str!("../migrations/sqlite/0001_initial.sql"),
-    }],
-    postgres: &[::prism_runtime::codegen::Migration {
-        version: 1,
-        description: "initial",
-        sql: include_str!("../migrations/postgres/0001_initial.sql"),
-    }],
+    sqlite: &[
+        ::prism_runtime::codegen::Migration {
+            version: 1,
+            description: "initial",
+            sql: include_str!("../migrations/sqlite/0001_initial.sql"),
+        },
+    ],
+    postgres: &[
+        ::prism_runtime::codegen::Migration {
+            version: 1,
+            description: "initial",
+            sql: include_str!("../migrations/postgres/0001_initial.sql"),
+        },
+    ],
 };
 
 /// Everything that the proxy serves. Custom methods answer UNIMPLEMENTED until
@@ -33,7 +42,9 @@ pub fn schema() -> ::prism_runtime::codegen::Schema {
     ::prism_runtime::codegen::Schema::new(FILE_DESCRIPTOR_SET)
         .migrations(MIGRATIONS)
         .entity::<golden::types::v1::Everything>()
-        .service(::prism_runtime::codegen::Unimplemented(
-            golden::types::v1::everything_service::service,
-        ))
+        .service(
+            ::prism_runtime::codegen::Unimplemented(
+                golden::types::v1::everything_service::service,
+            ),
+        )
 }

@@ -61,7 +61,7 @@ CREATE TABLE "every_thing" (
   "chosen_part" BYTEA,
   "chosen_level" INTEGER,
   "chosen_time" TIMESTAMPTZ,
-  "_prism_written_at" TIMESTAMPTZ NOT NULL,
+  "_prism_written_at" TIMESTAMPTZ NOT NULL DEFAULT now(),
   PRIMARY KEY ("key_low", "key_high")
 );
 
@@ -73,3 +73,6 @@ CREATE UNIQUE INDEX "idx_every_thing_maybe_uint64" ON "every_thing" ("maybe_uint
 
 -- message golden.types.v1.Everything, index on when_it_was desc, chosen_number
 CREATE INDEX "idx_every_thing_when_it_was_desc_chosen_number" ON "every_thing" ("when_it_was" DESC NULLS LAST, "chosen_number" ASC NULLS FIRST, "key_low", "key_high");
+
+-- message golden.types.v1.Everything, index on 
+CREATE INDEX "prism_retain_every_thing" ON "every_thing" ("_prism_written_at");

@@ -69,3 +69,6 @@ CREATE UNIQUE INDEX "idx_every_thing_maybe_uint64" ON "every_thing" ("maybe_uint
 
 -- message golden.types.v1.Everything, index on when_it_was desc, chosen_number
 CREATE INDEX "idx_every_thing_when_it_was_desc_chosen_number" ON "every_thing" ("when_it_was" DESC, "chosen_number", "key_low", "key_high");
+
+-- message golden.types.v1.Everything, index on 
+CREATE INDEX "prism_retain_every_thing" ON "every_thing" ("_prism_written_at");

@@ -1,0 +1,80 @@
+//! What README.md and docs/ show, given to the command as a reader would.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn prism(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_prism")).args(arguments).current_dir(folder).output().unwrap()
+}
+
+#[track_caller]
+fn assert_runs(folder: &Path, arguments: &[&str]) -> String {
+    let output = prism(folder, arguments);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "prism {arguments:?}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The blocks of a language in a page.
+fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
+    let start = format!("\n```{language}\n");
+    page.split(&start).skip(1).map(|rest| rest.split("\n```").next().unwrap()).collect()
+}
+
+fn pages() -> Vec<PathBuf> {
+    let docs = fs::read_dir(root().join("docs")).unwrap();
+    let mut pages: Vec<PathBuf> = docs.map(|entry| entry.unwrap().path()).collect();
+    pages.push(root().join("README.md"));
+    pages
+}
+
+#[test]
+fn every_schema_generates_without_a_warning() {
+    let mut seen = 0;
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        for block in blocks(&text, "proto") {
+            let scratch = tempfile::tempdir().unwrap();
+            fs::write(scratch.path().join("page.proto"), block).unwrap();
+            assert_runs(scratch.path(), &["check", "--deny-warnings", "page.proto"]);
+            assert_runs(scratch.path(), &["generate", "--deny-warnings", "page.proto"]);
+            assert!(scratch.path().join("generated/src/main.rs").exists(), "{}", page.display());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 2, "{seen} schemas were looked at");
+}
+
+#[test]
+fn the_tour_of_the_readme_runs() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    let shell = blocks(&readme, "sh");
+    let heredoc = shell.iter().find(|block| block.contains("<<'PROTO'")).unwrap();
+    let (head, schema) = heredoc.split_once("<<'PROTO'\n").unwrap();
+    let file = scratch.path().join(head.rsplit("> ").next().unwrap().trim());
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(&file, schema.strip_suffix("PROTO").unwrap()).unwrap();
+
+    let commands = shell.iter().flat_map(|block| block.lines());
+    let mut ran = Vec::new();
+    for command in commands.filter_map(|line| line.strip_prefix("cargo prism ")) {
+        let arguments: Vec<&str> = command.split(' ').collect();
+        let printed = assert_runs(scratch.path(), &[&arguments[..], &["--deny-warnings"]].concat());
+        assert!(arguments[0] != "explain" || printed.contains("SELECT"), "{printed}");
+        ran.push(arguments[0]);
+    }
+    assert_eq!(ran, ["check", "explain", "generate"]);
+    let manifest = scratch.path().join("tour/service/Cargo.toml");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let path = text.split("path = \"").nth(1).unwrap().split('"').next().unwrap();
+    let runtime = Path::new("tour/service").join(path);
+    assert_eq!(runtime, Path::new("tour/service/../../prism-runtime"), "from the root: {text}");
+    assert!(readme.contains("--manifest-path tour/service/Cargo.toml"));
+}

@@ -1,0 +1,267 @@
+//! Random schemas, one after the other: a database that has gone through the migrations is one
+//! that was made for the last schema, and has every row. `PROPTEST_CASES` sets how many chains.
+#![allow(clippy::unwrap_used)]
+
+mod database;
+mod schema;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use prism_codegen::evolve::{History, Level};
+use prism_codegen::pipeline::Migrated;
+use proptest::prelude::*;
+use rusqlite::types::Value;
+
+use database::{Database, Rows, Sqlite};
+use schema::{Field, Index, Kind, REFUSED, Schema};
+
+const STEPS: usize = 5;
+
+/// One change: the way, where, and of which type.
+type Change = (u8, usize, usize);
+
+fn migrate(root: &Path, schema: &Schema, accepted: &[String]) -> Result<Migrated, String> {
+    let file = root.join("a.proto");
+    fs::write(&file, schema.render()).unwrap();
+    prism_codegen::configure()
+        .whole_crate()
+        .include(root)
+        .out_dir(root.join("out"))
+        .migrate(&[file], accepted)
+        .map_err(|error| error.to_string())
+}
+
+fn history(root: &Path) -> (Option<String>, BTreeMap<String, String>) {
+    let history = History::read(&root.join("out")).unwrap();
+    let files = history.migrations.into_iter().map(|file| (file.path(), file.sql)).collect();
+    (history.lock, files)
+}
+
+/// Runs the migrations that are not in `applied`; the first that stops stops it.
+fn apply<D: Database>(
+    database: &D,
+    root: &Path,
+    applied: &mut BTreeSet<String>,
+) -> Result<(), String> {
+    for (path, sql) in history(root).1 {
+        if path.contains(D::FOLDER) && !applied.contains(&path) {
+            database.apply(&sql).map_err(|error| format!("{error}\n{path}:\n{sql}"))?;
+            applied.insert(path);
+        }
+    }
+    Ok(())
+}
+
+fn zero(kind: Kind) -> Value {
+    match kind {
+        Kind::Text => Value::Text(String::new()),
+        Kind::Bytes | Kind::Tags | Kind::Part => Value::Blob(Vec::new()),
+        Kind::Uint64 => Value::Integer(i64::MIN),
+        Kind::Double => Value::Real(0.0),
+        _ => Value::Integer(0),
+    }
+}
+
+fn value(kind: Kind, seed: u8) -> Value {
+    let number = i64::from(seed);
+    match kind {
+        Kind::Text => Value::Text(format!("text {seed}")),
+        Kind::Bytes => Value::Blob(vec![seed, 0]),
+        Kind::Bool => Value::Integer(number % 2),
+        Kind::Uint32 => Value::Integer(4_294_967_295 - number),
+        Kind::Uint64 => Value::Integer(i64::MAX - number),
+        Kind::Double => Value::Real(f64::from(seed) + 0.5),
+        Kind::Level => Value::Integer(number % 3),
+        // Field 1, one byte of text.
+        Kind::Part | Kind::Tags => Value::Blob(vec![0x0a, 1, b'a' + seed % 26]),
+        _ => Value::Integer(-number),
+    }
+}
+
+/// Adds rows with values of every kind: zeros, absent ones, others; of a oneof at most one, and
+/// no two equal ones in a unique index.
+fn fill<D: Database>(database: &D, schema: &Schema, seeds: &[u8], step: usize) {
+    for (position, &seed) in seeds.iter().enumerate() {
+        let mut values = BTreeMap::new();
+        let mut chosen = false;
+        for field in &schema.fields {
+            let mixed = seed.wrapping_mul(31).wrapping_add((field.number * 7) as u8);
+            let stored = match mixed % 4 {
+                0 if field.nullable() => Value::Null,
+                1 => zero(field.kind),
+                _ => value(field.kind, mixed),
+            };
+            let stored = if field.oneof && chosen { Value::Null } else { stored };
+            chosen |= field.oneof && stored != Value::Null;
+            values.insert(field.name.clone(), stored);
+        }
+        if schema.retention {
+            values.insert("_prism_written_at".to_owned(), Value::Integer(1));
+        }
+        database.insert("things", &format!("{step}.{position}"), &values);
+    }
+}
+
+/// What a stored value is after a change of its field.
+fn moved(old: &Field, new: &Field, value: Value) -> Value {
+    let value = match value {
+        Value::Null if !new.nullable() => zero(old.kind),
+        value if new.oneof && !old.oneof && !old.nullable() && value == zero(old.kind) => {
+            Value::Null
+        }
+        value => value,
+    };
+    match (old.kind, new.kind, value) {
+        (Kind::Uint32, Kind::Uint64, Value::Integer(number)) => Value::Integer(number + i64::MIN),
+        (_, _, value) => value,
+    }
+}
+
+/// The rows as they have to be after the migration.
+fn expected(old: &Schema, new: &Schema, rows: &Rows) -> Rows {
+    let of = |row: &BTreeMap<String, Value>| {
+        let mut values = BTreeMap::from([("id".to_owned(), row["id"].clone())]);
+        for field in &new.fields {
+            let before = old.fields.iter().find(|other| other.number == field.number);
+            let stored = match before {
+                Some(before) => moved(before, field, row[&before.name].clone()),
+                None if field.nullable() => Value::Null,
+                None => zero(field.kind),
+            };
+            values.insert(field.name.clone(), stored);
+        }
+        values
+    };
+    rows.iter().map(|(key, row)| (key.clone(), of(row))).collect()
+}
+
+/// Whether rows break what the schema asks for, so that the migration has to stop.
+fn breaks(new: &Schema, rows: &Rows) -> bool {
+    let deleted = new.fields.iter().find(|field| field.deleted);
+    let live = |row: &&BTreeMap<String, Value>| {
+        deleted.is_none_or(|field| row[&field.name] == Value::Null)
+    };
+    let twice = new.fields.iter().filter(|field| field.index == Index::Unique).any(|field| {
+        let values = rows.values().filter(live).map(|row| &row[&field.name]);
+        let values: Vec<String> =
+            values.filter(|it| **it != Value::Null).map(|value| format!("{value:?}")).collect();
+        values.iter().collect::<BTreeSet<_>>().len() < values.len()
+    });
+    let members = || new.fields.iter().filter(|field| field.oneof);
+    let set = |row: &BTreeMap<String, Value>| {
+        members().filter(|field| row[&field.name] != Value::Null).count()
+    };
+    twice || rows.values().any(|row| set(row) > 1)
+}
+
+fn compare<D: Database>(database: &D, old: &Schema, new: &Schema, before: &Rows) {
+    let fresh_root = tempfile::tempdir().unwrap();
+    migrate(fresh_root.path(), new, &[]).unwrap();
+    let fresh = D::create();
+    apply(&fresh, fresh_root.path(), &mut BTreeSet::new()).unwrap();
+    assert_eq!(database.describe(), fresh.describe(), "the tables differ from fresh ones");
+
+    let mut found = database.rows("things");
+    for row in found.values_mut() {
+        assert_ne!(row.remove("_prism_written_at"), Some(Value::Null));
+    }
+    assert_eq!(found, expected(old, new, before), "the rows differ");
+}
+
+/// Goes through a chain of changes; how many were migrated, and how many stopped or refused.
+fn chain<D: Database>(changes: &[Vec<Change>], seeds: &[u8]) -> (usize, usize) {
+    let root = tempfile::tempdir().unwrap();
+    let mut applied = BTreeSet::new();
+    let database = D::create();
+    let mut schema = Schema::new();
+    schema.add(Kind::Text, false);
+    schema.add(Kind::Uint32, true);
+    migrate(root.path(), &schema, &[]).unwrap();
+    apply(&database, root.path(), &mut applied).unwrap();
+    let (mut migrated, mut stopped) = (0, 0);
+    for (step, changes) in changes.iter().enumerate() {
+        fill(&database, &schema, seeds, step);
+        let mut next = schema.clone();
+        let made: Vec<u8> = changes
+            .iter()
+            .filter(|(way, at, kind)| next.change(*way, *at, *kind))
+            .map(|change| change.0)
+            .collect();
+        let files = history(root.path());
+        let plan = match migrate(root.path(), &next, &[]) {
+            Err(error) => {
+                assert!(error.contains("P0608"), "{error}\n{}", next.render());
+                assert_eq!(history(root.path()), files, "an error writes nothing");
+                stopped += 1;
+                continue;
+            }
+            Ok(plan) => plan,
+        };
+        assert!(made.iter().all(|way| *way < REFUSED), "not refused: {}", next.render());
+        let confirmed = plan.diff.changes.iter().filter(|change| change.level == Level::Confirm);
+        let codes: Vec<String> = confirmed.map(|change| change.code()).collect();
+        assert_eq!(plan.diff.pending.is_empty(), codes.is_empty());
+        if !codes.is_empty() {
+            assert_eq!(history(root.path()), files, "nothing is written without acceptance");
+            let plan = migrate(root.path(), &next, &codes).unwrap();
+            assert!(plan.diff.pending.is_empty() && plan.diff.unused.is_empty());
+        }
+        let again = migrate(root.path(), &next, &[]).unwrap();
+        assert!(again.diff.changes.is_empty() && again.changed.is_empty());
+
+        let before = database.rows("things");
+        let broken = breaks(&next, &expected(&schema, &next, &before));
+        match apply(&database, root.path(), &mut applied) {
+            Ok(()) => assert!(!broken, "rows that break the schema went through"),
+            Err(error) => {
+                assert!(broken, "{error}\nfrom\n{}\nto\n{}", schema.render(), next.render());
+                assert_eq!(database.rows("things"), before, "a stopped migration changes nothing");
+                return (migrated, stopped + 1);
+            }
+        }
+        compare(&database, &schema, &next, &before);
+        schema = next;
+        migrated += 1;
+    }
+    (migrated, stopped)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: std::env::var("PROPTEST_CASES").ok().and_then(|it| it.parse().ok()).unwrap_or(40),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn migrations_lead_to_the_schema_and_lose_no_row_on_sqlite(
+        changes in prop::collection::vec(
+            prop::collection::vec((0..REFUSED, 0..1000_usize, 0..12_usize), 1..5),
+            1..=STEPS,
+        ),
+        seeds in prop::collection::vec(any::<u8>(), 1..6),
+    ) {
+        chain::<Sqlite>(&changes, &seeds);
+    }
+
+    #[test]
+    fn what_no_migration_can_do_is_refused_on_sqlite(
+        first in prop::collection::vec((0..REFUSED, 0..1000_usize, 0..12_usize), 1..5),
+        refused in (REFUSED..17, 0..1000_usize, 0..12_usize),
+        seeds in prop::collection::vec(any::<u8>(), 1..6),
+    ) {
+        chain::<Sqlite>(&[first, vec![refused]], &seeds);
+    }
+}
+
+/// Every way of changing a schema, for every type: none is left out by chance.
+#[test]
+fn every_way_of_changing_a_schema_is_migrated_on_sqlite() {
+    for way in 0..REFUSED {
+        let kinds = (0..12).map(|kind| [vec![(0, kind, kind)], vec![(way, 2, kind)]]);
+        let migrated: usize = kinds.map(|changes| chain::<Sqlite>(&changes, &[3, 77]).0).sum();
+        assert!(migrated > 12, "way {way}: {migrated}");
+    }
+}

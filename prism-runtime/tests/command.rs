@@ -22,7 +22,8 @@ fn main() -> ExitCode {
         return prism_runtime::main(support::schema());
     }
     let filter = std::env::args().nth(1).unwrap_or_default();
-    let tests: [(&str, fn()); 6] = [
+    let tests: [(&str, fn()); 7] = [
+        ("a_postgres_serves_in_place_of_the_file", a_postgres_serves_in_place_of_the_file),
         ("what_was_put_is_there_after_a_restart", what_was_put_is_there_after_a_restart),
         ("calls_in_flight_end_after_sigint", calls_in_flight_end_after_sigint),
         ("a_second_signal_ends_at_once", a_second_signal_ends_at_once),
@@ -117,7 +118,27 @@ fn put() -> PutRequest {
 
 fn what_was_put_is_there_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(folder.path(), &[]);
+    restart(folder.path(), &[]);
+    assert!(folder.path().join("prism.db").exists());
+}
+
+fn a_postgres_serves_in_place_of_the_file() {
+    let Some(database) = prism_postgres::for_test() else { return };
+    let (folder, url) = (tempfile::tempdir().unwrap(), database.url());
+    let refused = command(folder.path(), &["--database", &url, "--listen", "127.0.0.1:0"]);
+    let output = { refused }.output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        text.starts_with("error: ") && text.contains("start the server with --migrate"),
+        "{text}"
+    );
+    restart(folder.path(), &["--database", &url, "--migrate"]);
+    assert!(!folder.path().join("prism.db").exists());
+}
+
+fn restart(folder: &Path, arguments: &[&str]) {
+    let server = Server::start(folder, arguments);
     block_on(async {
         let path = "/prism.keyvalue.v1.KeyValueService/Put";
         let answer = server.client().await.unary::<_, PutResponse>(path, put()).await.unwrap();
@@ -126,9 +147,8 @@ fn what_was_put_is_there_after_a_restart() {
     server.signal("TERM");
     let (code, log) = server.end();
     assert_eq!(code, Some(0), "{log}");
-    assert!(folder.path().join("prism.db").exists());
 
-    let server = Server::start(folder.path(), &[]);
+    let server = Server::start(folder, arguments);
     block_on(async {
         let request = GetRequest {
             namespace: "test".to_owned(),
@@ -191,7 +211,7 @@ fn a_start_up_error_is_one_line() {
         (&["--listen", "127.0.0.1:0"], "is in use by another server"),
         (&["--listen", "0.0.0.0:0"], "error: server.listen is not a loopback address"),
         (&["--config", "none.yaml"], "error: cannot read none.yaml: "),
-        (&["--database", "postgres://u:p@h/d"], "error: database names a Postgres"),
+        (&["--database", "postgres://u:p@127.0.0.1:1/d"], "127.0.0.1:1 cannot be reached"),
         (&["--database", "none/a.db"], "none/a.db does not exist"),
     ];
     for (arguments, expected) in corpus {

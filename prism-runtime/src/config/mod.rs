@@ -8,6 +8,7 @@ mod secret;
 mod suggest;
 mod validate;
 
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -17,14 +18,20 @@ pub use load::{ConfigError, Sources};
 pub use secret::Secret;
 
 /// Everything that can be set.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The gRPC server.
     pub server: Server,
-    /// Path of the SQLite file, also as `sqlite:path`. `sqlite::memory:` is not accepted: use
+    /// Path of the SQLite file, also as `sqlite:path`, or the URL of a Postgres database,
+    /// `postgres://user:password@host:port/database`. `sqlite::memory:` is not accepted: use
     /// `BACKEND_MEMORY` in the schema.
     pub database: String,
+    /// Whether outstanding migrations are applied at start; a database that is behind is refused
+    /// else. Absent: they are applied to SQLite, and not to Postgres, which may serve others.
+    pub migrate: Option<bool>,
+    /// How the Postgres database is used.
+    pub postgres: Postgres,
     /// The key-value API.
     pub keyvalue: KeyValue,
     /// Who may call.
@@ -58,6 +65,18 @@ pub struct Server {
     /// Keys that seal page tokens, the same for all proxies: base64 of 32 bytes each. The first
     /// one seals, all of them open. Empty: a random one, on loopback only.
     pub token_keys: Vec<Secret>,
+}
+
+/// `postgres`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Postgres {
+    /// Connections of this proxy at most, beside four for coalesced Gets and Puts.
+    pub max_connections: u32,
+    /// How long a call waits for a connection, where its deadline does not come first.
+    pub acquire_timeout_ms: u64,
+    /// How long a statement may run.
+    pub statement_timeout_ms: u64,
 }
 
 /// `keyvalue`.
@@ -119,6 +138,8 @@ impl Default for Config {
         Config {
             server: Server::default(),
             database: "./prism.db".to_owned(),
+            migrate: None,
+            postgres: Postgres::default(),
             keyvalue: KeyValue::default(),
             auth: Auth::default(),
             log: Log::default(),
@@ -143,6 +164,12 @@ impl Default for Server {
     }
 }
 
+impl Default for Postgres {
+    fn default() -> Self {
+        Postgres { max_connections: 16, acquire_timeout_ms: 5_000, statement_timeout_ms: 30_000 }
+    }
+}
+
 impl Default for KeyValue {
     fn default() -> Self {
         KeyValue {
@@ -160,7 +187,30 @@ impl Default for Log {
     }
 }
 
+/// Without the URL of a Postgres database, which holds a password.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let database = if self.postgres_url().is_some() { "[secret]" } else { &self.database };
+        f.debug_struct("Config")
+            .field("server", &self.server)
+            .field("database", &database)
+            .field("migrate", &self.migrate)
+            .field("postgres", &self.postgres)
+            .field("keyvalue", &self.keyvalue)
+            .field("auth", &self.auth)
+            .field("log", &self.log)
+            .finish()
+    }
+}
+
 impl Config {
+    /// The URL of the Postgres database, where that is what serves.
+    pub fn postgres_url(&self) -> Option<&str> {
+        let is_postgres =
+            ["postgres://", "postgresql://"].iter().any(|scheme| self.database.starts_with(scheme));
+        is_postgres.then_some(self.database.as_str())
+    }
+
     /// Path of the SQLite file.
     pub fn database_path(&self) -> PathBuf {
         let path = self.database.strip_prefix("sqlite:").unwrap_or(&self.database);

@@ -77,12 +77,8 @@ impl Config {
 
     fn check_database(&self) -> Result<(), ConfigError> {
         let database = self.database.as_str();
-        if database.starts_with("postgres://") || database.starts_with("postgresql://") {
-            return Err(wrong(
-                "database",
-                "names a Postgres, which this version cannot serve from yet; give the path of a \
-                 SQLite file",
-            ));
+        if self.postgres_url().is_some() {
+            return Ok(());
         }
         let path = self.database_path();
         if path.as_os_str().is_empty() || database.contains(":memory:") {
@@ -90,7 +86,7 @@ impl Config {
         }
         match database.split_once("://") {
             Some((scheme, _)) if scheme != "sqlite" => {
-                Err(wrong("database", "is neither a path nor sqlite:path"))
+                Err(wrong("database", "is neither a path, nor sqlite:path, nor a postgres:// URL"))
             }
             _ => Ok(()),
         }
@@ -103,6 +99,9 @@ impl Config {
             ("server.max_connections", server.max_connections as u64),
             ("server.max_concurrent_streams", u64::from(server.max_concurrent_streams)),
             ("server.default_timeout_ms", server.default_timeout_ms),
+            ("postgres.max_connections", u64::from(self.postgres.max_connections)),
+            ("postgres.acquire_timeout_ms", self.postgres.acquire_timeout_ms),
+            ("postgres.statement_timeout_ms", self.postgres.statement_timeout_ms),
             ("keyvalue.tombstone_hours", u64::from(self.keyvalue.tombstone_hours)),
         ];
         match positive.iter().find(|(_, value)| *value == 0) {

@@ -24,9 +24,12 @@ struct Flags {
     /// Address and port to listen on
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
-    /// The SQLite file
-    #[arg(long, value_name = "PATH")]
+    /// The SQLite file, or the URL of a Postgres database
+    #[arg(long, value_name = "PATH|URL")]
     database: Option<String>,
+    /// Apply outstanding migrations at start, also to Postgres
+    #[arg(long)]
+    migrate: bool,
     /// Event loops; 0: one for each core
     #[arg(long, value_name = "COUNT")]
     threads: Option<String>,
@@ -109,7 +112,9 @@ fn announce(proxy: &Proxy, show_table: bool) {
 fn load(flags: Flags) -> Result<Config, ConfigError> {
     let mut sources = Sources::from_environment();
     sources.file = flags.config;
+    let migrate = flags.migrate.then(|| "true".to_owned());
     let named = [
+        ("--migrate", "migrate", migrate),
         ("--listen", "server.listen", flags.listen),
         ("--database", "database", flags.database),
         ("--threads", "server.threads", flags.threads),

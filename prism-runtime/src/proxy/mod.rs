@@ -18,7 +18,7 @@ use crate::config::{Config, ConfigError};
 use crate::keyvalue;
 use crate::server::{Builder as ServerBuilder, Health, Listener, Server, StartError};
 use crate::service::Service;
-use crate::store::sqlite::Database;
+use stores::Database;
 use sweeper::Sweeper;
 
 pub use command::main;
@@ -30,7 +30,7 @@ pub use table::{NamespaceRow, ServiceRow, Table};
 pub struct Proxy {
     server: Server,
     sweeper: Sweeper,
-    database: Arc<Database>,
+    database: Database,
     table: Table,
 }
 
@@ -128,7 +128,7 @@ impl Builder {
         // First of all: a second server must not touch the database before it finds out.
         let listener = Listener::bind(address)?;
         let opened = stores::open(&self.schema, &self.config, self.clock)?;
-        let table = Table::of(&self.schema);
+        let table = Table::of(&self.schema, &self.config);
         let options = stores::keyvalue_options(&self.config, &self.schema, &opened);
         let keyvalue = keyvalue::KeyValue::new(Arc::clone(&opened.keyvalue), options);
         let mut server = ServerBuilder::new(self.config.server)

@@ -16,11 +16,12 @@ use crate::server::StartError;
 use crate::store::entity::EntityBackend;
 use crate::store::keyvalue::KeyValueStore;
 use crate::store::memory::MemoryEntities;
-use crate::store::sqlite::{self, Database, SqliteEntities};
+use crate::store::postgres::{self, PostgresEntities};
+use crate::store::sqlite::{self, SqliteEntities};
 
 /// Everything that a proxy stores in.
 pub(super) struct Opened {
-    pub(super) database: Arc<Database>,
+    pub(super) database: Database,
     pub(super) stores: Arc<Stores>,
     pub(super) keyvalue: Arc<dyn KeyValueStore>,
     pub(super) tokens: Arc<PageTokens>,
@@ -28,10 +29,63 @@ pub(super) struct Opened {
     pub(super) pool: DescriptorPool,
 }
 
-/// The backend that serves an entity: Postgres is not in this version, SQLite stands in for it.
-pub(super) fn serving(entity: &Entity) -> Backend {
+/// The database that everything lives in which is not in memory.
+pub(super) enum Database {
+    /// A file.
+    Sqlite(Arc<sqlite::Database>),
+    /// A database on a server.
+    Postgres(Arc<postgres::Database>),
+}
+
+impl Database {
+    /// Opens the database that the settings name, and applies its migrations.
+    fn open(schema: &Schema, config: &Config) -> Result<Self, StartError> {
+        let cannot = |error: &dyn std::error::Error| StartError::new(one_line(&error.to_string()));
+        if let Some(url) = config.postgres_url() {
+            let mut options = postgres::Options::new(url);
+            options.migrations = schema.migrations.postgres.to_vec();
+            options.migrate = config.migrate.unwrap_or(false);
+            options.max_connections = config.postgres.max_connections;
+            options.acquire_timeout = Duration::from_millis(config.postgres.acquire_timeout_ms);
+            options.statement_timeout = Duration::from_millis(config.postgres.statement_timeout_ms);
+            let database = postgres::Database::open(&options).map_err(|error| cannot(&error))?;
+            return Ok(Database::Postgres(database));
+        }
+        let mut options = sqlite::Options::new(config.database_path());
+        options.migrations = schema.migrations.sqlite.to_vec();
+        options.migrate = config.migrate.unwrap_or(true);
+        let database = sqlite::Database::open(&options).map_err(|error| cannot(&error))?;
+        Ok(Database::Sqlite(database))
+    }
+
+    fn entities(&self) -> Box<dyn EntityBackend> {
+        match self {
+            Database::Sqlite(database) => Box::new(SqliteEntities::new(Arc::clone(database))),
+            Database::Postgres(database) => Box::new(PostgresEntities::new(Arc::clone(database))),
+        }
+    }
+
+    fn keyvalue(&self) -> Arc<dyn KeyValueStore> {
+        match self {
+            Database::Sqlite(database) => Arc::new(sqlite::KeyValue::new(Arc::clone(database))),
+            Database::Postgres(database) => Arc::new(postgres::KeyValue::new(Arc::clone(database))),
+        }
+    }
+
+    /// Ends it once calls that are under way are answered. Blocks until then.
+    pub(super) fn close(&self) {
+        match self {
+            Database::Sqlite(database) => database.close(),
+            Database::Postgres(database) => database.close(),
+        }
+    }
+}
+
+/// The backend that serves an entity: memory where the schema says so, the one database else.
+pub(super) fn serving(entity: &Entity, config: &Config) -> Backend {
     match entity.backend {
         Backend::Memory => Backend::Memory,
+        Backend::Sqlite | Backend::Postgres if config.postgres_url().is_some() => Backend::Postgres,
         Backend::Sqlite | Backend::Postgres => Backend::Sqlite,
     }
 }
@@ -40,25 +94,22 @@ pub(super) fn serving(entity: &Entity) -> Backend {
 pub(super) fn open(schema: &Schema, config: &Config, clock: Clock) -> Result<Opened, StartError> {
     let pool = DescriptorPool::decode(schema.descriptor_set)
         .map_err(|error| StartError::new(format!("the schema's descriptors: {error}")))?;
-    let mut options = sqlite::Options::new(config.database_path());
-    options.migrations = schema.migrations.sqlite.to_vec();
-    let database =
-        Database::open(&options).map_err(|error| StartError::new(one_line(&error.to_string())))?;
+    let database = Database::open(schema, config)?;
     let keys = config.token_keys()?;
     let tokens = if keys.is_empty() { PageTokens::random() } else { PageTokens::new(&keys) };
     let tokens = Arc::new(tokens.map_err(|error| StartError::new(error.to_string()))?);
     let shared = Shared { pool: pool.clone(), tokens: Arc::clone(&tokens), clock: clock.clone() };
-    let (on_sqlite, in_memory) = (SqliteEntities::new(Arc::clone(&database)), MemoryEntities);
+    let (on_database, in_memory) = (database.entities(), MemoryEntities);
     let mut collections = Vec::with_capacity(schema.entities.len());
     for entity in &schema.entities {
-        let backend: &dyn EntityBackend = match serving(entity) {
+        let backend: &dyn EntityBackend = match serving(entity, config) {
             Backend::Memory => &in_memory,
-            _ => &on_sqlite,
+            _ => &*on_database,
         };
         let collection = Collection::open((*entity).clone(), backend, shared.clone());
         collections.push(collection.map_err(|error| cannot("open", &entity.message, &error))?);
     }
-    let keyvalue = Arc::new(sqlite::KeyValue::new(Arc::clone(&database)));
+    let keyvalue = database.keyvalue();
     let stores = Arc::new(Stores::new(collections));
     Ok(Opened { database, stores, keyvalue, tokens, clock, pool })
 }

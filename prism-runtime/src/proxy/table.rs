@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Schema, stores};
+use crate::config::Config;
 use crate::schema::Backend;
 
 /// What a proxy serves, as it is shown at start.
@@ -41,12 +42,12 @@ pub struct ServiceRow {
 }
 
 impl Table {
-    pub(super) fn of(schema: &Schema) -> Self {
+    pub(super) fn of(schema: &Schema, config: &Config) -> Self {
         let namespaces = schema.entities.iter().map(|entity| NamespaceRow {
             namespace: entity.namespace.clone(),
             message: entity.message.clone(),
             annotated: entity.backend,
-            serving: stores::serving(entity),
+            serving: stores::serving(entity, config),
         });
         let services = schema.services.iter().map(|handlers| {
             let service = handlers.descriptor();

@@ -10,6 +10,7 @@ mod migration;
 pub mod entity;
 pub mod keyvalue;
 pub mod memory;
+pub mod postgres;
 pub mod sqlite;
 
 pub use future::StoreFuture;

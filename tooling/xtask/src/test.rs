@@ -3,9 +3,10 @@
 use std::env;
 use std::error::Error;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use prism_acceptance::tools::Tool;
+use prism_postgres::Programs;
 
 use crate::command::cargo;
 
@@ -41,7 +42,27 @@ fn install() -> Result<(), Box<dyn Error>> {
             Err(error) => println!("{tool:?}: {error}; the tests that need it are skipped"),
         }
     }
-    Ok(())
+    match postgres() {
+        Ok(()) => Ok(()),
+        Err(error) if strict => Err(error),
+        Err(error) => {
+            println!("Postgres: {error}; the tests that need it are skipped");
+            Ok(())
+        }
+    }
+}
+
+/// Installs a Postgres server where there is none and apt-get may: in a container, in CI.
+fn postgres() -> Result<(), Box<dyn Error>> {
+    let Err(missing) = Programs::find() else { return Ok(()) };
+    let mut install = Command::new("apt-get");
+    install.args(["install", "--yes", "--no-install-recommends", "postgresql"]);
+    install.env("DEBIAN_FRONTEND", "noninteractive");
+    // Without root or on another system it fails, and the hint says what to do.
+    if install.status().is_ok_and(|status| status.success()) {
+        return Ok(Programs::find().map(drop)?);
+    }
+    Err(missing.into())
 }
 
 #[derive(Default)]

@@ -93,7 +93,7 @@ fn stages_do_without_what_their_neighbours_are_for() {
         ("prism-schema", "prost-reflect", "it holds plain data, no descriptors"),
         ("prism-schema", "tokio", "it does no IO"),
         ("prism-runtime", "syn", "generating code is build time's"),
-        ("prism-runtime", "sqlx", "the data path is rusqlite"),
+        ("prism-schema", "sqlx", "it plans; a driver executes"),
         ("prism-derive", "rusqlite", "it writes no SQL"),
     ] {
         assert!(!arrows[package].contains(dependency), "{package} uses {dependency}: {reason}");
@@ -188,14 +188,18 @@ fn every_package_takes_the_workspace_lints() {
 
 /// Packages that are in the build more than once, each with the reason.
 const DUPLICATES: &[(&str, &str)] = &[
+    ("block-buffer", "follows digest"),
     ("base64", "serde-saphyr is ahead of prost-reflect, sqlx and tonic"),
     ("chacha20", "proptest is ahead of chacha20poly1305"),
     ("cpufeatures", "blake3 is ahead of the stable RustCrypto releases"),
+    ("crypto-common", "follows digest"),
+    ("digest", "sqlx-postgres is ahead of sqlx-core and chacha20poly1305"),
     ("foldhash", "follows hashbrown"),
     ("getrandom", "crypto-common is behind"),
     ("hashbrown", "petgraph and sqlx are behind indexmap"),
     ("itertools", "prost-build is behind prost-derive"),
     ("rand_core", "crypto-common is behind"),
+    ("sha2", "sqlx-postgres is ahead of sqlx-core"),
     ("syn", "prost's crates are behind serde_derive; ours follow prost's"),
     ("unicode-width", "miette is behind"),
 ];

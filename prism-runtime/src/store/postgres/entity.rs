@@ -1,0 +1,354 @@
+//! Entities in Postgres.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::TryStreamExt as _;
+use sqlx::PgConnection;
+
+use super::database::{Database, Transact};
+use super::error::{Failure, check_text, is_unique_violation};
+use super::lane::Lane;
+use super::lookup::{Lookup, Lookups};
+use super::requests;
+use super::table::{Table, Values};
+use crate::entity::decide::{Change, Mask, decide, repeat, unique_violation};
+use crate::entity::layout::Layout;
+use crate::entity::prefix_bounds;
+use crate::entity::record::{Key, Record};
+use crate::schema::plan::Comparison;
+use crate::schema::sql::{ListShape, Shape};
+use crate::schema::{Storage, Value};
+use crate::store::StoreFuture;
+use crate::store::entity::{
+    BATCH_BYTES, EntityBackend, EntityStore, ListQuery, Page, View, Write, payload_bytes,
+};
+use crate::{Error, Result};
+
+/// Entities in the tables of a database.
+#[derive(Clone)]
+pub struct PostgresEntities {
+    database: Arc<Database>,
+    lookups: Arc<Lane<Lookup>>,
+}
+
+impl PostgresEntities {
+    /// In this database, whose migrations have made the tables.
+    pub fn new(database: Arc<Database>) -> Self {
+        let lookups = Arc::new(Lane::start(&database, Lookups));
+        PostgresEntities { database, lookups }
+    }
+}
+
+impl EntityBackend for PostgresEntities {
+    fn open(&self, layout: Arc<Layout>) -> Result<Arc<dyn EntityStore>> {
+        let table = Arc::new(Table::new(layout));
+        let (database, lookups) = (Arc::clone(&self.database), Arc::clone(&self.lookups));
+        Ok(Arc::new(PostgresEntityStore { database, lookups, table }))
+    }
+}
+
+struct PostgresEntityStore {
+    database: Arc<Database>,
+    lookups: Arc<Lane<Lookup>>,
+    table: Arc<Table>,
+}
+
+impl EntityStore for PostgresEntityStore {
+    fn get(&self, key: Key, view: View) -> StoreFuture<Option<Record>> {
+        if let Err(error) = check_key(&self.table.layout, &key) {
+            return StoreFuture::ready(Err(error));
+        }
+        Lookup::send(&self.database, &self.lookups, Arc::clone(&self.table), (key, view))
+    }
+
+    fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Vec<Record>> {
+        let checked = keys.iter().try_for_each(|key| check_key(&self.table.layout, key));
+        match checked {
+            Ok(()) if keys.is_empty() => return StoreFuture::ready(Ok(Vec::new())),
+            Ok(()) => {}
+            Err(error) => return StoreFuture::ready(Err(error)),
+        }
+        let table = Arc::clone(&self.table);
+        self.database.read(async move |pool| {
+            let mut connection = pool.acquire().await?;
+            batch_get(&table, &mut connection, keys, view).await
+        })
+    }
+
+    fn list(&self, query: ListQuery) -> StoreFuture<Page> {
+        let columns = &self.table.layout.entity.columns;
+        let checked = query.conditions.iter().try_for_each(|filter| {
+            let field = columns.get(filter.position).map_or("", |column| &column.field);
+            filter.values.iter().try_for_each(|value| check_value(field, value))
+        });
+        if let Err(error) = checked {
+            return StoreFuture::ready(Err(error));
+        }
+        let table = Arc::clone(&self.table);
+        self.database.read(async move |pool| {
+            let mut connection = pool.acquire().await?;
+            list(&table, &mut connection, &query).await
+        })
+    }
+
+    fn write(&self, write: Write) -> StoreFuture<Option<Record>> {
+        if let Err(error) = check_write(&self.table.layout, &write) {
+            return StoreFuture::ready(Err(error));
+        }
+        let table = Arc::clone(&self.table);
+        self.database.transact(Writing { table, write, crowded: false })
+    }
+
+    fn sweep(&self, now_micros: i64, limit: usize) -> StoreFuture<usize> {
+        let table = Arc::clone(&self.table);
+        self.database.transact(Sweep { table, now_micros, limit })
+    }
+}
+
+/// All of them as of one moment.
+async fn batch_get(
+    table: &Table,
+    connection: &mut PgConnection,
+    keys: Vec<Key>,
+    view: View,
+) -> Result<Vec<Record>> {
+    // A power of two, so that there are few such statements; the last key fills it up.
+    let places = keys.len().next_power_of_two();
+    let statement = table.statements().get_many(places, view.visibility);
+    let values = Values { keys: &keys, now_micros: view.now_micros, ..table.values() };
+    let mut rows = table.query(&statement, &values)?.fetch(connection);
+    let mut by_key = BTreeMap::new();
+    while let Some(row) = rows.try_next().await? {
+        let record = table.record(&row)?;
+        by_key.insert(table.layout.key_of(&record), record);
+    }
+    let mut found = Vec::with_capacity(by_key.len());
+    let mut bytes = 0;
+    for record in keys.iter().filter_map(|key| by_key.remove(key)) {
+        bytes += payload_bytes(&table.layout, &record);
+        found.push(record);
+        if bytes > BATCH_BYTES {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+async fn list(table: &Table, connection: &mut PgConnection, query: &ListQuery) -> Result<Page> {
+    let mut conditions = Vec::with_capacity(query.conditions.len());
+    let mut shapes = Vec::with_capacity(query.conditions.len());
+    let number = |position: usize| table.layout.entity.columns[position].number;
+    for filter in &query.conditions {
+        let mut values = filter.values.clone();
+        if filter.comparison == Comparison::Prefix
+            && let Some(Some(end)) = filter.values.first().map(|prefix| prefix_bounds(prefix).1)
+        {
+            values.push(end);
+        }
+        let field = number(filter.position);
+        shapes.push(Shape { field, comparison: filter.comparison, values: values.len() });
+        conditions.push(values);
+    }
+    let shape = ListShape {
+        conditions: shapes,
+        order: query.order.iter().map(|&(at, reversed)| (number(at), reversed)).collect(),
+        after: query.after.as_ref().map(|after| after.iter().map(Value::is_null).collect()),
+        visibility: query.view.visibility,
+    };
+    let statement = table.statements().list(&shape);
+    let values = Values {
+        shape: Some(&shape),
+        conditions: &conditions,
+        after: query.after.as_deref().unwrap_or_default(),
+        now_micros: query.view.now_micros,
+        // One more tells whether there is a page after this one.
+        limit: query.limit.saturating_add(1),
+        ..table.values()
+    };
+    let mut rows = table.query(&statement, &values)?.fetch(connection);
+    let mut page = Page::default();
+    let mut bytes = 0;
+    while let Some(row) = rows.try_next().await? {
+        if page.records.len() == query.limit || bytes > BATCH_BYTES {
+            page.more = true;
+            break;
+        }
+        let record = table.record(&row)?;
+        bytes += payload_bytes(&table.layout, &record);
+        page.records.push(record);
+    }
+    Ok(page)
+}
+
+/// A write, as a transaction.
+struct Writing {
+    table: Arc<Table>,
+    write: Write,
+    /// Whether a unique index refused it before: what is in its way is looked for first.
+    crowded: bool,
+}
+
+impl Transact for Writing {
+    type Output = Option<Record>;
+
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<Option<Record>, Failure> {
+        let (table, write) = (&self.table, &self.write);
+        let now = write.command.now_micros;
+        if let Some(request) = &write.request {
+            requests::lock(connection, &table.layout, request).await?;
+            let remembered = requests::find(connection, &table.layout, request).await?;
+            if let Some(remembered) = remembered.filter(|one| !one.is_forgotten(now)) {
+                let current = table.lock(connection, &remembered.key).await?;
+                let again = repeat(&table.layout, request, &remembered, current, now)?;
+                return Ok(Some(again));
+            }
+        }
+        let current = table.lock(connection, &write.key).await?;
+        let change = decide(&table.layout, &write.command, current.as_ref())?;
+        if self.crowded {
+            make_way(table, connection, write, &change).await?;
+        }
+        if let Err(error) = carry_out(table, connection, write, &change).await {
+            return Err(match error {
+                // Another record has come in the way, under the key or in an index; the
+                // transaction is of no use any more.
+                Failure::Database(error) if is_unique_violation(&error) => {
+                    self.crowded = true;
+                    Failure::Conflict
+                }
+                error => error,
+            });
+        }
+        if let Some(request) = &write.request {
+            requests::remember(connection, &table.layout, request, write).await?;
+        }
+        Ok(change.into_record())
+    }
+}
+
+async fn carry_out(
+    table: &Table,
+    connection: &mut PgConnection,
+    write: &Write,
+    change: &Change,
+) -> Result<(), Failure> {
+    let updating;
+    let statement = match change {
+        Change::Nothing => return Ok(()),
+        Change::Delete(_) => &table.delete,
+        Change::Insert(_) => &table.insert,
+        Change::Replace(_) => &table.replace,
+        Change::Update { columns, .. } => {
+            let number = |&position: &usize| table.layout.entity.columns[position].number;
+            let numbers: Vec<u32> = columns.iter().map(number).collect();
+            if numbers.is_empty() && table.layout.written_at.is_none() {
+                return Ok(());
+            }
+            updating = table.statements().update(&numbers);
+            &updating
+        }
+    };
+    let values = Values { key: Some(&write.key), record: change.written(), ..table.values() };
+    table.query(statement, &values)?.execute(connection).await?;
+    Ok(())
+}
+
+/// Removes expired rows that hold a unique value; fails where a row has not expired.
+async fn make_way(
+    table: &Table,
+    connection: &mut PgConnection,
+    write: &Write,
+    change: &Change,
+) -> Result<(), Failure> {
+    let Some(record) = change.written() else { return Ok(()) };
+    let values = Values { key: Some(&write.key), record: Some(record), ..table.values() };
+    for (index, statement) in &table.unique {
+        let row = table.query(statement, &values)?.fetch_optional(&mut *connection).await?;
+        let Some(other) = row.map(|row| table.record(&row)).transpose()? else { continue };
+        if !table.layout.is_expired(&other, write.command.now_micros) {
+            return Err(unique_violation(&table.layout, &write.command, *index).into());
+        }
+        let key = table.layout.key_of(&other);
+        let values = Values { key: Some(&key), ..table.values() };
+        table.query(&table.delete, &values)?.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Removes expired records and forgotten request ids, at most `limit` of each.
+struct Sweep {
+    table: Arc<Table>,
+    now_micros: i64,
+    limit: usize,
+}
+
+impl Transact for Sweep {
+    type Output = usize;
+
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<usize, Failure> {
+        let (table, now_micros, limit) = (&self.table, self.now_micros, self.limit);
+        let mut removed = requests::forget(connection, now_micros, limit).await?;
+        if let Some(statement) = &table.sweep {
+            let values = Values { now_micros, limit, ..table.values() };
+            let swept = table.query(statement, &values)?.execute(connection).await?;
+            removed += swept.rows_affected();
+        }
+        Ok(usize::try_from(removed).unwrap_or(usize::MAX))
+    }
+}
+
+fn check_key(layout: &Layout, key: &Key) -> Result<()> {
+    layout.key.iter().zip(&key.0).try_for_each(|(&position, value)| {
+        let field = layout.column(position).map_or("", |column| &column.field);
+        check_value(field, value)
+    })
+}
+
+fn check_value(field: &str, value: &Value) -> Result<()> {
+    match value {
+        Value::Text(text) => check_text(field, text),
+        _ => Ok(()),
+    }
+}
+
+/// Texts that Postgres does not store.
+fn check_write(layout: &Layout, write: &Write) -> Result<()> {
+    use crate::entity::decide::Action;
+    check_key(layout, &write.key)?;
+    let (record, mask) = match &write.command.action {
+        Action::Create(record) | Action::Put(record) => (record, None),
+        Action::Update { record, mask: Mask::Fields(fields), allow_missing: false } => {
+            (record, Some(fields))
+        }
+        Action::Update { record, .. } => (record, None),
+        Action::Delete { .. } | Action::Undelete => return Ok(()),
+    };
+    let columns = layout.entity.columns.iter().zip(&record.0).enumerate();
+    for (position, (column, value)) in columns {
+        let counts = mask.is_none_or(|fields| fields.iter().any(|(field, _)| *field == position));
+        let path = &write.command.path;
+        let field =
+            if path.is_empty() { column.field.clone() } else { format!("{path}.{}", column.field) };
+        match value {
+            Value::Text(text) if counts && column.storage == Storage::Json => {
+                check_json(&field, text)?;
+            }
+            value if counts => check_value(&field, value)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A NUL in JSON is written `\u0000`, behind an even number of backslashes.
+fn check_json(field: &str, text: &str) -> Result<()> {
+    let escaped = text.match_indices("\\u0000").any(|(at, _)| {
+        let before = text.as_bytes()[..at].iter().rev().take_while(|byte| **byte == b'\\');
+        before.count() % 2 == 0
+    });
+    match escaped {
+        true => Err(Error::invalid_field(field, "holds a NUL, which Postgres does not store")),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,210 @@
+//! The one place that turns an error of Postgres into one of a call.
+
+use std::time::Duration;
+
+use crate::{Error, Reason};
+
+/// After which time a server that was busy or unreachable is worth another try.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// An error of a read, or of a write before its COMMIT: nothing was written.
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Kind::of(&error).into_error(error)
+    }
+}
+
+/// Why a transaction did not commit.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Another transaction was in its way: made again, it may pass.
+    Conflict,
+    /// Postgres refuses, or cannot be reached.
+    Database(sqlx::Error),
+    /// The caller is told.
+    Call(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Call(error)
+    }
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        match Kind::of(&error) {
+            Kind::Conflict => Failure::Conflict,
+            _ => Failure::Database(error),
+        }
+    }
+}
+
+impl Failure {
+    /// The COMMIT failed, or a statement that commits by itself. Where the server said no, nothing
+    /// was written; where it did not answer, that is not known.
+    pub(super) fn of_commit(error: sqlx::Error) -> Self {
+        match Kind::of(&error) {
+            Kind::Conflict => Failure::Conflict,
+            Kind::Unavailable | Kind::Cancelled => Failure::Call(outcome_unknown(error)),
+            _ => Failure::Database(error),
+        }
+    }
+
+    /// The error for the caller.
+    pub(super) fn into_error(self) -> Error {
+        match self {
+            Failure::Conflict => contended(),
+            Failure::Database(error) => error.into(),
+            Failure::Call(error) => error,
+        }
+    }
+}
+
+/// Whether an error says that a row is not unique.
+pub(super) fn is_unique_violation(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.is_unique_violation())
+}
+
+/// Whether the connection is of no use after an error.
+pub(super) fn breaks_connection(error: &sqlx::Error) -> bool {
+    Kind::of(error) == Kind::Unavailable
+}
+
+/// The error of each of several calls that failed together; nothing was written.
+pub(super) fn of_all(error: &sqlx::Error) -> Error {
+    Kind::of(error).into_error(error.to_string())
+}
+
+/// Text that holds a NUL, which Postgres does not store.
+pub(super) fn check_text(field: &str, text: &str) -> Result<(), Error> {
+    if text.contains('\0') {
+        return Err(Error::invalid_field(field, "holds a NUL, which Postgres does not store"));
+    }
+    Ok(())
+}
+
+/// The error of a write that Postgres did not answer.
+pub(super) fn outcome_unknown(
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> Error {
+    Error::new(
+        Reason::OutcomeUnknown,
+        "the storage failed while it committed: the write may have been made",
+    )
+    .with_source(source)
+}
+
+/// A transaction that met others until its tries were used up.
+fn contended() -> Error {
+    Error::new(Reason::BackendUnavailable, "the storage is busy with other writes to the record")
+        .with_retry_after(RETRY)
+}
+
+/// The error of a call that finds the store closed.
+pub(super) fn shutting_down() -> Error {
+    Error::new(Reason::ShuttingDown, "the server is shutting down")
+}
+
+/// The error of a call that finds too many others.
+pub(super) fn overloaded() -> Error {
+    Error::new(Reason::Overloaded, "too many calls wait for the storage")
+        .with_retry_after(Duration::from_millis(100))
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Conflict,
+    Full,
+    Unavailable,
+    Cancelled,
+    TooLarge,
+    BadText,
+    Corrupt,
+    Internal,
+}
+
+impl Kind {
+    fn of(error: &sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Database(error) => error.code().map_or(Kind::Internal, |c| of_state(&c)),
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::BeginFailed => Kind::Unavailable,
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Kind::Corrupt,
+            _ => Kind::Internal,
+        }
+    }
+
+    fn into_error(self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+        let error = match self {
+            Kind::Conflict => contended(),
+            Kind::Full => Error::new(Reason::StorageFull, "the storage is full"),
+            Kind::Unavailable => {
+                Error::new(Reason::BackendUnavailable, "the storage cannot be reached")
+                    .with_retry_after(RETRY)
+            }
+            Kind::Cancelled => {
+                Error::new(Reason::DeadlineExceeded, "the storage took too long, and was stopped")
+            }
+            Kind::TooLarge => Error::new(Reason::ValueTooLarge, "the record is too large to store"),
+            Kind::BadText => {
+                Error::new(Reason::InvalidRequest, "a text holds what Postgres does not store")
+            }
+            Kind::Corrupt => Error::new(Reason::CorruptRecord, "the stored data is damaged"),
+            Kind::Internal => return Error::internal(source),
+        };
+        error.with_source(source)
+    }
+}
+
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+fn of_state(code: &str) -> Kind {
+    match code {
+        // serialization_failure, deadlock_detected
+        "40001" | "40P01" => Kind::Conflict,
+        // disk_full
+        "53100" => Kind::Full,
+        // query_canceled, which a statement timeout is
+        "57014" => Kind::Cancelled,
+        // program_limit_exceeded: a row that an index cannot hold
+        "54000" => Kind::TooLarge,
+        // character_not_in_repertoire, untranslatable_character
+        "22021" | "22P05" => Kind::BadText,
+        // data_corrupted, index_corrupted
+        "XX001" | "XX002" => Kind::Corrupt,
+        // lock_not_available, read_only_sql_transaction (a standby), invalid_password,
+        // invalid_catalog_name
+        "55P03" | "25006" | "28P01" | "28000" | "3D000" => Kind::Unavailable,
+        // connection_exception, insufficient_resources, operator_intervention, system_error
+        _ if ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)) => {
+            Kind::Unavailable
+        }
+        _ => Kind::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_have_their_kind() {
+        assert_eq!(of_state("40P01"), Kind::Conflict);
+        assert_eq!(of_state("53100"), Kind::Full);
+        assert_eq!(of_state("53300"), Kind::Unavailable);
+        assert_eq!(of_state("57P01"), Kind::Unavailable);
+        assert_eq!(of_state("57014"), Kind::Cancelled);
+        assert_eq!(of_state("42601"), Kind::Internal);
+    }
+
+    #[test]
+    fn a_commit_without_an_answer_has_an_unknown_outcome() {
+        let lost = || sqlx::Error::Io(std::io::ErrorKind::UnexpectedEof.into());
+        assert_eq!(Failure::of_commit(lost()).into_error().reason(), Reason::OutcomeUnknown);
+        assert_eq!(Failure::from(lost()).into_error().reason(), Reason::BackendUnavailable);
+    }
+}

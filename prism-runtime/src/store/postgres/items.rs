@@ -1,0 +1,162 @@
+//! Statements on items: what a write must know of them, and what it makes of them.
+
+use std::collections::HashMap;
+
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row as _};
+
+use crate::keyvalue::decide::{Current, Version};
+use crate::keyvalue::limits::KEY_BYTES;
+
+/// Behind every key, which is at most as long as this is but for one byte.
+pub(super) const LAST_KEY: [u8; KEY_BYTES + 1] = [0xFF; KEY_BYTES + 1];
+
+/// Locks items of a record by their keys.
+const NAMED: &str = "
+    SELECT token, value IS NULL, expires_at, created_at_millis, key FROM kv_items
+    WHERE namespace = $1 AND id = $2 AND key = ANY($3) ORDER BY key FOR UPDATE";
+
+/// Locks items of a record from a key on and before another.
+const COVERED: &str = "
+    SELECT token, value IS NULL, expires_at, created_at_millis, key FROM kv_items
+    WHERE namespace = $1 AND id = $2 AND key >= $3 AND key < $4 ORDER BY key LIMIT $5 FOR UPDATE";
+
+/// Items of many records, by their places in the arrays.
+const MANY: &str = "
+    SELECT token, value IS NULL, expires_at, created_at_millis, place
+    FROM unnest($1::text[], $2::bytea[], $3::bytea[]) WITH ORDINALITY
+        AS wanted (namespace, id, key, place)
+    JOIN kv_items USING (namespace, id, key)";
+
+/// Writes items that are as they were when they were looked at: absent, or with the token. Answers
+/// with the places of those that were.
+const STORE: &str = "
+    WITH new AS (
+        SELECT * FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bigint[], $5::integer[],
+            $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[],
+            $12::bigint[], $13::boolean[])
+        AS new (namespace, id, key, token, compression, ttl_seconds, created_at_millis,
+            updated_at_millis, expires_at, removable_at, value, seen_token, seen_deleted)
+    ), inserted AS (
+        INSERT INTO kv_items (namespace, id, key, token, compression, ttl_seconds,
+            created_at_millis, updated_at_millis, expires_at, removable_at, value)
+        SELECT namespace, id, key, token, compression, ttl_seconds, created_at_millis,
+            updated_at_millis, expires_at, removable_at, value
+        FROM new WHERE seen_token IS NULL ORDER BY namespace, id, key
+        ON CONFLICT (namespace, id, key) DO NOTHING
+        RETURNING namespace, id, key
+    ), updated AS (
+        UPDATE kv_items AS item SET
+            token = new.token, compression = new.compression, ttl_seconds = new.ttl_seconds,
+            created_at_millis = new.created_at_millis, updated_at_millis = new.updated_at_millis,
+            expires_at = new.expires_at, removable_at = new.removable_at, value = new.value
+        FROM new
+        WHERE item.namespace = new.namespace AND item.id = new.id AND item.key = new.key
+            AND item.token = new.seen_token AND (item.value IS NULL) = new.seen_deleted
+        RETURNING item.namespace, item.id, item.key
+    )
+    SELECT namespace, id, key FROM inserted UNION ALL SELECT namespace, id, key FROM updated";
+
+/// What becomes of an item.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Change<'a> {
+    pub(super) namespace: &'a str,
+    pub(super) id: &'a [u8],
+    pub(super) key: &'a [u8],
+    pub(super) version: Version,
+    pub(super) value: Option<&'a [u8]>,
+    /// What the decision was made on.
+    pub(super) seen: Option<Current>,
+}
+
+/// Writes the changes of which each is to another item. Answers with the ids and keys of those
+/// that were as they had been seen; the others are not written.
+pub(super) async fn store(
+    connection: &mut PgConnection,
+    changes: &[Change<'_>],
+) -> sqlx::Result<Vec<PgRow>> {
+    fn column<'a, T>(changes: &[Change<'a>], of: impl Fn(&Change<'a>) -> T) -> Vec<T> {
+        changes.iter().map(of).collect()
+    }
+    if changes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let content = |change: &Change<'_>| change.version.content.unwrap_or_default();
+    sqlx::query(STORE)
+        .bind(column(changes, |change| change.namespace))
+        .bind(column(changes, |change| change.id))
+        .bind(column(changes, |change| change.key))
+        .bind(column(changes, |change| change.version.token))
+        .bind(column(changes, |change| content(change).compression))
+        .bind(column(changes, |change| content(change).ttl_seconds))
+        .bind(column(changes, |change| change.version.created_at_millis))
+        .bind(column(changes, |change| change.version.updated_at_millis))
+        .bind(column(changes, |change| change.version.expires_at))
+        .bind(column(changes, |change| change.version.removable_at))
+        .bind(column(changes, |change| change.value))
+        .bind(column(changes, |change| change.seen.map(|seen| seen.token)))
+        .bind(column(changes, |change| change.seen.map(|seen| seen.deleted)))
+        .fetch_all(connection)
+        .await
+}
+
+/// Locks the items with these keys, as far as they are there.
+pub(super) async fn lock_named(
+    connection: &mut PgConnection,
+    (namespace, id): (&str, &[u8]),
+    keys: &[&[u8]],
+) -> sqlx::Result<HashMap<Vec<u8>, Current>> {
+    let rows = sqlx::query(NAMED).bind(namespace).bind(id).bind(keys).fetch_all(connection).await?;
+    rows.iter().map(|row| Ok((row.try_get(4)?, current(row)?))).collect()
+}
+
+/// Locks at most `limit` items of a range, in the order of their keys.
+pub(super) async fn lock_covered(
+    connection: &mut PgConnection,
+    (namespace, id): (&str, &[u8]),
+    (from, end): (&[u8], &[u8]),
+    limit: usize,
+) -> sqlx::Result<Vec<(Vec<u8>, Current)>> {
+    let query = sqlx::query(COVERED).bind(namespace).bind(id).bind(from).bind(end);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = query.bind(limit).fetch_all(connection).await?;
+    rows.iter().map(|row| Ok((row.try_get(4)?, current(row)?))).collect()
+}
+
+/// Looks at items of many records, without a lock: each where it is there, by its place.
+pub(super) async fn look(
+    connection: &mut PgConnection,
+    items: &[(&str, &[u8], &[u8])],
+) -> sqlx::Result<Vec<Option<Current>>> {
+    let namespaces: Vec<&str> = items.iter().map(|item| item.0).collect();
+    let ids: Vec<&[u8]> = items.iter().map(|item| item.1).collect();
+    let keys: Vec<&[u8]> = items.iter().map(|item| item.2).collect();
+    let query = sqlx::query(MANY).bind(namespaces).bind(ids).bind(keys);
+    let mut found = vec![None; items.len()];
+    for row in query.fetch_all(connection).await? {
+        if let Some(slot) = found.get_mut(place(&row, 4)?) {
+            *slot = Some(current(&row)?);
+        }
+    }
+    Ok(found)
+}
+
+/// The place that a column says, counted from 0.
+pub(super) fn place(row: &PgRow, column: usize) -> sqlx::Result<usize> {
+    let ordinality: i64 = row.try_get(column)?;
+    Ok(usize::try_from(ordinality).unwrap_or(0).wrapping_sub(1))
+}
+
+/// The smallest key that is larger.
+pub(super) fn key_after(key: &[u8]) -> Vec<u8> {
+    [key, &[0]].concat()
+}
+
+fn current(row: &PgRow) -> sqlx::Result<Current> {
+    Ok(Current {
+        token: row.try_get(0)?,
+        deleted: row.try_get(1)?,
+        expires_at: row.try_get(2)?,
+        created_at_millis: row.try_get(3)?,
+    })
+}

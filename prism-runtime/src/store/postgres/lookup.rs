@@ -1,0 +1,152 @@
+//! Gets of entities, coalesced.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures_util::TryStreamExt as _;
+use sqlx::PgConnection;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::database::Database;
+use super::error::{breaks_connection, shutting_down};
+use super::lane::{Flight, Job, Lane};
+use super::table::{Table, Values};
+use crate::entity::layout::Layout;
+use crate::entity::record::{Key, Record};
+use crate::schema::sql::Visibility;
+use crate::store::StoreFuture;
+use crate::store::entity::View;
+use crate::{Error, Result};
+
+/// A Get of a record.
+pub(super) struct Lookup {
+    table: Arc<Table>,
+    key: Key,
+    view: View,
+    answer: oneshot::Sender<Result<Option<Record>>>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Lookup {
+    /// Sends a Get.
+    pub(super) fn send(
+        database: &Database,
+        lane: &Lane<Lookup>,
+        table: Arc<Table>,
+        (key, view): (Key, View),
+    ) -> StoreFuture<Option<Record>> {
+        let room = match database.admit(0) {
+            Ok(room) => room,
+            Err(error) => return StoreFuture::ready(Err(error)),
+        };
+        let (answer, outcome) = oneshot::channel();
+        lane.send(Lookup { table, key, view, answer, _room: room });
+        StoreFuture::pending(async move { outcome.await.unwrap_or_else(|_| Err(shutting_down())) })
+    }
+
+    fn answer(self, result: Result<Option<Record>>) {
+        // The caller may have gone.
+        let _ = self.answer.send(result);
+    }
+}
+
+impl Job for Lookup {
+    fn is_abandoned(&self) -> bool {
+        self.answer.is_closed()
+    }
+
+    fn bytes(&self) -> usize {
+        0
+    }
+
+    fn fail(self, error: Error) {
+        self.answer(Err(error));
+    }
+}
+
+/// One statement for all Gets of an entity.
+pub(super) struct Lookups;
+
+impl Flight for Lookups {
+    type Job = Lookup;
+
+    async fn fly(
+        &mut self,
+        connection: &mut PgConnection,
+        jobs: &mut Vec<Lookup>,
+    ) -> sqlx::Result<()> {
+        while let Some(first) = jobs.first() {
+            let table = Arc::clone(&first.table);
+            let of_table = |job: &mut Lookup| Arc::ptr_eq(&job.table, &table);
+            let keys: BTreeSet<&Key> =
+                jobs.iter().filter(|job| Arc::ptr_eq(&job.table, &table)).map(|j| &j.key).collect();
+            let keys: Vec<Key> = keys.into_iter().cloned().collect();
+            match find(&table, connection, &keys).await {
+                Ok(found) => {
+                    for job in jobs.extract_if(.., of_table) {
+                        let record = found.get(&job.key);
+                        let seen = record.filter(|record| sees(&table.layout, job.view, record));
+                        let seen = seen.cloned();
+                        job.answer(Ok(seen));
+                    }
+                }
+                Err(Broken::Connection(error)) => return Err(error),
+                // One of them is damaged or refused: the others are not.
+                Err(Broken::Refused) => {
+                    for job in jobs.extract_if(.., of_table).collect::<Vec<_>>() {
+                        let record = table.get(connection, &job.key, job.view).await;
+                        job.answer(record);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a statement for many has no answer.
+enum Broken {
+    Connection(sqlx::Error),
+    Refused,
+}
+
+impl From<sqlx::Error> for Broken {
+    fn from(error: sqlx::Error) -> Self {
+        if breaks_connection(&error) { Broken::Connection(error) } else { Broken::Refused }
+    }
+}
+
+impl From<Error> for Broken {
+    fn from(_: Error) -> Self {
+        Broken::Refused
+    }
+}
+
+/// The rows with these keys, whatever their state.
+async fn find(
+    table: &Table,
+    connection: &mut PgConnection,
+    keys: &[Key],
+) -> Result<BTreeMap<Key, Record>, Broken> {
+    let places = keys.len().next_power_of_two();
+    let statement = table.statements().get_many(places, Visibility::All);
+    let values = Values { keys, ..table.values() };
+    let mut rows = table.query(&statement, &values)?.fetch(connection);
+    let mut found = BTreeMap::new();
+    while let Some(row) = rows.try_next().await? {
+        let record = table.record(&row)?;
+        found.insert(table.layout.key_of(&record), record);
+    }
+    Ok(found)
+}
+
+/// What [`Statements`](crate::schema::sql::Statements) says in SQL.
+fn sees(layout: &Layout, view: View, record: &Record) -> bool {
+    match view.visibility {
+        Visibility::All => true,
+        Visibility::Kept => !layout.is_expired(record, view.now_micros),
+        Visibility::Live => {
+            !layout.is_expired(record, view.now_micros) && !layout.is_deleted(record)
+        }
+    }
+}

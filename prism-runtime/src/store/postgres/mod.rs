@@ -1,0 +1,30 @@
+//! The Postgres store.
+//!
+//! A database has a thread of its own, on which every connection lives: a call hands its work over
+//! and awaits the answer, so that a caller that goes away never leaves a connection halfway. A
+//! write is one transaction, made again where Postgres says that another one was in its way.
+//! Gets, and Puts of key-value items, that come together share a statement: see `lane`.
+
+mod admission;
+mod database;
+mod entity;
+mod error;
+mod get;
+mod items;
+mod keyvalue;
+mod lane;
+mod lookup;
+mod migrate;
+mod open_error;
+mod options;
+mod put;
+mod record;
+mod requests;
+mod table;
+mod value;
+
+pub use database::Database;
+pub use entity::PostgresEntities;
+pub use keyvalue::KeyValue;
+pub use open_error::OpenError;
+pub use options::Options;

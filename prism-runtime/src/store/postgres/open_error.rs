@@ -1,0 +1,201 @@
+//! Why a database cannot be opened, and what to do.
+
+use sqlx::postgres::PgConnectOptions;
+
+/// Why a database cannot be opened. For the operator: the messages name hosts and users, never
+/// the password.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The URL cannot be read.
+    #[error(
+        "the URL of the Postgres database cannot be read: {source}; it looks like \
+         postgres://user:password@host:5432/database"
+    )]
+    Url {
+        /// What is wrong with it.
+        source: sqlx::Error,
+    },
+    /// Nobody answers.
+    #[error("the Postgres server {server} cannot be reached: {cause}; is it running?")]
+    Unreachable {
+        /// Host and port.
+        server: String,
+        /// What the operating system says.
+        cause: String,
+    },
+    /// The server refuses the user.
+    #[error(
+        "the Postgres server {server} does not let user `{user}` in: {cause}; check user and \
+         password in the URL"
+    )]
+    Refused {
+        /// Host and port.
+        server: String,
+        /// The user.
+        user: String,
+        /// What Postgres says.
+        cause: String,
+    },
+    /// The database does not exist.
+    #[error(
+        "the Postgres server {server} has no database `{database}`: create it with \
+         `createdb {database}`"
+    )]
+    NoDatabase {
+        /// Host and port.
+        server: String,
+        /// The database.
+        database: String,
+    },
+    /// The connection cannot be encrypted as `sslmode` asks for.
+    #[error(
+        "the Postgres server {server} does not speak TLS as sslmode asks for: {cause}; check \
+         sslmode and sslrootcert in the URL"
+    )]
+    Tls {
+        /// Host and port.
+        server: String,
+        /// What is wrong.
+        cause: String,
+    },
+    /// The database is behind the schema, and migrations are not to be applied.
+    #[error(
+        "the database {database} is behind the schema: {count} of its migrations are missing, \
+         the first is {first}; start the server with --migrate to apply them"
+    )]
+    Behind {
+        /// Server and database.
+        database: String,
+        /// Version and description of the first one.
+        first: String,
+        /// How many are missing.
+        count: usize,
+    },
+    /// The database is ahead of the schema.
+    #[error(
+        "the database {database} has migration {version}, which this server does not know: a \
+         newer one has migrated it; start that one, or restore a backup from before"
+    )]
+    Ahead {
+        /// Server and database.
+        database: String,
+        /// The version of the first unknown migration.
+        version: i64,
+    },
+    /// A migration was applied that the server does not have, among ones that it has.
+    #[error(
+        "the database {database} has migration {version}, which is missing from the server's \
+         migrations: put its file back and generate again"
+    )]
+    MigrationMissing {
+        /// Server and database.
+        database: String,
+        /// Its version.
+        version: i64,
+    },
+    /// A migration's text is no longer what was applied.
+    #[error(
+        "migration {migration} was edited after it was applied to the database {database}: \
+         restore the file, and put the change into a new migration"
+    )]
+    MigrationEdited {
+        /// Server and database.
+        database: String,
+        /// Version and description.
+        migration: String,
+    },
+    /// A migration without a transaction broke off.
+    #[error(
+        "migration {version} of the database {database} broke off halfway: complete or undo it \
+         by hand, then set `success` in its row of _sqlx_migrations or delete the row"
+    )]
+    MigrationDirty {
+        /// Server and database.
+        database: String,
+        /// Its version.
+        version: i64,
+    },
+    /// A migration failed. The database is as it was before it, unless it runs without a
+    /// transaction.
+    #[error("migration {migration} cannot be applied to the database {database}: {source}")]
+    MigrationFailed {
+        /// Server and database.
+        database: String,
+        /// Version and description.
+        migration: String,
+        /// What Postgres says.
+        source: sqlx::Error,
+    },
+    /// Postgres refuses for another reason.
+    #[error("the Postgres database {database} cannot be opened: {source}")]
+    Postgres {
+        /// Server and database.
+        database: String,
+        /// What Postgres says.
+        source: sqlx::Error,
+    },
+    /// The operating system refuses the store's thread.
+    #[error("the Postgres store cannot start: {source}")]
+    Thread {
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+}
+
+/// Server and database, for messages.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    server: String,
+    database: String,
+    user: String,
+}
+
+impl Place {
+    pub(super) fn of(options: &PgConnectOptions) -> Self {
+        let user = options.get_username().to_owned();
+        Place {
+            server: format!("{}:{}", options.get_host(), options.get_port()),
+            database: options.get_database().unwrap_or(&user).to_owned(),
+            user,
+        }
+    }
+
+    /// `database` at `server`.
+    pub(super) fn database(&self) -> String {
+        format!("`{}` at {}", self.database, self.server)
+    }
+
+    /// Why a connection cannot be made.
+    pub(super) fn connect_error(&self, source: sqlx::Error) -> OpenError {
+        let (server, user) = (self.server.clone(), self.user.clone());
+        let code = source.as_database_error().and_then(|error| error.code());
+        match (code.as_deref(), &source) {
+            (Some("28P01" | "28000"), _) => {
+                OpenError::Refused { server, user, cause: said(&source) }
+            }
+            (Some("3D000"), _) => OpenError::NoDatabase { server, database: self.database.clone() },
+            (None, sqlx::Error::Tls(cause)) => OpenError::Tls { server, cause: cause.to_string() },
+            (None, sqlx::Error::Io(cause)) => {
+                OpenError::Unreachable { server, cause: cause.to_string() }
+            }
+            _ => OpenError::Postgres { database: self.database(), source },
+        }
+    }
+
+    /// The server took too long to answer.
+    pub(super) fn timed_out(&self) -> OpenError {
+        OpenError::Unreachable {
+            server: self.server.clone(),
+            cause: "no answer in time".to_owned(),
+        }
+    }
+
+    pub(super) fn postgres(&self, source: sqlx::Error) -> OpenError {
+        OpenError::Postgres { database: self.database(), source }
+    }
+}
+
+fn said(error: &sqlx::Error) -> String {
+    error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
+}

@@ -1,0 +1,57 @@
+//! How a database is opened.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::store::Migration;
+
+/// How a database is opened.
+#[derive(Clone)]
+pub struct Options {
+    /// `postgres://user:password@host:port/database`, with libpq's parameters: `sslmode`,
+    /// `sslrootcert`, `sslcert`, `sslkey`, `application_name`, `options`.
+    pub url: String,
+    /// The migrations of the user's schema.
+    pub migrations: Vec<Migration>,
+    /// Whether outstanding migrations are applied; a database that is behind is refused else.
+    /// Default: true.
+    pub migrate: bool,
+    /// Connections at most, beside four for Gets and Puts that share statements.
+    /// Default: 16.
+    pub max_connections: u32,
+    /// How long a call waits for a connection, where its deadline does not come first.
+    /// Default: 5 s.
+    pub acquire_timeout: Duration,
+    /// How long a statement may run. Default: 30 s.
+    pub statement_timeout: Duration,
+    /// Calls that may be under way or wait; more are refused with OVERLOADED. Default: 10,000.
+    pub queue: usize,
+}
+
+impl Options {
+    /// The defaults for a database.
+    pub fn new(url: impl Into<String>) -> Self {
+        Options {
+            url: url.into(),
+            migrations: Vec::new(),
+            migrate: true,
+            max_connections: 16,
+            acquire_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(30),
+            queue: 10_000,
+        }
+    }
+}
+
+/// Without the URL, which holds the password.
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("migrate", &self.migrate)
+            .field("max_connections", &self.max_connections)
+            .field("acquire_timeout", &self.acquire_timeout)
+            .field("statement_timeout", &self.statement_timeout)
+            .field("queue", &self.queue)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,159 @@
+//! How a Postgres database is opened, refused, lost and found again.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::{Duration, Instant};
+
+use prism_postgres::{Cluster, Programs, for_test};
+use prism_runtime::keyvalue::decide::{Stamp, Token};
+use prism_runtime::keyvalue::page::{Effort, Page, PageRead, Query, Shape};
+use prism_runtime::keyvalue::selection::Selection;
+use prism_runtime::proto::keyvalue::v1::{GetResponse, Item};
+use prism_runtime::store::Migration;
+use prism_runtime::store::keyvalue::{KeyValueStore as _, RecordPut, Target};
+use prism_runtime::store::postgres::{Database, KeyValue, Options};
+use prism_runtime::{Error, Result};
+use prost::Message as _;
+use sqlx::{Connection as _, Executor as _, PgConnection};
+
+const ONE: Migration =
+    Migration { version: 1, description: "one", sql: "CREATE TABLE one (a INT)" };
+const TWO: Migration =
+    Migration { version: 2, description: "two", sql: "CREATE TABLE two (a INT)" };
+
+fn options(url: &str, migrations: &[Migration]) -> Options {
+    let mut options = Options::new(url);
+    options.migrations = migrations.to_vec();
+    options
+}
+
+fn refusal(options: &Options) -> String {
+    let text = Database::open(options).unwrap_err().to_string();
+    assert!(!text.contains("throw-away") && !text.contains('\n'), "{text}");
+    text
+}
+
+#[test]
+fn a_server_that_refuses_is_said_clearly() {
+    let Some(database) = for_test() else { return };
+    let url = database.url();
+    let corpus = [
+        (url.replace("throw-away", "wrong"), "does not let user `prism` in: password"),
+        (format!("{url}_none"), "create it with `createdb test_"),
+        (url.replace(&format!(":{}/", database.port()), ":1/"), "cannot be reached: Connection"),
+        (format!("{url}?sslmode=require"), "does not speak TLS as sslmode asks for"),
+        ("postgres://a:throw-away@host:port/d".to_owned(), "URL of the Postgres database cannot"),
+    ];
+    for (url, expected) in corpus {
+        let text = refusal(&Options::new(url));
+        assert!(text.contains(expected), "{text}");
+    }
+}
+
+#[test]
+fn migrations_are_compared_before_anything_is_applied() {
+    let Some(database) = for_test() else { return };
+    let url = database.url();
+    let behind = Options { migrate: false, ..options(&url, &[ONE]) };
+    assert!(refusal(&behind).contains("start the server with --migrate"));
+    Database::open(&options(&url, &[ONE, TWO])).unwrap();
+    Database::open(&Options { migrate: false, ..options(&url, &[ONE, TWO]) }).unwrap();
+    assert!(
+        refusal(&options(&url, &[ONE])).contains("has migration 2, which this server does not")
+    );
+    assert!(refusal(&options(&url, &[TWO])).contains("has migration 1, which is missing"));
+    let edited = Migration { sql: "CREATE TABLE one (b INT)", ..ONE };
+    assert!(refusal(&options(&url, &[edited, TWO])).contains("0001 (one) was edited"));
+    let broken =
+        Migration { version: 3, description: "three", sql: "CREATE TABLE x (a INT); oops" };
+    let text = refusal(&options(&url, &[ONE, TWO, broken]));
+    assert!(text.contains("0003 (three) cannot be applied") && text.contains("oops"), "{text}");
+    // Nothing of it is left.
+    Database::open(&options(&url, &[ONE, TWO])).unwrap();
+}
+
+#[test]
+fn servers_that_start_at_once_migrate_once() {
+    let Some(database) = for_test() else { return };
+    let options = options(&database.url(), &[ONE, TWO]);
+    std::thread::scope(|scope| {
+        let starts: Vec<_> = (0..5).map(|_| scope.spawn(|| Database::open(&options))).collect();
+        starts.into_iter().for_each(|start| drop(start.join().unwrap().unwrap()));
+    });
+}
+
+#[tokio::test]
+async fn killed_connections_are_replaced_and_lose_no_acknowledged_write() {
+    let Some(database) = for_test() else { return };
+    let store = Store(KeyValue::new(Database::open(&Options::new(database.url())).unwrap()));
+    let mut acknowledged = Vec::new();
+    let mut admin = PgConnection::connect(&database.url()).await.unwrap();
+    for number in 0..200_u32 {
+        if number % 20 == 10 {
+            let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+            admin.execute(kill).await.unwrap();
+        }
+        match store.put(number).await {
+            Ok(()) => acknowledged.push(number),
+            Err(error) => assert!(is_lost(&error), "{error}"),
+        }
+    }
+    assert!(acknowledged.len() >= 100, "{}", acknowledged.len());
+    for number in acknowledged {
+        assert_eq!(store.value(number).await.unwrap(), number.to_string().as_bytes());
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_gone_is_unavailable_in_time() {
+    let Ok(programs) = Programs::find() else { return };
+    let cluster = Cluster::start(programs).unwrap();
+    let url = cluster.create_database("gone").unwrap().url();
+    let timeout = Duration::from_millis(300);
+    let options = Options { acquire_timeout: timeout, ..Options::new(url) };
+    let store = Store(KeyValue::new(Database::open(&options).unwrap()));
+    store.put(1).await.unwrap();
+    drop(cluster);
+    let started = Instant::now();
+    for _ in 0..2 {
+        let error = store.put(2).await.unwrap_err();
+        assert!(is_lost(&error), "{error}");
+        assert!(store.value(1).await.is_err());
+    }
+    assert!(started.elapsed() < Duration::from_secs(20));
+}
+
+/// Numbers, each in a record of its own.
+struct Store(KeyValue);
+
+impl Store {
+    async fn put(&self, number: u32) -> Result<()> {
+        let item = Item { key: b"k".to_vec(), value: number.to_string().into(), metadata: None };
+        let id = number.to_string();
+        let target = Target { namespace: "test".into(), id, max_namespaces: None };
+        let stamp = Stamp { token: Token::Server, now: 1, remembered: 1 };
+        self.0.put(RecordPut { target, items: vec![item], stamp }).await
+    }
+
+    /// The number of its record.
+    async fn value(&self, number: u32) -> Result<Vec<u8>> {
+        let query = Query {
+            namespace: "test".into(),
+            id: Some(number.to_string()),
+            selection: Selection::keys(vec![b"k".to_vec()]),
+            now: 1,
+            effort: Effort::Short,
+        };
+        let read = PageRead { query, page: Page::new(Shape::Items, 10, None) };
+        let page = self.0.read(read).await?.page.into_response(None);
+        let mut response = GetResponse::decode(page.message()).unwrap();
+        Ok(response.items.pop().unwrap().value)
+    }
+}
+
+/// The server went away: before the COMMIT, or during it.
+fn is_lost(error: &Error) -> bool {
+    use prism_runtime::Reason::{BackendUnavailable, OutcomeUnknown};
+    [BackendUnavailable, OutcomeUnknown].contains(&error.reason())
+}

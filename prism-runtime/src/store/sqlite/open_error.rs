@@ -87,7 +87,7 @@ pub enum OpenError {
     /// The database is behind the schema, and migrations are not to be applied.
     #[error(
         "the database {} is behind the schema: {} of its migrations are missing, the first is \
-         {first}; a proxy that may migrate applies them at start", path.display(), count
+         {first}; start the server with --migrate to apply them", path.display(), count
     )]
     Behind {
         /// The database.

@@ -31,9 +31,10 @@ pub fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     if status.success() { Ok(()) } else { Err("tests failed".into()) }
 }
 
-/// Without Node, Python or a network the tests that need them are skipped, save where `CI` is
+/// What is still missing after that lets the tests that need it be skipped, save where `CI` is
 /// `true`.
 fn install() -> Result<(), Box<dyn Error>> {
+    install_packages();
     let strict = env::var_os("CI").is_some_and(|value| value == "true");
     for tool in [Tool::Buf, Tool::Python, Tool::Grpcurl] {
         match tool.install() {
@@ -42,9 +43,9 @@ fn install() -> Result<(), Box<dyn Error>> {
             Err(error) => println!("{tool:?}: {error}; the tests that need it are skipped"),
         }
     }
-    match postgres() {
-        Ok(()) => Ok(()),
-        Err(error) if strict => Err(error),
+    match Programs::find() {
+        Ok(_) => Ok(()),
+        Err(error) if strict => Err(error.into()),
         Err(error) => {
             println!("Postgres: {error}; the tests that need it are skipped");
             Ok(())
@@ -52,17 +53,38 @@ fn install() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Installs a Postgres server where there is none and apt-get may: in a container, in CI.
-fn postgres() -> Result<(), Box<dyn Error>> {
-    let Err(missing) = Programs::find() else { return Ok(()) };
-    let mut install = Command::new("apt-get");
-    install.args(["install", "--yes", "--no-install-recommends", "postgresql"]);
-    install.env("DEBIAN_FRONTEND", "noninteractive");
-    // Without root or on another system it fails, and the hint says what to do.
-    if install.status().is_ok_and(|status| status.success()) {
-        return Ok(Programs::find().map(drop)?);
+/// Installs the Debian packages of what is not there, where apt-get may: as root, in CI. Where it
+/// may not, what needs them says so.
+fn install_packages() {
+    let mut packages = Vec::new();
+    if !runs("npm", &["--version"]) {
+        packages.push("npm");
     }
-    Err(missing.into())
+    if !runs("python3", &["-c", "import ensurepip, venv"]) {
+        packages.push("python3-venv");
+    }
+    if Programs::find().is_err() {
+        packages.push("postgresql");
+    }
+    if packages.is_empty() {
+        return;
+    }
+    println!("installing with apt-get: {}", packages.join(" "));
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        let command = command.args(arguments).args(&packages[..]);
+        command.env("DEBIAN_FRONTEND", "noninteractive").status().is_ok_and(|it| it.success())
+    };
+    let updated = Command::new("apt-get").args(["update", "--quiet"]).status();
+    if updated.is_err() || !apt(&["install", "--yes", "--no-install-recommends"]) {
+        println!("apt-get cannot install them here");
+    }
+}
+
+fn runs(program: &str, arguments: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    let command = command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 #[derive(Default)]

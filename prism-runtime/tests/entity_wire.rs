@@ -126,9 +126,60 @@ fn singular(field: &FieldDescriptor, depth: u32) -> BoxedStrategy<Value> {
         Kind::Message(of) => match of.full_name() {
             "google.protobuf.Timestamp" => time(-62_135_596_800..=253_402_300_799, 0, of),
             "google.protobuf.Duration" => time(0..=315_575_999_999, 0, of),
+            "google.protobuf.Value" => json_value(of, depth),
             _ if depth == 0 => Just(Value::Message(DynamicMessage::new(of))).boxed(),
             _ => message(of, depth - 1).prop_map(Value::Message).boxed(),
         },
+    }
+}
+
+/// Values that JSON has: others are refused where they are stored as JSON.
+fn json_value(of: MessageDescriptor, depth: u32) -> BoxedStrategy<Value> {
+    use proptest::num::f64;
+    let kind = |name: &'static str, value: BoxedStrategy<Value>| {
+        let of = of.clone();
+        let build = move |value| {
+            let mut message = DynamicMessage::new(of.clone());
+            message.set_field_by_name(name, value);
+            Value::Message(message)
+        };
+        value.prop_map(build).boxed()
+    };
+    let number = f64::POSITIVE | f64::NEGATIVE | f64::NORMAL | f64::ZERO;
+    let scalar = prop_oneof![
+        kind("null_value", Just(Value::EnumNumber(0)).boxed()),
+        kind("bool_value", any::<bool>().prop_map(Value::Bool).boxed()),
+        kind("number_value", number.prop_map(Value::F64).boxed()),
+        kind("string_value", "\\PC{0,8}".prop_map(Value::String).boxed()),
+    ];
+    if depth == 0 {
+        return scalar.boxed();
+    }
+    let Some(Kind::Message(list)) = of.get_field_by_name("list_value").map(|field| field.kind())
+    else {
+        unreachable!("a value may be a list")
+    };
+    let items = vec(json_value(of.clone(), depth - 1), 0..3).prop_map(move |items| {
+        let mut message = DynamicMessage::new(list.clone());
+        message.set_field_by_name("values", Value::List(items));
+        Value::Message(message)
+    });
+    prop_oneof![4 => scalar, 1 => kind("list_value", items.boxed())].boxed()
+}
+
+#[test]
+fn what_json_has_no_form_for_is_refused_where_it_is_stored_as_json() {
+    let fixture = Fixture::everything();
+    let value = fixture.message.get_field_by_name("value_json").unwrap();
+    let Kind::Message(of) = value.kind() else { unreachable!("it is a message") };
+    let mut nan = DynamicMessage::new(of.clone());
+    nan.set_field_by_name("number_value", Value::F64(f64::NAN));
+    for none in [DynamicMessage::new(of), nan] {
+        let mut message = DynamicMessage::new(fixture.message.clone());
+        message.set_field(&value, Value::Message(none));
+        let error = fixture.round_trip(&message.encode_to_vec()).unwrap_err();
+        assert_eq!(error.reason(), Reason::InvalidRequest);
+        assert_eq!(error.violations()[0].field, "entity.value_json");
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::tools::root;
+use crate::tools::{cargo, root};
 
 /// How long the proxy may take to start.
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -287,8 +287,7 @@ pub fn executable() -> io::Result<&'static Path> {
 }
 
 fn build() -> io::Result<PathBuf> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut child = Command::new(cargo)
+    let mut child = cargo()
         .args(["build", "--quiet", "--package", "prism-proxy", "--bin", "prism-proxy"])
         .args(["--message-format", "json-render-diagnostics"])
         .current_dir(root())

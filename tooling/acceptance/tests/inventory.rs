@@ -3,10 +3,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 use std::time::{Duration, SystemTime};
 
-use prism_acceptance::tools::root;
+use prism_acceptance::tools::{cargo, root};
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
@@ -23,7 +23,7 @@ fn copy(from: &Path, to: &Path) {
 fn check(workspace: &Path, root: &Path) -> String {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let output: Output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let output: Output = cargo()
         .args(["check", "--verbose", "--manifest-path"])
         .arg(workspace.join("inventory/Cargo.toml"))
         .current_dir(std::env::temp_dir())
@@ -56,7 +56,8 @@ fn it_builds_in_a_foreign_workspace_and_only_when_it_must() {
     fs::write(&manifest, text.replace("../..", root.to_str().unwrap())).unwrap();
 
     assert!(!is_fresh(&check(workspace, &root)));
-    assert!(is_fresh(&check(workspace, &root)), "a build without a change has run something");
+    let again = check(workspace, &root);
+    assert!(is_fresh(&again), "a build without a change has run something: {again}");
 
     let proto = workspace.join("inventory/proto/inventory/v1/inventory.proto");
     let later = SystemTime::now() + Duration::from_secs(2);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use prism_acceptance::proxy::Proxy;
-use prism_acceptance::tools::{Tool, root};
+use prism_acceptance::tools::{self, Tool, root};
 
 fn readme() -> String {
     std::fs::read_to_string(root().join("README.md")).unwrap()
@@ -118,7 +118,7 @@ fn target(root: &Path) -> std::path::PathBuf {
 
 /// Cargo, with the target folder and the profile of this workspace.
 fn cargo(root: &Path) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = tools::cargo();
     command
         .env("CARGO_TARGET_DIR", target(root))
         .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only");

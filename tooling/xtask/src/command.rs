@@ -1,15 +1,14 @@
 //! Running other programs.
 
-use std::env;
 use std::error::Error;
 use std::process::Command;
 
-use prism_acceptance::tools::root;
+use prism_acceptance::tools;
 
 /// The cargo that runs this program, at the root of the working copy.
 pub fn cargo() -> Command {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root());
+    let mut command = tools::cargo();
+    command.current_dir(tools::root());
     command
 }
 

@@ -1,13 +1,19 @@
 //! Columns that hold protobuf's JSON form.
 
 use prost::Message as _;
-use prost_reflect::{DeserializeOptions, DynamicMessage, MessageDescriptor, SerializeOptions};
+use prost_reflect::{
+    DeserializeOptions, DynamicMessage, MessageDescriptor, ReflectMessage as _, SerializeOptions,
+    Value,
+};
 
 use super::field::Fault;
 
 /// The JSON of one field of a message, from the field's wire records.
 pub fn from_wire(message: &MessageDescriptor, number: u32, raw: &[u8]) -> Result<String, Fault> {
     let decoded = DynamicMessage::decode(message.clone(), raw).map_err(|_| Fault::Malformed)?;
+    if !has_json_form(&decoded) {
+        return Err(Fault::Invalid("has no JSON form".to_owned()));
+    }
     let json = decoded
         .serialize_with_options(serde_json::value::Serializer, &SerializeOptions::new())
         .map_err(|_| Fault::Invalid("has no JSON form".to_owned()))?;
@@ -18,6 +24,29 @@ pub fn from_wire(message: &MessageDescriptor, number: u32, raw: &[u8]) -> Result
         None if field.is_map() => "{}".to_owned(),
         None => return Err(Fault::Invalid("has no JSON form".to_owned())),
     })
+}
+
+/// Whether every `google.protobuf.Value` in a message is one of JSON's: of some kind, and no NaN
+/// or infinity. Others would come back as something else.
+/// <https://protobuf.dev/programming-guides/json/>
+fn has_json_form(message: &DynamicMessage) -> bool {
+    if message.descriptor().full_name() == "google.protobuf.Value" {
+        match message.fields().next() {
+            None => return false,
+            Some((_, Value::F64(number))) if !number.is_finite() => return false,
+            Some(_) => {}
+        }
+    }
+    message.fields().all(|(_, value)| value_has_json_form(value))
+}
+
+fn value_has_json_form(value: &Value) -> bool {
+    match value {
+        Value::Message(message) => has_json_form(message),
+        Value::List(items) => items.iter().all(value_has_json_form),
+        Value::Map(entries) => entries.values().all(value_has_json_form),
+        _ => true,
+    }
 }
 
 /// The wire records of one field of a message, from its JSON. `None` where that is none.

@@ -1,6 +1,5 @@
 //! A `prism-proxy` process: started, watched, told to stop, killed.
 
-use std::env;
 use std::fmt;
 use std::io::{self, BufRead as _, BufReader};
 use std::net::SocketAddr;

@@ -52,13 +52,13 @@ async fn fill(client: &Client, numbers: std::ops::Range<u32>) -> (Vec<u32>, Stat
 /// Runs the proxy in a mount namespace of its own, where its folder is a small tmpfs. None where
 /// the system does not let this user have one.
 fn on_a_small_disk(folder: &Path) -> Option<Proxy> {
-    let script = "mount -t tmpfs -o size=6m none \"$0\" && cd \"$0\" && exec \"$@\"";
+    let script = "mount -t tmpfs -o size=9m none \"$0\" && cd \"$0\" && exec \"$@\"";
     let isolated = |script: &str| {
         let mut command = Command::new("unshare");
         command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]).arg(folder);
         command
     };
-    let mut probe = isolated("mount -t tmpfs -o size=6m none \"$0\"");
+    let mut probe = isolated("mount -t tmpfs -o size=9m none \"$0\"");
     if !probe.output().is_ok_and(|output| output.status.success()) {
         eprintln!("skipped: no mount namespaces here");
         return None;
@@ -76,7 +76,7 @@ async fn a_full_disk_refuses_writes_until_there_is_room() {
     // The tmpfs, seen through the proxy. `unshare` executes what it starts: the ids are the same.
     let inside = PathBuf::from(format!("/proc/{}/root", proxy.id()));
     let ballast = inside.join(folder.path().strip_prefix("/").unwrap()).join("ballast");
-    fs::write(&ballast, vec![0; 3 << 20]).unwrap();
+    fs::write(&ballast, vec![0; 6 << 20]).unwrap();
 
     let client = support::connect(&proxy).await;
     let orders = support::orders(&proxy).await;

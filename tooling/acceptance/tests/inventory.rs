@@ -24,7 +24,7 @@ fn check(workspace: &Path, root: &Path) -> String {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let output: Output = cargo()
-        .args(["check", "--verbose", "--manifest-path"])
+        .args(["check", "--verbose", "--color", "never", "--manifest-path"])
         .arg(workspace.join("inventory/Cargo.toml"))
         .current_dir(std::env::temp_dir())
         .env("CARGO_TARGET_DIR", target)

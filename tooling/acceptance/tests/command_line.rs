@@ -131,24 +131,58 @@ fn failures(client: &Client) {
     assert_reason(client.tool, &printed, "INVALID_REQUEST", encoded);
 }
 
-fn typed(client: &Client) {
-    let service = "acme.profiles.v1.ProfileService";
+fn profiles(client: &Client) {
+    let call = |method: &str, request: &Value| {
+        client.call(&format!("acme.profiles.v1.ProfileService/{method}"), request)
+    };
     let profile = json!({"userProfile": {"email": "ada@acme.example", "displayName": "Ada"}});
-    let created = client.call(&format!("{service}/CreateUserProfile"), &profile);
-    let key = json!({"userId": created["userId"]});
-    assert_eq!(client.call(&format!("{service}/GetUserProfile"), &key), created);
+    let created = call("CreateUserProfile", &profile);
+    let id = &created["userId"];
+    let key = json!({"userId": id});
+    assert_eq!(call("GetUserProfile", &key), created);
+    let all = json!({"userProfiles": [created]});
+    assert_eq!(call("BatchGetUserProfiles", &json!({"userIds": [id]})), all);
+    assert_eq!(call("ListUserProfiles", &json!({})), all);
 
-    let service = "acme.orders.v1.OrderService";
+    let change = json!({"userProfile": {"userId": id, "displayName": "Lovelace"},
+                        "updateMask": "displayName"});
+    let updated = call("UpdateUserProfile", &change);
+    assert_eq!(
+        (&updated["displayName"], &updated["email"]),
+        (&json!("Lovelace"), &created["email"])
+    );
+    let put = call("PutUserProfile", &json!({"userProfile": {"userId": id, "displayName": "Ada"}}));
+    assert_eq!((&put["displayName"], &put["email"]), (&json!("Ada"), &Value::Null));
+    assert_eq!(call("DeleteUserProfile", &key), json!({}));
+    assert_eq!(call("ListUserProfiles", &json!({})), json!({}));
+}
+
+fn orders(client: &Client) {
+    let path = |method: &str| format!("acme.orders.v1.OrderService/{method}");
+    let call = |method: &str, request: &Value| client.call(&path(method), request);
     let order =
         json!({"order": {"customerId": "c", "total": {"currencyCode": "EUR", "cents": "1"}}});
-    let created = client.call(&format!("{service}/CreateOrder"), &order);
-    let listed = client.call(&format!("{service}/ListOrders"), &json!({"customerId": "c"}));
-    assert_eq!(listed, json!({"orders": [created]}));
+    let created = call("CreateOrder", &order);
+    let all = json!({"orders": [created]});
     let key = json!({"customerId": "c", "orderId": created["orderId"]});
-    assert_eq!(client.call(&format!("{service}/DeleteOrder"), &key), json!({}));
-    let printed = client.failure(&format!("{service}/GetOrder"), &key);
+    assert_eq!(call("GetOrder", &key), created);
+    assert_eq!(call("BatchGetOrders", &json!({"keys": [key]})), all);
+    assert_eq!(call("ListOrders", &json!({"customerId": "c"})), all);
+
+    let mut change = json!({"order": key, "updateMask": "note"});
+    change["order"]["note"] = json!("fragile");
+    assert_eq!(call("UpdateOrder", &change)["total"], created["total"]);
+    let put = call("PutOrder", &json!({"order": key}));
+    assert_eq!((&put["note"], &put["total"]), (&Value::Null, &Value::Null));
+
+    assert_eq!(call("DeleteOrder", &key), json!({}));
+    let printed = client.failure(&path("GetOrder"), &key);
     let encoded = "ChBSRUNPUkRfTk9UX0ZPVU5EEgVwcmlzbQ";
     assert_reason(client.tool, &printed, "RECORD_NOT_FOUND", encoded);
+    assert_eq!(call("UndeleteOrder", &key)["orderId"], key["orderId"]);
+    let printed = client.failure(&path("CancelOrder"), &key);
+    let encoded = "ChRNRVRIT0RfVU5JTVBMRU1FTlRFRBIFcHJpc20";
+    assert_reason(client.tool, &printed, "METHOD_UNIMPLEMENTED", encoded);
 }
 
 fn health(client: &Client) {
@@ -162,7 +196,8 @@ fn everything(tool: Tool) {
     health(&client);
     key_value(&client);
     failures(&client);
-    typed(&client);
+    profiles(&client);
+    orders(&client);
 }
 
 #[test]

@@ -22,7 +22,7 @@ use super::io::deferred;
 const PREFACE: u64 = 24;
 /// A client that has not sent them after this long is cut off.
 const PREFACE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a refused peer may take to read why.
+/// How long a peer may take to read the last bytes and to close.
 const LINGER: Duration = Duration::from_secs(1);
 /// An idle connection is asked for a sign of life this often, and cut off without one.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(60);
@@ -86,9 +86,10 @@ pub(super) async fn serve(
     .await;
     if let Err(error) = outcome {
         tracing::debug!(target: "prism::connection", %peer, %error, "connection ended early");
-        // The peer is gone, or gets told why; there is nobody else to tell.
-        let _ = tokio::time::timeout(LINGER, flusher.linger()).await;
     }
+    // Closed with something of the peer's unread, the connection would be reset, and the peer would
+    // lose the last answers. It is gone, or gets told why; there is nobody else to tell.
+    let _ = tokio::time::timeout(LINGER, flusher.linger()).await;
 }
 
 fn builder(max_concurrent_streams: u32) -> http2::Builder<Inline> {

@@ -10,7 +10,7 @@ use super::OpenError;
 /// Holds the lock on a database until it is dropped, or the process ends.
 #[derive(Debug)]
 pub(super) struct FileLock {
-    _file: File,
+    file: File,
 }
 
 impl FileLock {
@@ -26,12 +26,20 @@ impl FileLock {
             .open(&lock)
             .map_err(|source| open_error(path, source))?;
         match file.try_lock() {
-            Ok(()) => Ok(FileLock { _file: file }),
+            Ok(()) => Ok(FileLock { file }),
             Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned(), lock }),
             Err(TryLockError::Error(source)) => {
                 Err(OpenError::Io { path: path.to_owned(), source })
             }
         }
+    }
+}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        // Closing the file would not do: a process that is being started elsewhere in this one may
+        // hold a copy of it for a moment. Where it fails the file is closed all the same.
+        let _ = self.file.unlock();
     }
 }
 

@@ -98,6 +98,8 @@ pub struct Puts {
     left: Option<u64>,
     /// For each of the connection's rows the last write that was acknowledged; 0: none.
     acknowledged: Vec<u64>,
+    /// The rows with a put under way: two at once might be made in either order.
+    under_way: Vec<bool>,
 }
 
 impl Puts {
@@ -119,6 +121,7 @@ impl Puts {
             id_at: find(&template, ID).map_or(0, |at| at + ID.len()),
             value_at: find(&template, MARK).map_or(0, |at| at + MARK.len()),
             acknowledged: vec![0; rows.count as usize],
+            under_way: vec![false; rows.count as usize],
             rows,
             template,
             write: 0,
@@ -131,6 +134,19 @@ impl Puts {
     pub fn once(mut self) -> Self {
         self.left = Some(self.rows.count);
         self
+    }
+
+    /// The next row without a put under way; the next one where that is none for long.
+    fn free_row(&mut self) -> u64 {
+        let mut row = self.rows.next();
+        for _ in 0..self.rows.count {
+            if !self.under_way[(row / self.rows.connections) as usize] {
+                break;
+            }
+            row = self.rows.next();
+        }
+        self.under_way[(row / self.rows.connections) as usize] = true;
+        row
     }
 
     /// Gets of every row that was written, which expect what was acknowledged or a later write.
@@ -155,7 +171,7 @@ impl Calls for Puts {
         if let Some(left) = &mut self.left {
             *left = left.checked_sub(1)?;
         }
-        let row = self.rows.next();
+        let row = self.free_row();
         self.write += 1;
         message.extend_from_slice(&self.template);
         hexadecimal(&mut message[self.id_at..self.id_at + ROW_DIGITS], row);
@@ -168,8 +184,10 @@ impl Calls for Puts {
     fn answered(&mut self, tag: u64, message: &[u8]) -> bool {
         let (row, write) = (tag & u64::from(u32::MAX), tag >> 32);
         let success = message == [0x08, 1];
+        let own = (row / self.rows.connections) as usize;
+        self.under_way[own] = false;
         if success {
-            let last = &mut self.acknowledged[(row / self.rows.connections) as usize];
+            let last = &mut self.acknowledged[own];
             *last = write.max(*last);
         }
         success

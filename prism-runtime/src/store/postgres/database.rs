@@ -270,7 +270,7 @@ async fn migrate(
         migrations: &options.migrations,
         settings: Settings::default(),
     };
-    let prepared = migrator.prepare(connection, options.migrate).await;
+    let prepared = migrator.prepare(connection, &options.entities, options.migrate).await;
     prepared.map_err(|error| place.migration(error))
 }
 

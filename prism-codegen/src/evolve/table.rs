@@ -19,6 +19,8 @@ pub(super) struct Table<'a> {
     pub indexes: Vec<IndexChange>,
     /// What must not be in it, with the reason.
     pub refused: Vec<Refused>,
+    /// Names that fields had before.
+    pub retired_names: &'a [String],
     old: &'a Entity,
     new: &'a Entity,
     changes: Vec<&'a Change>,
@@ -74,6 +76,7 @@ impl<'a> Table<'a> {
             columns: Vec::new(),
             indexes: Vec::new(),
             refused: Vec::new(),
+            retired_names: &[],
             old,
             new,
             changes,

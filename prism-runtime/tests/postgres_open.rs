@@ -59,7 +59,8 @@ fn migrations_are_compared_before_anything_is_applied() {
     Database::open(&options(&url, &[ONE, TWO])).unwrap();
     Database::open(&Options { migrate: false, ..options(&url, &[ONE, TWO]) }).unwrap();
     assert!(
-        refusal(&options(&url, &[ONE])).contains("has migration 2, which this server does not")
+        refusal(&options(&url, &[ONE]))
+            .contains("has migration 0002 (two), which this server does not")
     );
     assert!(refusal(&options(&url, &[TWO])).contains("has migration 1, which is missing"));
     let edited = Migration { sql: "CREATE TABLE one (b INT)", ..ONE };

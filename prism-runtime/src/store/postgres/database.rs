@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use prism_migrate::postgres::{Migrator, Settings};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tokio::runtime::Handle;
@@ -14,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::error::{Failure, overloaded, shutting_down};
 use super::open_error::Place;
-use super::{OpenError, Options, migrate};
+use super::{OpenError, Options};
 use crate::Result;
 use crate::store::StoreFuture;
 
@@ -265,12 +266,28 @@ async fn prepare(options: &Options, connect: PgConnectOptions) -> Result<PgPool,
         .await
         .map_err(|_| place.timed_out())?
         .map_err(|error| place.connect_error(error))?;
-    migrate::run(&mut connection, &place, &options.migrations, options.migrate).await?;
+    migrate(&mut connection, &place, options).await?;
     connection.close().await.map_err(|error| place.postgres(error))?;
     Ok(PgPoolOptions::new()
         .max_connections(options.max_connections)
         .acquire_timeout(options.acquire_timeout)
         .connect_lazy_with(connect))
+}
+
+/// Applies migrations as the options say.
+async fn migrate(
+    connection: &mut PgConnection,
+    place: &Place,
+    options: &Options,
+) -> Result<(), OpenError> {
+    let database = place.database();
+    let migrator = Migrator {
+        database: &database,
+        migrations: &options.migrations,
+        settings: Settings::default(),
+    };
+    let prepared = migrator.prepare(connection, options.migrate).await;
+    prepared.map_err(|error| place.migration(error))
 }
 
 /// BEGIN … COMMIT, or ROLLBACK where the work fails.

@@ -15,7 +15,6 @@ mod items;
 mod keyvalue;
 mod lane;
 mod lookup;
-mod migrate;
 mod open_error;
 mod options;
 mod put;

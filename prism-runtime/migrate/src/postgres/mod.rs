@@ -1,0 +1,8 @@
+//! PostgreSQL, and what speaks its dialect.
+
+mod index;
+mod lock;
+mod migrate;
+mod query;
+
+pub use migrate::{Migrator, Settings};

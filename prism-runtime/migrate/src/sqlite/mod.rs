@@ -1,0 +1,5 @@
+//! SQLite.
+
+mod migrate;
+
+pub use migrate::Migrator;

@@ -43,8 +43,13 @@ impl Schema {
 
     /// Adds an entity; it replaces an earlier one of the same message.
     #[must_use]
-    pub fn entity<E: Entity>(mut self) -> Self {
-        let entity = E::schema();
+    pub fn entity<E: Entity>(self) -> Self {
+        self.entity_schema(E::schema())
+    }
+
+    /// As [`Schema::entity`], for one that no Rust type stands for.
+    #[must_use]
+    pub fn entity_schema(mut self, entity: &'static crate::schema::Entity) -> Self {
         self.entities.retain(|earlier| earlier.message != entity.message);
         self.entities.push(entity);
         self

@@ -189,6 +189,16 @@ impl Database {
         Arc::clone(&self.room).try_acquire_many_owned(permits).map_err(|_| overloaded())
     }
 
+    /// Blocks until there is an answer.
+    pub(super) fn wait<T: Unpin + Send + 'static>(&self, answer: StoreFuture<T>) -> Result<T> {
+        let (sender, receiver) = mpsc::channel();
+        self.handle.spawn(async move {
+            // Whoever waits for it has gone only where this process ends.
+            let _ = sender.send(answer.await);
+        });
+        receiver.recv().unwrap_or_else(|_| Err(shutting_down()))
+    }
+
     /// How to connect, for connections beside the pool's.
     pub(super) fn connect_options(&self) -> PgConnectOptions {
         self.connect.clone()
@@ -240,7 +250,13 @@ fn connect_options(options: &Options) -> Result<PgConnectOptions, OpenError> {
     let connect =
         PgConnectOptions::from_str(&options.url).map_err(|source| OpenError::Url { source })?;
     let timeout = options.statement_timeout.as_millis().to_string();
-    Ok(connect.options([("statement_timeout", timeout)]).disable_statement_logging())
+    // By it a migration knows that servers are connected.
+    let name = match connect.get_application_name() {
+        None => "prism".to_owned(),
+        Some(name) => format!("prism {name}"),
+    };
+    let connect = connect.application_name(&name).options([("statement_timeout", timeout)]);
+    Ok(connect.disable_statement_logging())
 }
 
 async fn prepare(options: &Options, connect: PgConnectOptions) -> Result<PgPool, OpenError> {

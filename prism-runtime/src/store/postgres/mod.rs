@@ -6,6 +6,7 @@
 //! Gets, and Puts of key-value items, that come together share a statement: see `lane`.
 
 mod admission;
+mod current;
 mod database;
 mod entity;
 mod error;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
-use sqlx::PgConnection;
 
+use super::connection::Connection as PgConnection;
 use super::database::{Database, Transact};
 use super::error::{Failure, check_text, is_unique_violation};
 use super::lane::Lane;
@@ -70,10 +70,7 @@ impl EntityStore for PostgresEntityStore {
             Err(error) => return StoreFuture::ready(Err(error)),
         }
         let table = Arc::clone(&self.table);
-        self.database.read(async move |pool| {
-            let mut connection = pool.acquire().await?;
-            batch_get(&table, &mut connection, keys, view).await
-        })
+        self.database.read(BatchGet { table, keys, view })
     }
 
     fn list(&self, query: ListQuery) -> StoreFuture<Page> {
@@ -86,10 +83,7 @@ impl EntityStore for PostgresEntityStore {
             return StoreFuture::ready(Err(error));
         }
         let table = Arc::clone(&self.table);
-        self.database.read(async move |pool| {
-            let mut connection = pool.acquire().await?;
-            list(&table, &mut connection, &query).await
-        })
+        self.database.read(List { table, query })
     }
 
     fn write(&self, write: Write) -> StoreFuture<Option<Record>> {
@@ -106,17 +100,44 @@ impl EntityStore for PostgresEntityStore {
     }
 }
 
+struct BatchGet {
+    table: Arc<Table>,
+    keys: Vec<Key>,
+    view: View,
+}
+
+impl Transact for BatchGet {
+    type Output = Vec<Record>;
+
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<Vec<Record>, Failure> {
+        batch_get(&self.table, connection, &self.keys, self.view).await
+    }
+}
+
+struct List {
+    table: Arc<Table>,
+    query: ListQuery,
+}
+
+impl Transact for List {
+    type Output = Page;
+
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<Page, Failure> {
+        list(&self.table, connection, &self.query).await
+    }
+}
+
 /// All of them as of one moment.
 async fn batch_get(
     table: &Table,
     connection: &mut PgConnection,
-    keys: Vec<Key>,
+    keys: &[Key],
     view: View,
-) -> Result<Vec<Record>> {
+) -> Result<Vec<Record>, Failure> {
     // A power of two, so that there are few such statements; the last key fills it up.
     let places = keys.len().next_power_of_two();
     let statement = table.statements().get_many(places, view.visibility);
-    let values = Values { keys: &keys, now_micros: view.now_micros, ..table.values() };
+    let values = Values { keys, now_micros: view.now_micros, ..table.values() };
     let mut rows = table.query(&statement, &values)?.fetch(connection);
     let mut by_key = BTreeMap::new();
     while let Some(row) = rows.try_next().await? {
@@ -135,7 +156,11 @@ async fn batch_get(
     Ok(found)
 }
 
-async fn list(table: &Table, connection: &mut PgConnection, query: &ListQuery) -> Result<Page> {
+async fn list(
+    table: &Table,
+    connection: &mut PgConnection,
+    query: &ListQuery,
+) -> Result<Page, Failure> {
     let mut conditions = Vec::with_capacity(query.conditions.len());
     let mut shapes = Vec::with_capacity(query.conditions.len());
     let number = |position: usize| table.layout.entity.columns[position].number;

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
-use sqlx::PgConnection;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use super::answer::{Answer, Caller, answer};
+use super::connection::Connection as PgConnection;
 use super::database::Database;
-use super::error::{breaks_connection, shutting_down};
+use super::error::breaks_connection;
 use super::lane::{Flight, Job, Lane};
 use super::table::{Table, Values};
 use crate::entity::layout::Layout;
@@ -23,8 +23,7 @@ pub(super) struct Lookup {
     table: Arc<Table>,
     key: Key,
     view: View,
-    answer: oneshot::Sender<Result<Option<Record>>>,
-    _room: OwnedSemaphorePermit,
+    answer: Answer<Option<Record>>,
 }
 
 impl Lookup {
@@ -39,20 +38,23 @@ impl Lookup {
             Ok(room) => room,
             Err(error) => return StoreFuture::ready(Err(error)),
         };
-        let (answer, outcome) = oneshot::channel();
-        lane.send(Lookup { table, key, view, answer, _room: room });
-        StoreFuture::pending(async move { outcome.await.unwrap_or_else(|_| Err(shutting_down())) })
+        let (answer, outcome) = answer(room);
+        lane.send(Lookup { table, key, view, answer });
+        outcome
     }
 
     fn answer(self, result: Result<Option<Record>>) {
-        // The caller may have gone.
-        let _ = self.answer.send(result);
+        self.answer.send(result);
     }
 }
 
 impl Job for Lookup {
     fn is_abandoned(&self) -> bool {
-        self.answer.is_closed()
+        self.answer.is_abandoned()
+    }
+
+    fn caller(&self) -> Option<Caller> {
+        Some(self.answer.caller())
     }
 
     fn bytes(&self) -> usize {

@@ -71,12 +71,28 @@ pub struct Server {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Postgres {
-    /// Connections of this proxy at most, beside four for coalesced Gets and Puts.
+    /// Connections of this proxy at most, beside four for coalesced Gets and Puts and one for
+    /// probes.
     pub max_connections: u32,
     /// How long a call waits for a connection, where its deadline does not come first.
     pub acquire_timeout_ms: u64,
     /// How long a statement may run.
     pub statement_timeout_ms: u64,
+    /// Whether statements are prepared once a connection. `off` for poolers in transaction mode,
+    /// like PgBouncer.
+    pub prepared_statements: Switch,
+}
+
+/// `on` or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Switch {
+    /// `on`, also `true`.
+    #[serde(alias = "true")]
+    On,
+    /// `off`, also `false`.
+    #[serde(alias = "false")]
+    Off,
 }
 
 /// `keyvalue`.
@@ -166,7 +182,12 @@ impl Default for Server {
 
 impl Default for Postgres {
     fn default() -> Self {
-        Postgres { max_connections: 16, acquire_timeout_ms: 5_000, statement_timeout_ms: 30_000 }
+        Postgres {
+            max_connections: 16,
+            acquire_timeout_ms: 5_000,
+            statement_timeout_ms: 30_000,
+            prepared_statements: Switch::On,
+        }
     }
 }
 

@@ -142,6 +142,9 @@ impl Builder {
         for service in self.services {
             server = server.service(service);
         }
+        if let Some(store) = opened.database.readiness() {
+            server = server.readiness(store);
+        }
         let server = server.start_on(listener)?;
         let sweeper = Sweeper::start(&opened, self.sweep_interval)?;
         Ok(Proxy { server, sweeper, database: opened.database, table })

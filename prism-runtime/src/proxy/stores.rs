@@ -7,12 +7,13 @@ use prost_reflect::DescriptorPool;
 
 use super::Schema;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Switch};
 use crate::entity::{Collection, Shared, Stores};
 use crate::keyvalue;
 use crate::page_token::PageTokens;
 use crate::schema::{Backend, Entity};
 use crate::server::StartError;
+use crate::store::Readiness;
 use crate::store::entity::EntityBackend;
 use crate::store::keyvalue::KeyValueStore;
 use crate::store::memory::MemoryEntities;
@@ -49,6 +50,7 @@ impl Database {
             options.max_connections = config.postgres.max_connections;
             options.acquire_timeout = Duration::from_millis(config.postgres.acquire_timeout_ms);
             options.statement_timeout = Duration::from_millis(config.postgres.statement_timeout_ms);
+            options.prepared_statements = config.postgres.prepared_statements == Switch::On;
             let database = postgres::Database::open(&options).map_err(|error| cannot(&error))?;
             return Ok(Database::Postgres(database));
         }
@@ -71,6 +73,14 @@ impl Database {
         match self {
             Database::Sqlite(database) => Arc::new(sqlite::KeyValue::new(Arc::clone(database))),
             Database::Postgres(database) => Arc::new(postgres::KeyValue::new(Arc::clone(database))),
+        }
+    }
+
+    /// Whether it can be reached; none where it always can.
+    pub(super) fn readiness(&self) -> Option<Readiness> {
+        match self {
+            Database::Sqlite(_) => None,
+            Database::Postgres(database) => Some(database.readiness()),
         }
     }
 

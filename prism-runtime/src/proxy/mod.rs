@@ -3,6 +3,7 @@
 
 mod bound;
 mod command;
+mod probe;
 mod schema;
 mod signals;
 mod stores;

@@ -5,6 +5,7 @@ mod backends;
 mod bindings;
 mod bound;
 mod command;
+mod probe;
 mod routes;
 mod schema;
 mod signals;

@@ -45,6 +45,7 @@ impl Database {
         if let Some(url) = config.postgres_url() {
             let mut options = postgres::Options::new(url);
             options.migrations = schema.migrations.postgres.to_vec();
+            options.entities = schema.stored();
             options.migrate = config.migrate.unwrap_or(false);
             options.max_connections = config.postgres.max_connections;
             options.acquire_timeout = Duration::from_millis(config.postgres.acquire_timeout_ms);
@@ -55,6 +56,7 @@ impl Database {
         }
         let mut options = sqlite::Options::new(config.database_path());
         options.migrations = schema.migrations.sqlite.to_vec();
+        options.entities = schema.stored();
         options.migrate = config.migrate.unwrap_or(true);
         let database = sqlite::Database::open(&options).map_err(|error| cannot(&error))?;
         Ok(Database::Sqlite(database))

@@ -138,6 +138,11 @@ impl Connection {
         Arc::clone(&self.activity)
     }
 
+    /// Forgets the statements that were prepared on it.
+    pub(super) async fn clear_cached_statements(&mut self) -> sqlx::Result<()> {
+        self.inner.clear_cached_statements().await
+    }
+
     /// Begins a transaction. One that is dropped without an end is rolled back before the
     /// connection is used again.
     pub(super) async fn begin(&mut self) -> sqlx::Result<Transaction<'_>> {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use prism_migrate::postgres::{Migrator, Settings};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, raw_sql};
 use tokio::runtime::Handle;
@@ -17,7 +18,7 @@ use super::control::Control;
 use super::error::{Failure, outcome_unknown, overloaded, shutting_down, unreachable};
 use super::open_error::Place;
 use super::pool::{Connector, Lease, Pool};
-use super::{OpenError, Options, migrate};
+use super::{OpenError, Options};
 use crate::Result;
 use crate::store::{Readiness, StoreFuture};
 
@@ -200,6 +201,16 @@ impl Database {
         Arc::clone(&self.room).try_acquire_many_owned(permits).map_err(|_| overloaded())
     }
 
+    /// Blocks until there is an answer.
+    pub(super) fn wait<T: Unpin + Send + 'static>(&self, answer: StoreFuture<T>) -> Result<T> {
+        let (sender, receiver) = mpsc::channel();
+        self.handle.spawn(async move {
+            // Whoever waits for it has gone only where this process ends.
+            let _ = sender.send(answer.await);
+        });
+        receiver.recv().unwrap_or_else(|_| Err(shutting_down()))
+    }
+
     /// What makes connections beside the pool's.
     pub(super) fn connector(&self) -> Arc<Connector> {
         Arc::clone(&self.connector)
@@ -314,7 +325,12 @@ pub(super) const LOST: &str = "the server was lost while it committed";
 fn connect_options(options: &Options) -> Result<PgConnectOptions, OpenError> {
     let connect =
         PgConnectOptions::from_str(&options.url).map_err(|source| OpenError::Url { source })?;
-    let connect = connect.disable_statement_logging();
+    // By it a migration knows that servers are connected.
+    let name = match connect.get_application_name() {
+        None => "prism".to_owned(),
+        Some(name) => format!("prism {name}"),
+    };
+    let connect = connect.application_name(&name).disable_statement_logging();
     Ok(match options.prepared_statements {
         true => connect,
         // Poolers know few settings that come with a connection.
@@ -335,15 +351,15 @@ async fn prepare(options: &Options, connect: &PgConnectOptions) -> Result<(), Op
         .map_err(|_| place.timed_out())?
         .map_err(|error| place.connect_error(error))?;
     if options.prepared_statements {
-        migrate::run(&mut connection, &place, &options.migrations, options.migrate).await?;
+        migrate(&mut connection, &place, options, options.migrate).await?;
     } else {
         compare(&mut connection, &place, options).await?;
     }
     connection.close().await.map_err(|error| place.postgres(error))
 }
 
-/// Compares the migrations behind a pooler. All of it happens in one transaction, so that it stays
-/// on one session, which is left as it was found.
+/// Compares the database behind a pooler with the schema. All of it happens in one transaction, so
+/// that it stays on one session, which is left as it was found.
 async fn compare(
     connection: &mut PgConnection,
     place: &Place,
@@ -351,16 +367,35 @@ async fn compare(
 ) -> Result<(), OpenError> {
     let failed = |error| place.postgres(error);
     raw_sql("BEGIN").execute(&mut *connection).await.map_err(failed)?;
-    let compared = migrate::run(connection, place, &options.migrations, false).await;
+    let compared = migrate(connection, place, options, false).await;
     connection.clear_cached_statements().await.map_err(failed)?;
-    let end = raw_sql("SELECT pg_advisory_unlock_all(); ROLLBACK");
-    end.execute(connection).await.map_err(failed)?;
+    raw_sql("ROLLBACK").execute(connection).await.map_err(failed)?;
     match compared {
-        Err(OpenError::Behind { database, first, count }) if options.migrate => {
+        Err(OpenError::Migration(prism_migrate::Error::Behind { database, first, count }))
+            if options.migrate =>
+        {
             Err(OpenError::BehindPooler { database, first, count })
         }
         compared => compared,
     }
+}
+
+/// Compares the database with the schema, once outstanding migrations are applied where they are to
+/// be.
+async fn migrate(
+    connection: &mut PgConnection,
+    place: &Place,
+    options: &Options,
+    apply: bool,
+) -> Result<(), OpenError> {
+    let database = place.database();
+    let migrator = Migrator {
+        database: &database,
+        migrations: &options.migrations,
+        settings: Settings::default(),
+    };
+    let prepared = migrator.prepare(connection, &options.entities, apply).await;
+    prepared.map_err(|error| place.migration(error))
 }
 
 /// BEGIN … COMMIT, or ROLLBACK where the work fails.

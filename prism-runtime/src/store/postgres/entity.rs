@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::TryStreamExt as _;
 
 use super::connection::Connection as PgConnection;
+use super::current::{CurrentTable, Using};
 use super::database::{Database, Transact};
 use super::error::{Failure, check_text, is_unique_violation};
 use super::lane::Lane;
@@ -42,7 +43,8 @@ impl PostgresEntities {
 
 impl EntityBackend for PostgresEntities {
     fn open(&self, layout: Arc<Layout>) -> Result<Arc<dyn EntityStore>> {
-        let table = Arc::new(Table::new(layout));
+        let opening = self.database.read(Opening { layout });
+        let table = Arc::new(self.database.wait(opening)?);
         let (database, lookups) = (Arc::clone(&self.database), Arc::clone(&self.lookups));
         Ok(Arc::new(PostgresEntityStore { database, lookups, table }))
     }
@@ -51,30 +53,30 @@ impl EntityBackend for PostgresEntities {
 struct PostgresEntityStore {
     database: Arc<Database>,
     lookups: Arc<Lane<Lookup>>,
-    table: Arc<Table>,
+    table: Arc<CurrentTable>,
 }
 
 impl EntityStore for PostgresEntityStore {
     fn get(&self, key: Key, view: View) -> StoreFuture<Option<Record>> {
-        if let Err(error) = check_key(&self.table.layout, &key) {
+        if let Err(error) = check_key(self.table.layout(), &key) {
             return StoreFuture::ready(Err(error));
         }
         Lookup::send(&self.database, &self.lookups, Arc::clone(&self.table), (key, view))
     }
 
     fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Vec<Record>> {
-        let checked = keys.iter().try_for_each(|key| check_key(&self.table.layout, key));
+        let checked = keys.iter().try_for_each(|key| check_key(self.table.layout(), key));
         match checked {
             Ok(()) if keys.is_empty() => return StoreFuture::ready(Ok(Vec::new())),
             Ok(()) => {}
             Err(error) => return StoreFuture::ready(Err(error)),
         }
-        let table = Arc::clone(&self.table);
-        self.database.read(BatchGet { table, keys, view })
+        let using = Using::new(Arc::clone(&self.table));
+        self.database.read(BatchGet { using, keys, view })
     }
 
     fn list(&self, query: ListQuery) -> StoreFuture<Page> {
-        let columns = &self.table.layout.entity.columns;
+        let columns = &self.table.layout().entity.columns;
         let checked = query.conditions.iter().try_for_each(|filter| {
             let field = columns.get(filter.position).map_or("", |column| &column.field);
             filter.values.iter().try_for_each(|value| check_value(field, value))
@@ -82,26 +84,39 @@ impl EntityStore for PostgresEntityStore {
         if let Err(error) = checked {
             return StoreFuture::ready(Err(error));
         }
-        let table = Arc::clone(&self.table);
-        self.database.read(List { table, query })
+        let using = Using::new(Arc::clone(&self.table));
+        self.database.read(List { using, query })
     }
 
     fn write(&self, write: Write) -> StoreFuture<Option<Record>> {
-        if let Err(error) = check_write(&self.table.layout, &write) {
+        if let Err(error) = check_write(self.table.layout(), &write) {
             return StoreFuture::ready(Err(error));
         }
-        let table = Arc::clone(&self.table);
-        self.database.transact(Writing { table, write, crowded: false })
+        let using = Using::new(Arc::clone(&self.table));
+        self.database.transact(Writing { using, write, crowded: false })
     }
 
     fn sweep(&self, now_micros: i64, limit: usize) -> StoreFuture<usize> {
-        let table = Arc::clone(&self.table);
-        self.database.transact(Sweep { table, now_micros, limit })
+        let using = Using::new(Arc::clone(&self.table));
+        self.database.transact(Sweep { using, now_micros, limit })
+    }
+}
+
+/// Finds the table of an entity.
+struct Opening {
+    layout: Arc<Layout>,
+}
+
+impl Transact for Opening {
+    type Output = CurrentTable;
+
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<CurrentTable, Failure> {
+        Ok(CurrentTable::open(connection, Arc::clone(&self.layout)).await?)
     }
 }
 
 struct BatchGet {
-    table: Arc<Table>,
+    using: Using,
     keys: Vec<Key>,
     view: View,
 }
@@ -110,12 +125,14 @@ impl Transact for BatchGet {
     type Output = Vec<Record>;
 
     async fn run(&mut self, connection: &mut PgConnection) -> Result<Vec<Record>, Failure> {
-        batch_get(&self.table, connection, &self.keys, self.view).await
+        let table = self.using.table(connection).await?;
+        let found = batch_get(&table, connection, &self.keys, self.view).await;
+        self.using.settle(found)
     }
 }
 
 struct List {
-    table: Arc<Table>,
+    using: Using,
     query: ListQuery,
 }
 
@@ -123,7 +140,9 @@ impl Transact for List {
     type Output = Page;
 
     async fn run(&mut self, connection: &mut PgConnection) -> Result<Page, Failure> {
-        list(&self.table, connection, &self.query).await
+        let table = self.using.table(connection).await?;
+        let page = list(&table, connection, &self.query).await;
+        self.using.settle(page)
     }
 }
 
@@ -208,7 +227,7 @@ async fn list(
 
 /// A write, as a transaction.
 struct Writing {
-    table: Arc<Table>,
+    using: Using,
     write: Write,
     /// Whether a unique index refused it before: what is in its way is looked for first.
     crowded: bool,
@@ -218,10 +237,24 @@ impl Transact for Writing {
     type Output = Option<Record>;
 
     async fn run(&mut self, connection: &mut PgConnection) -> Result<Option<Record>, Failure> {
-        let (table, write) = (&self.table, &self.write);
+        if let Some(request) = &self.write.request {
+            requests::lock(connection, self.using.layout(), request).await?;
+        }
+        let table = self.using.table(connection).await?;
+        let written = self.write(&table, connection).await;
+        self.using.settle(written)
+    }
+}
+
+impl Writing {
+    async fn write(
+        &mut self,
+        table: &Table,
+        connection: &mut PgConnection,
+    ) -> Result<Option<Record>, Failure> {
+        let write = &self.write;
         let now = write.command.now_micros;
         if let Some(request) = &write.request {
-            requests::lock(connection, &table.layout, request).await?;
             let remembered = requests::find(connection, &table.layout, request).await?;
             if let Some(remembered) = remembered.filter(|one| !one.is_forgotten(now)) {
                 let current = table.lock(connection, &remembered.key).await?;
@@ -267,7 +300,7 @@ async fn carry_out(
         Change::Update { columns, .. } => {
             let number = |&position: &usize| table.layout.entity.columns[position].number;
             let numbers: Vec<u32> = columns.iter().map(number).collect();
-            if numbers.is_empty() && table.layout.written_at.is_none() {
+            if numbers.is_empty() && !table.has_written_at() {
                 return Ok(());
             }
             updating = table.statements().update(&numbers);
@@ -303,7 +336,7 @@ async fn make_way(
 
 /// Removes expired records and forgotten request ids, at most `limit` of each.
 struct Sweep {
-    table: Arc<Table>,
+    using: Using,
     now_micros: i64,
     limit: usize,
 }
@@ -312,15 +345,26 @@ impl Transact for Sweep {
     type Output = usize;
 
     async fn run(&mut self, connection: &mut PgConnection) -> Result<usize, Failure> {
-        let (table, now_micros, limit) = (&self.table, self.now_micros, self.limit);
-        let mut removed = requests::forget(connection, now_micros, limit).await?;
-        if let Some(statement) = &table.sweep {
-            let values = Values { now_micros, limit, ..table.values() };
-            let swept = table.query(statement, &values)?.execute(connection).await?;
-            removed += swept.rows_affected();
+        let (now_micros, limit) = (self.now_micros, self.limit);
+        let forgotten = requests::forget(connection, now_micros, limit).await?;
+        let table = self.using.table(connection).await?;
+        let swept = sweep(&table, connection, now_micros, limit).await;
+        if self.using.is_outdated(&swept) {
+            return Err(Failure::Conflict);
         }
-        Ok(usize::try_from(removed).unwrap_or(usize::MAX))
+        Ok(usize::try_from(forgotten + swept?).unwrap_or(usize::MAX))
     }
+}
+
+async fn sweep(
+    table: &Table,
+    connection: &mut PgConnection,
+    now_micros: i64,
+    limit: usize,
+) -> Result<u64, Failure> {
+    let Some(statement) = &table.sweep else { return Ok(0) };
+    let values = Values { now_micros, limit, ..table.values() };
+    Ok(table.query(statement, &values)?.execute(connection).await?.rows_affected())
 }
 
 fn check_key(layout: &Layout, key: &Key) -> Result<()> {

@@ -59,19 +59,9 @@ pub enum OpenError {
         /// What is wrong.
         cause: String,
     },
-    /// The database is behind the schema, and migrations are not to be applied.
-    #[error(
-        "the database {database} is behind the schema: {count} of its migrations are missing, \
-         the first is {first}; start the server with --migrate to apply them"
-    )]
-    Behind {
-        /// Server and database.
-        database: String,
-        /// Version and description of the first one.
-        first: String,
-        /// How many are missing.
-        count: usize,
-    },
+    /// The database cannot be migrated, or is not what the schema says.
+    #[error(transparent)]
+    Migration(prism_migrate::Error),
     /// The database is behind the schema, and a pooler in transaction mode is in front of it.
     #[error(
         "the database {database} is behind the schema: {count} of its migrations are missing, \
@@ -96,61 +86,6 @@ pub enum OpenError {
         server: String,
         /// What it says.
         cause: String,
-    },
-    /// The database is ahead of the schema.
-    #[error(
-        "the database {database} has migration {version}, which this server does not know: a \
-         newer one has migrated it; start that one, or restore a backup from before"
-    )]
-    Ahead {
-        /// Server and database.
-        database: String,
-        /// The version of the first unknown migration.
-        version: i64,
-    },
-    /// A migration was applied that the server does not have, among ones that it has.
-    #[error(
-        "the database {database} has migration {version}, which is missing from the server's \
-         migrations: put its file back and generate again"
-    )]
-    MigrationMissing {
-        /// Server and database.
-        database: String,
-        /// Its version.
-        version: i64,
-    },
-    /// A migration's text is no longer what was applied.
-    #[error(
-        "migration {migration} was edited after it was applied to the database {database}: \
-         restore the file, and put the change into a new migration"
-    )]
-    MigrationEdited {
-        /// Server and database.
-        database: String,
-        /// Version and description.
-        migration: String,
-    },
-    /// A migration without a transaction broke off.
-    #[error(
-        "migration {version} of the database {database} broke off halfway: complete or undo it \
-         by hand, then set `success` in its row of _sqlx_migrations or delete the row"
-    )]
-    MigrationDirty {
-        /// Server and database.
-        database: String,
-        /// Its version.
-        version: i64,
-    },
-    /// A migration failed. The database is as it was before it, unless it runs without a
-    /// transaction.
-    #[error("migration {migration} cannot be applied to the database {database}: {source}")]
-    MigrationFailed {
-        /// Server and database.
-        database: String,
-        /// Version and description.
-        migration: String,
-        /// What Postgres says.
-        source: sqlx::Error,
     },
     /// Postgres refuses for another reason.
     #[error("the Postgres database {database} cannot be opened: {source}")]
@@ -214,6 +149,16 @@ impl Place {
         OpenError::Unreachable {
             server: self.server.clone(),
             cause: "no answer in time".to_owned(),
+        }
+    }
+
+    /// The error of a migration, or what Postgres's stands for.
+    pub(super) fn migration(&self, error: prism_migrate::Error) -> OpenError {
+        match error {
+            prism_migrate::Error::Database(prism_migrate::Cause::Postgres(source)) => {
+                self.postgres(source)
+            }
+            other => OpenError::Migration(other),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::schema::Entity;
 use crate::store::Migration;
 
 /// How a database is opened.
@@ -13,6 +14,8 @@ pub struct Options {
     pub url: String,
     /// The migrations of the user's schema.
     pub migrations: Vec<Migration>,
+    /// The entities that live in the database: one that cannot hold them is refused.
+    pub entities: Vec<&'static Entity>,
     /// Whether outstanding migrations are applied; a database that is behind is refused else.
     /// Default: true.
     pub migrate: bool,
@@ -38,6 +41,7 @@ impl Options {
         Options {
             url: url.into(),
             migrations: Vec::new(),
+            entities: Vec::new(),
             migrate: true,
             max_connections: 16,
             acquire_timeout: Duration::from_secs(5),

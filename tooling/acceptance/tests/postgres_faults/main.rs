@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cable::{Cable, Network};
-use load::{DEADLINE, Kind, Load, check, read, write};
+use load::{DEADLINE, Kind, Load, ORDERS_DEADLINE, check, read, write};
 use prism_postgres::{Cluster, Database, Setup, Shutdown, cluster_for_test};
 use prism_runtime::Proxy;
 use prism_runtime::codegen::Client;
@@ -240,10 +240,10 @@ async fn locks_that_others_hold() {
     let mut holder = session(&database).await;
     let lock = "BEGIN; LOCK TABLE kv_items, orders IN ACCESS EXCLUSIVE MODE";
     holder.execute(lock).await.unwrap();
-    tokio::time::sleep(DEADLINE + Duration::from_secs(2)).await;
+    tokio::time::sleep(ORDERS_DEADLINE + Duration::from_secs(3)).await;
     // Callers went away at their deadline: what they wanted does not go on.
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-                   AND wait_event_type = 'Lock' AND query_start < now() - interval '3 s'";
+                   AND wait_event_type = 'Lock' AND query_start < now() - interval '7 s'";
     let waiting: i64 =
         sqlx::query_scalar(waiting).fetch_one(&mut session(&database).await).await.unwrap();
     assert_eq!(waiting, 0);

@@ -1,5 +1,6 @@
 //! Renames that may go round in a circle.
 
+use prism_schema::sql::Dialect;
 use prism_schema::sql::ddl::Step;
 
 use super::table::Table;
@@ -39,7 +40,7 @@ pub(super) fn order(
         };
         table.columns.iter().find(of).map(|column| column.causes.clone()).unwrap_or_default()
     };
-    plan(renamed, "_prism_column")
+    plan(renamed, |position| format!("_prism_column_{position}"))
         .into_iter()
         .map(|(origin, from, to)| (causes(&origin), from, to))
         .collect()
@@ -47,12 +48,15 @@ pub(super) fn order(
 
 /// Renames as origin, from, to: first those whose target is taken step aside, then the direct
 /// ones, then the last leg of the first.
-pub(super) fn plan(renamed: &[(String, String)], temporary: &str) -> Vec<(String, String, String)> {
+pub(super) fn plan(
+    renamed: &[(String, String)],
+    temporary: impl Fn(usize) -> String,
+) -> Vec<(String, String, String)> {
     let taken = |to: &str| renamed.iter().any(|(from, _)| from.eq_ignore_ascii_case(to));
     let (mut aside, mut direct, mut last) = (Vec::new(), Vec::new(), Vec::new());
     for (position, (from, to)) in renamed.iter().enumerate() {
         if taken(to) {
-            let between = format!("{temporary}_{}", position + 1);
+            let between = temporary(position + 1);
             aside.push((from.clone(), from.clone(), between.clone()));
             last.push((from.clone(), between, to.clone()));
         } else {
@@ -66,10 +70,16 @@ pub(super) fn plan(renamed: &[(String, String)], temporary: &str) -> Vec<(String
 
 /// An index after the renames of its columns.
 pub(super) fn apply(step: &Step, renamed: &[(String, String)]) -> Step {
+    let to = |name: &str| renamed.iter().find(|(from, _)| from == name).map(|(_, to)| to.clone());
+    map(step, |name| to(name))
+}
+
+/// An index with other names for some of its columns.
+pub(super) fn map(step: &Step, other: impl Fn(&str) -> Option<String>) -> Step {
     let mut step = step.clone();
     let now = |name: &mut String| {
-        if let Some((_, to)) = renamed.iter().find(|(from, _)| from == name) {
-            name.clone_from(to);
+        if let Some(to) = other(name) {
+            *name = to;
         }
     };
     if let Step::CreateIndex { columns, where_null, .. } = &mut step {
@@ -77,6 +87,12 @@ pub(super) fn apply(step: &Step, renamed: &[(String, String)]) -> Step {
         where_null.iter_mut().for_each(now);
     }
     step
+}
+
+/// Whether an index, once its columns are renamed, is another one but for its name.
+pub(super) fn same(renamed: &Step, other: &Step) -> bool {
+    let named = with_name(renamed, index_name(other));
+    named.render(Dialect::Postgres) == other.render(Dialect::Postgres)
 }
 
 /// The name of an index.

@@ -1,6 +1,6 @@
 //! Statements in their order, and the files that they come in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use prism_schema::sql::Dialect;
@@ -9,13 +9,15 @@ use prism_schema::sql::ddl;
 
 use super::change::{Change, Kind, Level};
 use super::lock::Lock;
+use super::rewrites::{self, Planned};
 use super::table::Table;
+use super::types::Names;
 use super::{MigrationFile, postgres, sqlite};
 
 /// A statement and the changes of the schema that cause it.
 pub(super) struct Statement {
     causes: Vec<String>,
-    change: Alter,
+    pub change: Alter,
 }
 
 impl Statement {
@@ -42,6 +44,8 @@ pub(super) enum Phase {
     Change,
     /// New values.
     Fill,
+    /// Values written anew, by Prism's migrator.
+    Rewrite,
     /// Constraints on what is written from now on.
     Restrict,
     /// The same on what is there.
@@ -64,6 +68,7 @@ impl Phase {
             Phase::Pause => "pause",
             Phase::Change => "change",
             Phase::Fill => "fill",
+            Phase::Rewrite => "rewrite",
             Phase::Restrict => "restrict",
             Phase::Validate => "validate",
             Phase::Tighten => "tighten",
@@ -76,7 +81,7 @@ impl Phase {
     /// How long a statement may run in Postgres; those that visit every row may run longer.
     fn statement_timeout(self) -> &'static str {
         match self {
-            Phase::Check | Phase::Fill | Phase::Validate => "1h",
+            Phase::Check | Phase::Validate => "1h",
             _ => "60s",
         }
     }
@@ -87,6 +92,8 @@ impl Phase {
 pub(super) struct Steps {
     together: BTreeMap<Phase, Vec<Statement>>,
     alone: BTreeMap<Phase, Vec<Statement>>,
+    /// By table: a table has the same number in both dialects.
+    rewrites: BTreeMap<String, Planned>,
 }
 
 impl Steps {
@@ -110,18 +117,29 @@ impl Steps {
 
 /// The migrations from one state to the next. Their versions go on after `newest`, and one number
 /// means the same in both dialects: where a dialect has nothing to do, it skips the number.
+///
+/// # Errors
+///
+/// Stored values that would have to be converted between types that do not go together.
 pub(super) fn migrations(
     old: &Lock,
     new: &Lock,
     changes: &[Change],
     newest: i64,
-) -> Vec<MigrationFile> {
-    let plans = Dialect::ALL.map(|dialect| (dialect, plan(old, new, changes, dialect)));
+    descriptor_set: &[u8],
+) -> Result<Vec<MigrationFile>, String> {
+    let mut plans = Vec::new();
+    for dialect in Dialect::ALL {
+        plans.push((dialect, plan(old, new, changes, dialect, descriptor_set)?));
+    }
     let subject = subject(new, changes);
     let accepted = accepted(changes);
     let mut files = Vec::new();
     let mut version = newest;
     for phase in PHASES {
+        if phase == Phase::Rewrite {
+            rewritten(&plans, &accepted, &mut version, &mut files);
+        }
         let transaction =
             |steps: &Steps| steps.together.get(&phase).is_some_and(|it| !it.is_empty());
         if plans.iter().any(|(_, steps)| transaction(steps)) {
@@ -152,15 +170,45 @@ pub(super) fn migrations(
         };
         files.extend(Dialect::ALL.map(record));
     }
-    files
+    Ok(files)
 }
 
-const PHASES: [Phase; 11] = [
+/// The rewriting copies, a table after the other.
+fn rewritten(
+    plans: &[(Dialect, Steps)],
+    accepted: &str,
+    version: &mut i64,
+    files: &mut Vec<MigrationFile>,
+) {
+    let tables: BTreeSet<&String> =
+        plans.iter().flat_map(|(_, steps)| steps.rewrites.keys()).collect();
+    for table in tables {
+        *version += 1;
+        for (dialect, steps) in plans {
+            let Some(Planned { causes, rewrite }) = steps.rewrites.get(table) else { continue };
+            let causes: String = causes.iter().map(|cause| format!("-- {cause}\n")).collect();
+            let comments = format!(
+                "{HEADER}{accepted}\n\
+                 -- Values written anew in batches, beside those in use: `prism migrate apply`, or\n\
+                 -- a server with --migrate, does it, and no other tool can.\n\n{causes}"
+            );
+            files.push(MigrationFile {
+                dialect: *dialect,
+                version: *version,
+                description: format!("rewrite {}", table.to_lowercase().replace('_', " ")),
+                sql: rewrite.render(&comments),
+            });
+        }
+    }
+}
+
+const PHASES: [Phase; 12] = [
     Phase::Check,
     Phase::Free,
     Phase::Pause,
     Phase::Change,
     Phase::Fill,
+    Phase::Rewrite,
     Phase::Restrict,
     Phase::Validate,
     Phase::Tighten,
@@ -213,7 +261,13 @@ fn subject(new: &Lock, changes: &[Change]) -> String {
     }
 }
 
-fn plan(old: &Lock, new: &Lock, changes: &[Change], dialect: Dialect) -> Steps {
+fn plan(
+    old: &Lock,
+    new: &Lock,
+    changes: &[Change],
+    dialect: Dialect,
+    descriptor_set: &[u8],
+) -> Result<Steps, String> {
     let mut steps = Steps::default();
     for change in changes {
         let create = |entity| ddl::create(entity).into_iter().map(Alter::Create).collect();
@@ -248,14 +302,20 @@ fn plan(old: &Lock, new: &Lock, changes: &[Change], dialect: Dialect) -> Steps {
             };
             steps.push(Phase::Check, Statement::new(vec![refused.cause.clone()], alter));
         }
-        match dialect {
-            Dialect::Postgres => postgres::table(&table, &mut steps),
+        let types = rewrites::types(&table, descriptor_set, &Names { old, new })?;
+        let rewrite = match dialect {
+            Dialect::Postgres => {
+                postgres::table(&table, &mut steps);
+                rewrites::postgres(&table, types)
+            }
             Dialect::Sqlite => {
                 for statement in sqlite::table(&table) {
                     steps.push(Phase::Change, statement);
                 }
+                rewrites::sqlite(&table, types)
             }
-        }
+        };
+        steps.rewrites.extend(rewrite.map(|planned| (table.name.to_owned(), planned)));
     }
-    steps
+    Ok(steps)
 }

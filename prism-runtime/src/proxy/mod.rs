@@ -120,6 +120,21 @@ impl Builder {
         self
     }
 
+    /// Applies outstanding migrations, whatever the setting `migrate` says, and ends: a deployment
+    /// does this once before its servers start. Blocks meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::start`], without the address.
+    pub fn migrate(mut self) -> Result<(), StartError> {
+        self.config.migrate = Some(true);
+        self.config.validate()?;
+        let opened = stores::open(&self.schema, &self.config, self.clock)?;
+        opened.database.close();
+        tracing::info!("the databases are as the schema says");
+        Ok(())
+    }
+
     /// Opens the stores and serves, on threads of its own. Works with and without a tokio
     /// runtime around it.
     ///

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use super::probe;
 use super::signals::Signals;
 use super::{Proxy, Schema};
 use crate::config::{Config, ConfigError, Sources};
@@ -45,6 +46,10 @@ struct Flags {
     /// Any setting: --set server.drain_seconds=5
     #[arg(long = "set", value_name = "SETTING=VALUE")]
     settings: Vec<String>,
+    /// Ask a running proxy whether it serves, at server.listen where no address is given: exit code 0
+    /// where it does, else 1
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    health_check: Option<Option<String>>,
 }
 
 /// Exit code of a second signal: the shell's for an interrupt.
@@ -55,8 +60,14 @@ const INTERRUPTED: i32 = 130;
 /// A second signal ends the process at once, with 130. What keeps the server from starting is
 /// printed as one line, and the exit code is 1; wrong flags are 2.
 pub fn main(schema: Schema) -> ExitCode {
-    let flags = Flags::parse();
-    match run(schema, flags) {
+    let mut flags = Flags::parse();
+    let done = match flags.health_check.take() {
+        Some(address) => load(flags)
+            .map_err(StartError::from)
+            .and_then(|config| probe::check(&address.unwrap_or(config.server.listen))),
+        None => run(schema, flags),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The last word of the process: there is nobody left to tell where this fails.

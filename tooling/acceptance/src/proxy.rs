@@ -212,8 +212,8 @@ fn follow(stderr: ChildStderr, log: &Log, found: &mpsc::Sender<SocketAddr>) {
     }
 }
 
-/// The address in the log line that tells it, JSON or text.
-fn address_in(line: &str) -> Option<SocketAddr> {
+/// The address on loopback in the log line that tells it, JSON or text.
+pub fn address_in(line: &str) -> Option<SocketAddr> {
     let at = line.find("127.0.0.1:").filter(|_| line.contains("serving"))?;
     let end = line[at..].find(|c: char| !(c.is_ascii_digit() || ".:".contains(c)));
     line[at..end.map_or(line.len(), |end| at + end)].parse().ok()

@@ -17,8 +17,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::types::Oid;
-use sqlx::{Connection as _, PgConnection};
 
+use super::connection::Connection as PgConnection;
 use super::error::Failure;
 use super::table::Table;
 use crate::entity::layout::Layout;
@@ -263,6 +263,12 @@ impl Using {
             self.outdated = true;
         }
         self.outdated
+    }
+
+    /// What comes of a transaction: one that failed because of the names is to be made again.
+    pub(super) fn settle<T>(&mut self, result: Result<T, Failure>) -> Result<T, Failure> {
+        self.confirm(&result);
+        if self.is_outdated(&result) { Err(Failure::Conflict) } else { result }
     }
 
     /// Where the statements went well: they have used every column, so the names are right.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
-use sqlx::PgConnection;
 
+use super::connection::Connection as PgConnection;
 use super::current::{CurrentTable, Using};
 use super::database::{Database, Transact};
 use super::error::{Failure, check_text, is_unique_violation};
@@ -43,10 +43,7 @@ impl PostgresEntities {
 
 impl EntityBackend for PostgresEntities {
     fn open(&self, layout: Arc<Layout>) -> Result<Arc<dyn EntityStore>> {
-        let opening = self.database.read(async move |pool| {
-            let mut connection = pool.acquire().await?;
-            CurrentTable::open(&mut connection, layout).await
-        });
+        let opening = self.database.read(Opening { layout });
         let table = Arc::new(self.database.wait(opening)?);
         let (database, lookups) = (Arc::clone(&self.database), Arc::clone(&self.lookups));
         Ok(Arc::new(PostgresEntityStore { database, lookups, table }))
@@ -74,18 +71,8 @@ impl EntityStore for PostgresEntityStore {
             Ok(()) => {}
             Err(error) => return StoreFuture::ready(Err(error)),
         }
-        let mut using = Using::new(Arc::clone(&self.table));
-        self.database.read(async move |pool| {
-            let mut connection = pool.acquire().await?;
-            loop {
-                let table = using.table(&mut connection).await.map_err(Failure::into_error)?;
-                let found = batch_get(&table, &mut connection, &keys, view).await;
-                using.confirm(&found);
-                if !using.is_outdated(&found) {
-                    return found;
-                }
-            }
-        })
+        let using = Using::new(Arc::clone(&self.table));
+        self.database.read(BatchGet { using, keys, view })
     }
 
     fn list(&self, query: ListQuery) -> StoreFuture<Page> {
@@ -97,18 +84,8 @@ impl EntityStore for PostgresEntityStore {
         if let Err(error) = checked {
             return StoreFuture::ready(Err(error));
         }
-        let mut using = Using::new(Arc::clone(&self.table));
-        self.database.read(async move |pool| {
-            let mut connection = pool.acquire().await?;
-            loop {
-                let table = using.table(&mut connection).await.map_err(Failure::into_error)?;
-                let page = list(&table, &mut connection, &query).await;
-                using.confirm(&page);
-                if !using.is_outdated(&page) {
-                    return page;
-                }
-            }
-        })
+        let using = Using::new(Arc::clone(&self.table));
+        self.database.read(List { using, query })
     }
 
     fn write(&self, write: Write) -> StoreFuture<Option<Record>> {
@@ -125,13 +102,57 @@ impl EntityStore for PostgresEntityStore {
     }
 }
 
+/// Finds the table of an entity.
+struct Opening {
+    layout: Arc<Layout>,
+}
+
+impl Transact for Opening {
+    type Output = CurrentTable;
+
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<CurrentTable, Failure> {
+        Ok(CurrentTable::open(connection, Arc::clone(&self.layout)).await?)
+    }
+}
+
+struct BatchGet {
+    using: Using,
+    keys: Vec<Key>,
+    view: View,
+}
+
+impl Transact for BatchGet {
+    type Output = Vec<Record>;
+
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<Vec<Record>, Failure> {
+        let table = self.using.table(connection).await?;
+        let found = batch_get(&table, connection, &self.keys, self.view).await;
+        self.using.settle(found)
+    }
+}
+
+struct List {
+    using: Using,
+    query: ListQuery,
+}
+
+impl Transact for List {
+    type Output = Page;
+
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<Page, Failure> {
+        let table = self.using.table(connection).await?;
+        let page = list(&table, connection, &self.query).await;
+        self.using.settle(page)
+    }
+}
+
 /// All of them as of one moment.
 async fn batch_get(
     table: &Table,
     connection: &mut PgConnection,
     keys: &[Key],
     view: View,
-) -> Result<Vec<Record>> {
+) -> Result<Vec<Record>, Failure> {
     // A power of two, so that there are few such statements; the last key fills it up.
     let places = keys.len().next_power_of_two();
     let statement = table.statements().get_many(places, view.visibility);
@@ -154,7 +175,11 @@ async fn batch_get(
     Ok(found)
 }
 
-async fn list(table: &Table, connection: &mut PgConnection, query: &ListQuery) -> Result<Page> {
+async fn list(
+    table: &Table,
+    connection: &mut PgConnection,
+    query: &ListQuery,
+) -> Result<Page, Failure> {
     let mut conditions = Vec::with_capacity(query.conditions.len());
     let mut shapes = Vec::with_capacity(query.conditions.len());
     let number = |position: usize| table.layout.entity.columns[position].number;
@@ -217,8 +242,7 @@ impl Transact for Writing {
         }
         let table = self.using.table(connection).await?;
         let written = self.write(&table, connection).await;
-        self.using.confirm(&written);
-        if self.using.is_outdated(&written) { Err(Failure::Conflict) } else { written }
+        self.using.settle(written)
     }
 }
 

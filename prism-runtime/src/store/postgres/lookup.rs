@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
-use sqlx::PgConnection;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use super::answer::{Answer, Caller, answer};
+use super::connection::Connection as PgConnection;
 use super::current::{CurrentTable, Using, unusable};
 use super::database::Database;
-use super::error::{Failure, breaks_connection, of_all, shutting_down};
+use super::error::{Failure, breaks_connection, of_all};
 use super::lane::{Flight, Job, Lane};
 use super::table::{Table, Values};
 use crate::entity::layout::Layout;
@@ -24,8 +24,7 @@ pub(super) struct Lookup {
     table: Arc<CurrentTable>,
     key: Key,
     view: View,
-    answer: oneshot::Sender<Result<Option<Record>>>,
-    _room: OwnedSemaphorePermit,
+    answer: Answer<Option<Record>>,
 }
 
 impl Lookup {
@@ -40,20 +39,23 @@ impl Lookup {
             Ok(room) => room,
             Err(error) => return StoreFuture::ready(Err(error)),
         };
-        let (answer, outcome) = oneshot::channel();
-        lane.send(Lookup { table, key, view, answer, _room: room });
-        StoreFuture::pending(async move { outcome.await.unwrap_or_else(|_| Err(shutting_down())) })
+        let (answer, outcome) = answer(room);
+        lane.send(Lookup { table, key, view, answer });
+        outcome
     }
 
     fn answer(self, result: Result<Option<Record>>) {
-        // The caller may have gone.
-        let _ = self.answer.send(result);
+        self.answer.send(result);
     }
 }
 
 impl Job for Lookup {
     fn is_abandoned(&self) -> bool {
-        self.answer.is_closed()
+        self.answer.is_abandoned()
+    }
+
+    fn caller(&self) -> Option<Caller> {
+        Some(self.answer.caller())
     }
 
     fn bytes(&self) -> usize {

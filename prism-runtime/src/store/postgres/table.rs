@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use sqlx::AssertSqlSafe;
+use sqlx::Postgres;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
-use sqlx::{PgConnection, Postgres};
 
+use super::connection::Connection as PgConnection;
 use super::error::Failure;
 use super::value::{self, Bound};
 use crate::entity::layout::Layout;

@@ -1,9 +1,10 @@
 //! Acceptance: a real `prism-proxy`, called by clients that nobody here wrote.
 //!
-//! [`tools`] finds and installs the clients, [`proxy`] runs the server. The calls themselves are
-//! in `tests/` (buf curl, grpcurl) and `python/` (grpcio).
+//! [`tools`] finds and installs the clients, [`proxy`] runs the server, on any [`backend`]. The
+//! calls themselves are in `tests/` (buf curl, grpcurl) and `python/` (grpcio).
 #![allow(clippy::print_stderr)] // a skipped test says so
 
+pub mod backend;
 pub mod proxy;
 pub mod python;
 pub mod tools;

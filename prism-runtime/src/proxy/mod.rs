@@ -130,8 +130,9 @@ impl Builder {
     pub fn migrate(mut self) -> Result<(), StartError> {
         self.config.migrate = Some(true);
         self.config.validate()?;
-        let opened = stores::open(&self.schema, &self.config, self.clock)?;
-        opened.database.close();
+        let bindings = Bindings::resolve(&self.schema, &self.config)?;
+        let opened = stores::open(&self.schema, &self.config, &bindings, self.clock)?;
+        opened.backends.close();
         tracing::info!("the databases are as the schema says");
         Ok(())
     }

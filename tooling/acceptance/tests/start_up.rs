@@ -150,10 +150,10 @@ async fn migrations_that_are_not_the_proxys_own() {
     let saved = fs::read(&path).unwrap();
     let table = "_sqlx_migrations";
     for (sql, expected) in [
-        // A newer server has been here.
+        // A newer server has been here, and has changed what values mean.
         (
             format!(
-                "INSERT INTO {table} SELECT 99, 'later', installed_on, success, checksum, \
+                "INSERT INTO {table} SELECT 99, 'rewrite orders', installed_on, success, checksum, \
                  execution_time FROM {table} LIMIT 1"
             ),
             "which this server does not know",

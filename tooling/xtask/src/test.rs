@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Stdio;
 
 use prism_acceptance::tools::Tool;
-use prism_postgres::Programs;
+use prism_postgres::{PgBouncer, Programs};
 
 use crate::command::cargo;
 use crate::packages::{self, runs};
@@ -44,14 +44,14 @@ fn install() -> Result<(), Box<dyn Error>> {
             Err(error) => println!("{tool:?}: {error}; the tests that need it are skipped"),
         }
     }
-    match Programs::find() {
-        Ok(_) => Ok(()),
-        Err(error) if strict => Err(error.into()),
-        Err(error) => {
-            println!("Postgres: {error}; the tests that need it are skipped");
-            Ok(())
+    for found in [Programs::find().map(drop), PgBouncer::find().map(drop)] {
+        match found {
+            Ok(()) => {}
+            Err(error) if strict => return Err(error.into()),
+            Err(error) => println!("{error}; the tests that need it are skipped"),
         }
     }
+    Ok(())
 }
 
 /// Installs the Debian packages of what is not there.
@@ -65,6 +65,9 @@ fn install_packages() {
     }
     if Programs::find().is_err() {
         missing.push("postgresql");
+    }
+    if PgBouncer::find().is_err() {
+        missing.push("pgbouncer");
     }
     packages::install(&missing);
 }

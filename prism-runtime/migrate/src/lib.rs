@@ -12,6 +12,7 @@
 
 pub mod check;
 mod error;
+pub mod json;
 mod migration;
 mod own;
 pub mod postgres;

@@ -3,6 +3,6 @@
 mod index;
 mod lock;
 mod migrate;
-mod query;
+pub(crate) mod query;
 
 pub use migrate::{Migrator, Settings};

@@ -134,14 +134,14 @@ fn an_edited_migration_is_refused() {
 }
 
 #[test]
-fn a_missing_or_unknown_newer_migration_is_refused() {
+fn a_missing_migration_is_refused_and_a_newer_one_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
     drop(Database::open(&with_migrations(&path, &[FIRST, SECOND])).unwrap());
     let error = refusal(&with_migrations(&path, &[SECOND]));
     assert!(matches!(error, OpenError::Migration(Error::Missing { version: 1, .. })), "{error}");
-    let error = refusal(&with_migrations(&path, &[FIRST]));
-    assert!(matches!(error, OpenError::Migration(Error::Ahead { .. })), "{error}");
+    // Of an entity that the newer one breaks nothing is known here.
+    drop(Database::open(&with_migrations(&path, &[FIRST])).unwrap());
 }
 
 #[test]

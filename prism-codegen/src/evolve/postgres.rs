@@ -34,9 +34,13 @@ fn columns(table: &Table<'_>, steps: &mut Steps) {
         };
         dropped.push(Statement::new(it.causes.clone(), column(ColumnChange::Drop(name))));
     }
+    if renamed.iter().any(|(_, to)| renames::was_taken(table, to)) {
+        steps.pause();
+    }
     for (causes, from, to) in renames::order(table, &renamed) {
+        let phase = if renames::is_temporary(&to) { Phase::Free } else { Phase::Change };
         let rename = column(ColumnChange::Rename { from, to });
-        steps.push(Phase::Change, Statement::new(causes, rename));
+        steps.push(phase, Statement::new(causes, rename));
     }
     for it in &table.columns {
         match (&it.old, &it.new) {

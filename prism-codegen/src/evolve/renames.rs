@@ -5,6 +5,20 @@ use prism_schema::sql::ddl::Step;
 
 use super::table::Table;
 
+/// Whether a column is between two names, or about to be dropped: those are names of Prism's own.
+pub(super) fn is_temporary(name: &str) -> bool {
+    name.starts_with("_prism_")
+}
+
+/// Whether a name may be known to servers as that of another column: it is now, or was. What
+/// columns were called that had names other than their fields' is not on record.
+pub(super) fn was_taken(table: &Table<'_>, name: &str) -> bool {
+    let has = |column: &super::table::TableChange| {
+        column.old.as_ref().is_some_and(|old| old.name.eq_ignore_ascii_case(name))
+    };
+    table.columns.iter().any(has) || table.retired_names.iter().any(|it| it == name)
+}
+
 /// The columns of a table that are called otherwise afterwards: old and new name.
 pub(super) fn of(table: &Table<'_>) -> Vec<(String, String)> {
     let pairs = table.columns.iter().filter_map(|column| {

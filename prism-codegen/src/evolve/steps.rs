@@ -36,6 +36,10 @@ impl Statement {
 pub(super) enum Phase {
     /// Stops where the rows that are there do not fit.
     Check,
+    /// Names that other columns get are taken away.
+    Free,
+    /// Servers notice that they are.
+    Pause,
     /// Tables and columns.
     Change,
     /// New values.
@@ -60,6 +64,8 @@ impl Phase {
     fn name(self) -> &'static str {
         match self {
             Phase::Check => "check",
+            Phase::Free => "free names",
+            Phase::Pause => "pause",
             Phase::Change => "change",
             Phase::Fill => "fill",
             Phase::Rewrite => "rewrite",
@@ -94,6 +100,13 @@ impl Steps {
     /// Adds to the phase's transaction.
     pub fn push(&mut self, phase: Phase, statement: Statement) {
         self.together.entry(phase).or_default().push(statement);
+    }
+
+    /// Waits for servers to notice that names are gone; once is enough for all.
+    pub fn pause(&mut self) {
+        let cause = "a server that has used a name until now must not mean another column by it";
+        let pause = Statement::new(vec![cause.to_owned()], Alter::Pause);
+        self.together.insert(Phase::Pause, vec![pause]);
     }
 
     /// Adds a statement that no transaction may hold.
@@ -189,8 +202,10 @@ fn rewritten(
     }
 }
 
-const PHASES: [Phase; 10] = [
+const PHASES: [Phase; 12] = [
     Phase::Check,
+    Phase::Free,
+    Phase::Pause,
     Phase::Change,
     Phase::Fill,
     Phase::Rewrite,
@@ -277,7 +292,8 @@ fn plan(
     }
     for (namespace, before) in &old.entities {
         let Some(after) = new.entities.get(namespace) else { continue };
-        let table = Table::new(&before.schema, &after.schema, changes);
+        let mut table = Table::new(&before.schema, &after.schema, changes);
+        table.retired_names = &before.retired_names;
         for refused in &table.refused {
             let alter = Alter::Refuse {
                 table: table.name.to_owned(),

@@ -20,6 +20,8 @@ pub(super) struct Table<'a> {
     pub indexes: Vec<IndexChange>,
     /// What must not be in it, with the reason.
     pub refused: Vec<Refused>,
+    /// Names that fields had before.
+    pub retired_names: &'a [String],
     pub old: &'a Entity,
     pub new: &'a Entity,
     changes: Vec<&'a Change>,
@@ -80,6 +82,7 @@ impl<'a> Table<'a> {
             columns: Vec::new(),
             indexes: Vec::new(),
             refused: Vec::new(),
+            retired_names: &[],
             old,
             new,
             changes,

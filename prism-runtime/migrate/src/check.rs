@@ -70,6 +70,15 @@ impl Status<'_> {
     pub fn title(&self) -> String {
         title(self.version, &self.description)
     }
+
+    /// Whether it is a copy that wrote every row anew. Of one that is not known only the name
+    /// says so.
+    pub(crate) fn is_rewrite(&self) -> bool {
+        match self.known {
+            Some(known) => known.is_rewrite(),
+            None => self.description.split(' ').next() == Some("rewrite"),
+        }
+    }
 }
 
 /// Every migration that is applied or known, by version.
@@ -196,15 +205,16 @@ impl<'a> Plans<'a> {
         self.own.outstanding.iter().chain(&self.users.outstanding)
     }
 
-    /// Fails where a newer server has migrated the database.
-    pub(crate) fn refuse_ahead(&self, database: &str) -> Result<(), Error> {
-        match self.own.ahead.iter().chain(&self.users.ahead).next_back() {
-            None => Ok(()),
-            Some(newest) => Err(Error::Ahead {
+    /// Fails where something newer than anything known was applied before what is outstanding.
+    pub(crate) fn refuse_mixed(&self, database: &str) -> Result<(), Error> {
+        let newest = self.own.ahead.iter().chain(&self.users.ahead).next_back();
+        match (newest, self.outstanding().next()) {
+            (Some(newest), Some(_)) => Err(Error::Ahead {
                 database: database.to_owned(),
                 migration: newest.title(),
-                reason: "a newer server has migrated it".to_owned(),
+                reason: crate::verify::can_serve(self, &[]).err().unwrap_or_default(),
             }),
+            _ => Ok(()),
         }
     }
 

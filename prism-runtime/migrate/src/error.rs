@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::verify::Difference;
+
 /// Why a database cannot be migrated or served. For the operator: the messages name the database
 /// and say what to run.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +37,18 @@ pub enum Error {
         migration: String,
         /// What cannot be read.
         reason: String,
+    },
+    /// The database is not what the schema says, although every migration is applied.
+    #[error(
+        "the database {database} differs from the schema: {}; `prism migrate verify` shows \
+         everything that differs; undo what was changed by hand, or restore a backup",
+        list(differences)
+    )]
+    Differs {
+        /// Name of the database.
+        database: String,
+        /// What would break calls.
+        differences: Vec<Difference>,
     },
     /// A migration was applied that is not known, among ones that are.
     #[error(
@@ -131,6 +145,16 @@ pub enum Error {
     /// The database refuses, apart from any migration.
     #[error(transparent)]
     Database(Cause),
+}
+
+/// How many differences a message names.
+const SHOWN: usize = 5;
+
+fn list(differences: &[Difference]) -> String {
+    let shown: Vec<String> = differences.iter().take(SHOWN).map(ToString::to_string).collect();
+    let rest = differences.len().saturating_sub(SHOWN);
+    let rest = if rest > 0 { format!("; and {rest} more") } else { String::new() };
+    shown.join("; ") + &rest
 }
 
 /// What a database says.

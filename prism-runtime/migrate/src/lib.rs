@@ -19,6 +19,7 @@ pub mod postgres;
 pub mod rewrite;
 pub mod sqlite;
 mod statement;
+pub mod verify;
 
 pub use error::{Cause, Error};
 pub use migration::Migration;

@@ -8,6 +8,9 @@ pub(crate) const TABLE: &str = "prism_migrations";
 /// Where sqlx records the user's.
 pub(crate) const USERS_TABLE: &str = "_sqlx_migrations";
 
+/// The tables that these migrations make.
+pub(crate) const TABLES: [&str; 3] = ["kv_items", "kv_namespaces", "prism_requests"];
+
 /// For SQLite.
 pub(crate) const SQLITE: &[Migration<'static>] = &[
     Migration {

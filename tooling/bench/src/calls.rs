@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use prism_proxy::acme::orders::v1::{GetOrderRequest, Order, PutOrderRequest};
-use prism_runtime::proto::keyvalue::v1::{Item, PutRequest};
+use prism_runtime::proto::keyvalue::v1::{GetRequest, Item, PutRequest};
 use prost::Message as _;
 
 use crate::arms::{ECHO, EchoMessage, GET, GET_ORDER, PUT, PUT_ORDER};
@@ -86,13 +86,95 @@ impl Share {
     }
 }
 
+/// Which service is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// KeyValueService, an item of one record.
+    KeyValue,
+    /// The generated OrderService, the order of a customer.
+    Order,
+}
+
+impl Kind {
+    fn get(self) -> &'static str {
+        match self {
+            Kind::KeyValue => GET,
+            Kind::Order => GET_ORDER,
+        }
+    }
+
+    fn put(self) -> &'static str {
+        match self {
+            Kind::KeyValue => PUT,
+            Kind::Order => PUT_ORDER,
+        }
+    }
+
+    fn get_request(self) -> Template {
+        Template::new(match self {
+            Kind::KeyValue => {
+                let namespace = "bench".to_owned();
+                GetRequest { namespace, id: id(0), ..Default::default() }.encode_to_vec()
+            }
+            Kind::Order => {
+                let (customer_id, order_id) = (id(0), "order".to_owned());
+                GetOrderRequest { customer_id, order_id, ..Default::default() }.encode_to_vec()
+            }
+        })
+    }
+
+    fn put_request(self, payload: usize) -> Template {
+        let value = value(0, payload);
+        Template::new(match self {
+            Kind::KeyValue => {
+                let item = Item { key: b"profile".to_vec(), value, metadata: None };
+                let (namespace, items) = ("bench".to_owned(), vec![item]);
+                PutRequest { namespace, id: id(0), items, item_priority_token: 0 }.encode_to_vec()
+            }
+            Kind::Order => {
+                let order = Order {
+                    customer_id: id(0),
+                    order_id: "order".to_owned(),
+                    note: String::from_utf8(value).ok(),
+                    ..Order::default()
+                };
+                PutOrderRequest { order: Some(order) }.encode_to_vec()
+            }
+        })
+    }
+}
+
+/// A message, and where in it the row and the write are told.
+#[derive(Clone, Debug)]
+struct Template {
+    message: Vec<u8>,
+    id_at: usize,
+    value_at: Option<usize>,
+}
+
+impl Template {
+    fn new(message: Vec<u8>) -> Self {
+        let id_at = find(&message, ID).map_or(0, |at| at + ID.len());
+        let value_at = find(&message, MARK).map(|at| at + MARK.len());
+        Template { message, id_at, value_at }
+    }
+
+    fn fill(&self, message: &mut Vec<u8>, row: u64, write: u64) {
+        message.extend_from_slice(&self.message);
+        hexadecimal(&mut message[self.id_at..self.id_at + ROW_DIGITS], row);
+        let Some(row_at) = self.value_at else { return };
+        let write_at = row_at + ROW_DIGITS;
+        hexadecimal(&mut message[row_at..write_at], row);
+        hexadecimal(&mut message[write_at..write_at + WRITE_DIGITS], write);
+    }
+}
+
 /// Puts with values that change at every write, and what was acknowledged of them.
 #[derive(Debug)]
 pub struct Puts {
+    kind: Kind,
     rows: Rows,
-    template: Vec<u8>,
-    id_at: usize,
-    value_at: usize,
+    template: Template,
     write: u64,
     /// Calls that are still to be made; `None`: no end.
     left: Option<u64>,
@@ -104,26 +186,14 @@ pub struct Puts {
 
 impl Puts {
     /// Puts without an end.
-    pub fn new(share: Share, payload: usize) -> Self {
-        let template = PutRequest {
-            namespace: "bench".to_owned(),
-            id: id(0),
-            items: vec![Item {
-                key: b"profile".to_vec(),
-                value: value(0, payload),
-                metadata: None,
-            }],
-            item_priority_token: 0,
-        }
-        .encode_to_vec();
+    pub fn new(kind: Kind, share: Share, payload: usize) -> Self {
         let rows = share.rows();
         Puts {
-            id_at: find(&template, ID).map_or(0, |at| at + ID.len()),
-            value_at: find(&template, MARK).map_or(0, |at| at + MARK.len()),
+            kind,
+            template: kind.put_request(payload),
             acknowledged: vec![0; rows.count as usize],
             under_way: vec![false; rows.count as usize],
             rows,
-            template,
             write: 0,
             left: None,
         }
@@ -158,13 +228,13 @@ impl Puts {
             .filter(|(_, write)| **write > 0)
             .map(|(own, write)| (own as u64 * self.rows.connections + self.rows.connection, *write))
             .collect();
-        Verification { wanted, at: 0 }
+        Verification { kind: self.kind, template: self.kind.get_request(), wanted, at: 0 }
     }
 }
 
 impl Calls for Puts {
     fn path(&self) -> &'static str {
-        PUT
+        self.kind.put()
     }
 
     fn next(&mut self, message: &mut Vec<u8>) -> Option<u64> {
@@ -173,17 +243,16 @@ impl Calls for Puts {
         }
         let row = self.free_row();
         self.write += 1;
-        message.extend_from_slice(&self.template);
-        hexadecimal(&mut message[self.id_at..self.id_at + ROW_DIGITS], row);
-        let (row_at, write_at) = (self.value_at, self.value_at + ROW_DIGITS);
-        hexadecimal(&mut message[row_at..write_at], row);
-        hexadecimal(&mut message[write_at..write_at + WRITE_DIGITS], self.write);
+        self.template.fill(message, row, self.write);
         Some((self.write << 32) | row)
     }
 
     fn answered(&mut self, tag: u64, message: &[u8]) -> bool {
         let (row, write) = (tag & u64::from(u32::MAX), tag >> 32);
-        let success = message == [0x08, 1];
+        let success = match self.kind {
+            Kind::KeyValue => message == [0x08, 1],
+            Kind::Order => stored(message) == Some((row, write)),
+        };
         let own = (row / self.rows.connections) as usize;
         self.under_way[own] = false;
         if success {
@@ -197,24 +266,26 @@ impl Calls for Puts {
 /// Gets of rows that are there.
 #[derive(Debug)]
 pub struct Gets {
+    kind: Kind,
     rows: Rows,
+    template: Template,
 }
 
 impl Gets {
     /// Gets without an end.
-    pub fn new(share: Share) -> Self {
-        Gets { rows: share.rows() }
+    pub fn new(kind: Kind, share: Share) -> Self {
+        Gets { kind, rows: share.rows(), template: kind.get_request() }
     }
 }
 
 impl Calls for Gets {
     fn path(&self) -> &'static str {
-        GET
+        self.kind.get()
     }
 
     fn next(&mut self, message: &mut Vec<u8>) -> Option<u64> {
         let row = self.rows.next();
-        get_request(message, row);
+        self.template.fill(message, row, 0);
         Some(row)
     }
 
@@ -226,6 +297,8 @@ impl Calls for Gets {
 /// Gets of every row that was written.
 #[derive(Debug)]
 pub struct Verification {
+    kind: Kind,
+    template: Template,
     wanted: Vec<(u64, u64)>,
     at: usize,
 }
@@ -239,12 +312,12 @@ impl Verification {
 
 impl Calls for Verification {
     fn path(&self) -> &'static str {
-        GET
+        self.kind.get()
     }
 
     fn next(&mut self, message: &mut Vec<u8>) -> Option<u64> {
         let (row, _) = self.wanted.get(self.at)?;
-        get_request(message, *row);
+        self.template.fill(message, *row, 0);
         self.at += 1;
         Some(self.at as u64 - 1)
     }
@@ -257,89 +330,6 @@ impl Calls for Verification {
         };
         *row == stored.0 && *write <= stored.1
     }
-}
-
-/// Every order once: one for each row, whose note says what it is of.
-#[derive(Debug)]
-pub struct PutOrders {
-    rows: Rows,
-    left: u64,
-    payload: usize,
-}
-
-impl PutOrders {
-    /// Orders with a note of so many bytes.
-    pub fn new(share: Share, payload: usize) -> Self {
-        let rows = share.rows();
-        PutOrders { left: rows.count, rows, payload }
-    }
-}
-
-impl Calls for PutOrders {
-    fn path(&self) -> &'static str {
-        PUT_ORDER
-    }
-
-    fn next(&mut self, message: &mut Vec<u8>) -> Option<u64> {
-        self.left = self.left.checked_sub(1)?;
-        let row = self.rows.next();
-        let order = Order {
-            customer_id: id(row),
-            order_id: "order".to_owned(),
-            note: String::from_utf8(value(row, self.payload)).ok(),
-            ..Order::default()
-        };
-        message.extend(PutOrderRequest { order: Some(order) }.encode_to_vec());
-        Some(row)
-    }
-
-    fn answered(&mut self, tag: u64, message: &[u8]) -> bool {
-        stored(message).is_some_and(|(row, _)| row == tag)
-    }
-}
-
-/// Gets of orders that are there.
-#[derive(Debug)]
-pub struct GetOrders {
-    rows: Rows,
-    template: Vec<u8>,
-    id_at: usize,
-}
-
-impl GetOrders {
-    /// Gets without an end.
-    pub fn new(share: Share) -> Self {
-        let order_id = "order".to_owned();
-        let template = GetOrderRequest { customer_id: id(0), order_id, ..Default::default() };
-        let template = template.encode_to_vec();
-        let id_at = find(&template, ID).map_or(0, |at| at + ID.len());
-        GetOrders { rows: share.rows(), template, id_at }
-    }
-}
-
-impl Calls for GetOrders {
-    fn path(&self) -> &'static str {
-        GET_ORDER
-    }
-
-    fn next(&mut self, message: &mut Vec<u8>) -> Option<u64> {
-        let row = self.rows.next();
-        message.extend_from_slice(&self.template);
-        hexadecimal(&mut message[self.id_at..self.id_at + ROW_DIGITS], row);
-        Some(row)
-    }
-
-    fn answered(&mut self, tag: u64, message: &[u8]) -> bool {
-        stored(message).is_some_and(|(row, _)| row == tag)
-    }
-}
-
-fn get_request(message: &mut Vec<u8>, row: u64) {
-    message.extend_from_slice(b"\x0a\x05bench\x12\x0d");
-    message.extend_from_slice(ID);
-    let at = message.len();
-    message.resize(at + ROW_DIGITS, 0);
-    hexadecimal(&mut message[at..], row);
 }
 
 /// The row and the write that a response's value is of.
@@ -376,15 +366,13 @@ pub fn value(row: u64, payload: usize) -> Vec<u8> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use prism_runtime::proto::keyvalue::v1::GetRequest;
-
     use super::*;
 
     const SHARE: Share = Share { connection: 1, connections: 2, rows: 10 };
 
     #[test]
     fn puts_are_messages_that_say_what_they_hold() {
-        let mut puts = Puts::new(SHARE, 64).once();
+        let mut puts = Puts::new(Kind::KeyValue, SHARE, 64).once();
         let mut seen = Vec::new();
         let mut message = Vec::new();
         while let Some(tag) = puts.next(&mut message) {
@@ -401,8 +389,19 @@ mod tests {
     }
 
     #[test]
+    fn puts_of_orders_are_messages_that_say_what_they_hold() {
+        let mut puts = Puts::new(Kind::Order, SHARE, 64);
+        let mut message = Vec::new();
+        let tag = puts.next(&mut message).unwrap();
+        let order = PutOrderRequest::decode(message.as_slice()).unwrap().order.unwrap();
+        assert_eq!(order.customer_id, id(tag & 0xffff_ffff));
+        assert_eq!(stored(order.note().as_bytes()), Some((tag & 0xffff_ffff, tag >> 32)));
+        assert!(puts.answered(tag, &order.encode_to_vec()));
+    }
+
+    #[test]
     fn verification_wants_the_last_acknowledged_write() {
-        let mut puts = Puts::new(SHARE, 64);
+        let mut puts = Puts::new(Kind::KeyValue, SHARE, 64);
         let mut message = Vec::new();
         let tag = puts.next(&mut message).unwrap();
         assert!(!puts.answered(tag, &[]));

@@ -5,9 +5,11 @@ use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::arms::Arm;
+use crate::postgres::Server;
 
 /// How arms are started.
 #[derive(Clone, Debug)]
@@ -20,6 +22,8 @@ pub struct Settings {
     pub pin: Option<String>,
     /// A library that every flush goes through, and the microseconds that it then takes.
     pub shim: Option<(std::path::PathBuf, u64)>,
+    /// Where the arms on Postgres have their databases.
+    pub postgres: Option<Rc<Server>>,
 }
 
 /// An arm's process; it ends when this is dropped, also where this process is killed.
@@ -33,8 +37,12 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts an arm that keeps its files in `directory`.
-    pub fn start(arm: Arm, directory: &Path, settings: &Settings) -> io::Result<Running> {
+    /// Starts an arm that keeps its files in `directory`, or has the database at `url`.
+    pub fn start(
+        arm: Arm,
+        (directory, url): (&Path, &str),
+        settings: &Settings,
+    ) -> io::Result<Running> {
         let binary = env::current_exe()?;
         let mut command = match &settings.pin {
             Some(cpus) => {
@@ -49,7 +57,8 @@ impl Running {
             .args(["--rows", &settings.rows.to_string()])
             .args(["--payload", &settings.payload.to_string()])
             .arg("--directory")
-            .arg(directory);
+            .arg(directory)
+            .args(["--url", url]);
         if let Some((library, delay)) = &settings.shim {
             command.env("LD_PRELOAD", library).env("PRISM_BENCH_FSYNC_US", delay.to_string());
         }

@@ -8,10 +8,13 @@ use std::time::{Duration, Instant};
 /// Length of a tick in /proc, which Linux fixes for programs at 1/100 s.
 const TICK: f64 = 0.01;
 
-/// CPU time of the server, of this process and of the whole machine, in seconds.
+/// CPU time of a server, of its Postgres, of this process and of the whole machine, in seconds.
 #[derive(Clone, Debug)]
 pub struct Cpu {
+    server_id: Option<u32>,
+    postgres_id: Option<u32>,
     server: f64,
+    postgres: f64,
     own: f64,
     machine: f64,
     taken: Instant,
@@ -22,30 +25,40 @@ pub struct Cpu {
 pub struct CpuUse {
     /// Seconds that the server had.
     pub server: f64,
-    /// Seconds that this process, the generator, had.
+    /// Seconds that Postgres had, all of its processes.
+    pub postgres: f64,
+    /// Seconds that the generator had: this process and the programs that it ran to their end.
     pub generator: f64,
     /// Cores that everybody else used, on average.
     pub foreign: f64,
 }
 
 impl Cpu {
-    /// The times now, with those of the process `server`.
-    pub fn now(server: u32) -> Cpu {
+    /// The times now, with those of the process `server`, and of `postgres` with its children.
+    pub fn now(server: Option<u32>, postgres: Option<u32>) -> Cpu {
         Cpu {
-            server: process(&server.to_string()),
-            own: process("self"),
+            server_id: server,
+            postgres_id: postgres,
+            server: server.map_or(0.0, |id| process(&id.to_string())),
+            postgres: postgres.map_or(0.0, family),
+            own: process("self") + ended_children("self"),
             machine: machine(),
             taken: Instant::now(),
         }
     }
 
-    /// What was used since an earlier moment.
-    pub fn since(&self, before: &Cpu) -> CpuUse {
+    /// What the same processes have used until now.
+    pub fn used(&self) -> CpuUse {
+        Cpu::now(self.server_id, self.postgres_id).since(self)
+    }
+
+    fn since(&self, before: &Cpu) -> CpuUse {
         let server = self.server - before.server;
+        let postgres = (self.postgres - before.postgres).max(0.0);
         let generator = self.own - before.own;
         let elapsed = self.taken.duration_since(before.taken).as_secs_f64();
-        let foreign = (self.machine - before.machine - server - generator).max(0.0) / elapsed;
-        CpuUse { server, generator, foreign }
+        let others = self.machine - before.machine - server - postgres - generator;
+        CpuUse { server, postgres, generator, foreign: others.max(0.0) / elapsed }
     }
 }
 
@@ -57,6 +70,21 @@ fn process(id: &str) -> f64 {
         .filter_map(|text| text.split_whitespace().next()?.parse::<u64>().ok())
         .sum();
     nanoseconds as f64 / 1e9
+}
+
+/// Time on a CPU of a process and its children, also of those that have ended.
+fn family(id: u32) -> f64 {
+    let text = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    let living: f64 = text.split_whitespace().map(process).sum();
+    process(&id.to_string()) + living + ended_children(&id.to_string())
+}
+
+/// Time on a CPU of the children of a process that have ended, in seconds.
+fn ended_children(id: &str) -> f64 {
+    let text = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    // The name, in brackets, may hold blanks; cutime and cstime are the 16th and 17th of all.
+    let fields = text.rsplit(')').next().unwrap_or_default().split_whitespace().skip(13).take(2);
+    fields.filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() * TICK
 }
 
 /// Busy time of all cores: user, nice, system, irq, softirq and steal.

@@ -1,6 +1,10 @@
 //! What came out: medians, ratios and whether the goals are met.
 
 use std::fmt;
+use std::time::Duration;
+
+use crate::load::Measured;
+use crate::probe::CpuUse;
 
 /// Below this part of a goal it is missed: a shared machine is not better than that.
 const TOLERANCE: f64 = 0.85;
@@ -61,14 +65,36 @@ pub struct Rows {
     pub p50: Series,
     /// 99th percentile of the latency, ms.
     pub p99: Series,
-    /// Answers for each second of the server's CPU time.
+    /// Answers for each second of CPU time of the server and its database.
     pub per_cpu: Series,
     /// Cores that the server used.
     pub cores: Series,
+    /// Cores that Postgres used.
+    pub postgres: Series,
     /// Cores that the load generator used.
     pub generator: Series,
     /// Cores that others used.
     pub foreign: Series,
+}
+
+impl Rows {
+    /// Adds a window of the load generator.
+    pub fn push(&mut self, measured: &Measured) {
+        self.p50.push(measured.latency_ms(0.5));
+        self.p99.push(measured.latency_ms(0.99));
+        self.push_rate(measured.rate(), &measured.cpu, measured.length);
+    }
+
+    /// Adds a window of which only the rate is known.
+    pub fn push_rate(&mut self, rate: f64, used: &CpuUse, length: Duration) {
+        let seconds = length.as_secs_f64();
+        self.rate.push(rate);
+        self.per_cpu.push(rate * seconds / (used.server + used.postgres).max(1e-9));
+        self.cores.push(used.server / seconds);
+        self.postgres.push(used.postgres / seconds);
+        self.generator.push(used.generator / seconds);
+        self.foreign.push(used.foreign);
+    }
 }
 
 impl fmt::Display for Rows {
@@ -80,12 +106,14 @@ impl fmt::Display for Rows {
         }
         write!(
             f,
-            "   {:.0} per CPU-s   cores: server {:.2}, generator {:.2}, others {:.2}",
+            "   {:.0} per CPU-s   cores: server {:.2}",
             self.per_cpu.median(),
-            self.cores.median(),
-            self.generator.median(),
-            self.foreign.median(),
-        )
+            self.cores.median()
+        )?;
+        if self.postgres.median() > 0.0 {
+            write!(f, ", postgres {:.2}", self.postgres.median())?;
+        }
+        write!(f, ", generator {:.2}, others {:.2}", self.generator.median(), self.foreign.median(),)
     }
 }
 
@@ -125,6 +153,29 @@ pub struct Goal {
 }
 
 impl Goal {
+    /// A ratio of the medians of latencies of the same rounds that should be `most` or less.
+    pub fn slower(name: &str, most: f64, measured: &Rows, reference: &Rows) -> Goal {
+        let ratio = measured.p50.over(&reference.p50);
+        let (from, to) = ratio.range();
+        let noisy = reference.p50.spread() > LARGEST_SPREAD
+            || measured.foreign.median().max(reference.foreign.median()) > LARGEST_FOREIGN;
+        let verdict = match ratio.median() {
+            _ if noisy => Verdict::Inconclusive,
+            found if found <= most => Verdict::Met,
+            found if found * TOLERANCE <= most => Verdict::Close,
+            _ => Verdict::Missed,
+        };
+        let found = format!("{:.2} [{from:.2}-{to:.2}], goal <= {most}", ratio.median());
+        Goal { name: name.to_owned(), found, verdict }
+    }
+
+    /// A latency in ms that should be below `limit`: the 99th percentile.
+    pub fn p99(name: &str, limit: f64, measured: &Rows) -> Goal {
+        let goal = Goal::below(name, limit, "ms", &measured.p99);
+        let noisy = measured.foreign.median() > LARGEST_FOREIGN && goal.verdict != Verdict::Met;
+        Goal { verdict: if noisy { Verdict::Inconclusive } else { goal.verdict }, ..goal }
+    }
+
     /// A ratio of two workloads of the same rounds that should be `least` or more. The same ratio
     /// by CPU time is shown beside it: others on the machine change that one least.
     pub fn ratio(name: &str, least: f64, measured: &Rows, reference: &Rows) -> Goal {

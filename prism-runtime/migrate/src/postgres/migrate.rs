@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use prism_schema::Entity;
 use sqlx::{Connection as _, PgConnection, Row as _};
 
 use super::index::{self, Existing};
@@ -12,7 +13,7 @@ use super::query::{self, is_locked, literal};
 use crate::check::{Applied, History, Plans, statuses};
 use crate::migration::hex;
 use crate::statement::{self, IndexStatement};
-use crate::{Cause, Error, Migration, own, rewrite};
+use crate::{Cause, Error, Migration, own, rewrite, verify};
 
 /// How long things may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,23 +102,33 @@ impl<'a> Migrator<'a> {
         applied
     }
 
-    /// Makes a database ready for a server: applies what is outstanding, where `migrate` says so.
+    /// Makes a database ready for a server, and decides whether it can be served: applies what is
+    /// outstanding, where `migrate` says so, and compares the tables of `entities` with the model.
     ///
     /// # Errors
     ///
-    /// Where the database has another history, or is behind or ahead of what is known.
-    pub async fn prepare(&self, connection: &mut PgConnection, migrate: bool) -> Result<(), Error> {
-        let plans = self.history(connection).await?.plan(self.database)?;
-        plans.refuse_ahead(self.database)?;
-        match migrate {
-            true => self.apply(connection).await.map(drop),
-            false => plans.refuse_behind(self.database),
+    /// Where the database has another history, is behind or differs from the model, or is ahead
+    /// of it by what a server of these migrations cannot read.
+    pub async fn prepare(
+        &self,
+        connection: &mut PgConnection,
+        entities: &[&Entity],
+        migrate: bool,
+    ) -> Result<(), Error> {
+        if migrate {
+            self.apply(connection).await?;
         }
+        let plans = self.history(connection).await?.plan(self.database)?;
+        plans.refuse_mixed(self.database)?;
+        plans.refuse_behind(self.database)?;
+        let differences = super::verify(connection, entities).await?;
+        verify::admit(self.database, &plans, &differences)
     }
 
     async fn apply_locked(&self, connection: &mut PgConnection) -> Result<Plans<'a>, Error> {
         // Another session may have applied them meanwhile.
         let plans = self.history(connection).await?.plan(self.database)?;
+        plans.refuse_mixed(self.database)?;
         self.apply_all(connection, own::TABLE, &plans.own.outstanding).await?;
         self.apply_all(connection, own::USERS_TABLE, &plans.users.outstanding).await?;
         Ok(plans)

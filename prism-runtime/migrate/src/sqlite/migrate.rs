@@ -4,10 +4,11 @@
 
 use std::time::Instant;
 
+use prism_schema::Entity;
 use rusqlite::{Connection, params};
 
 use crate::check::{Applied, History, Plans, statuses};
-use crate::{Cause, Error, Migration, own, rewrite};
+use crate::{Cause, Error, Migration, own, rewrite, verify};
 
 /// The migrations of a schema, on the way to a database that nobody else migrates meanwhile.
 #[derive(Clone, Copy, Debug)]
@@ -40,23 +41,32 @@ impl<'a> Migrator<'a> {
     /// Where the histories differ, and where a migration fails: those before it are applied.
     pub fn apply(&self, connection: &Connection) -> Result<Plans<'a>, Error> {
         let plans = self.history(connection)?.plan(self.database)?;
+        plans.refuse_mixed(self.database)?;
         self.apply_all(connection, own::TABLE, &plans.own.outstanding)?;
         self.apply_all(connection, own::USERS_TABLE, &plans.users.outstanding)?;
         Ok(plans)
     }
 
-    /// Makes a database ready for a server: applies what is outstanding, where `migrate` says so.
+    /// Makes a database ready for a server, and decides whether it can be served: applies what is
+    /// outstanding, where `migrate` says so, and compares the tables of `entities` with the model.
     ///
     /// # Errors
     ///
-    /// Where the database has another history, or is behind or ahead of what is known.
-    pub fn prepare(&self, connection: &Connection, migrate: bool) -> Result<(), Error> {
-        let plans = self.history(connection)?.plan(self.database)?;
-        plans.refuse_ahead(self.database)?;
-        match migrate {
-            true => self.apply(connection).map(drop),
-            false => plans.refuse_behind(self.database),
+    /// Where the database has another history, is behind or differs from the model, or is ahead
+    /// of it by what a server of these migrations cannot read.
+    pub fn prepare(
+        &self,
+        connection: &Connection,
+        entities: &[&Entity],
+        migrate: bool,
+    ) -> Result<(), Error> {
+        if migrate {
+            self.apply(connection)?;
         }
+        let plans = self.history(connection)?.plan(self.database)?;
+        plans.refuse_mixed(self.database)?;
+        plans.refuse_behind(self.database)?;
+        verify::admit(self.database, &plans, &super::verify(connection, entities)?)
     }
 
     fn apply_all(

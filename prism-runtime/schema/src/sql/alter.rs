@@ -8,6 +8,11 @@ use super::{Dialect, quote};
 /// Rows that a batch goes over, of a fill that the database itself makes in batches.
 const BATCH: usize = 1000;
 
+/// How long a migration waits, where servers are connected, before a column gets a name that
+/// another column had: by then every server has noticed that the name was taken away, and none
+/// means the other column by it. Servers look names up that they have not used for a third of it.
+pub const NAME_PAUSE_SECONDS: u32 = 10;
+
 /// A statement that changes an existing table, or what is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -63,6 +68,8 @@ pub enum Change {
         /// Its values.
         value: Source,
     },
+    /// Waits for [`NAME_PAUSE_SECONDS`] where servers are connected. Postgres only.
+    Pause,
     /// Stops the migration where any row meets the condition.
     Refuse {
         /// The table.
@@ -252,6 +259,12 @@ impl Change {
             Change::FillInBatches { table, key, column, value } => {
                 fill_in_batches(table, key, column, value, dialect)
             }
+            Change::Pause => format!(
+                "SELECT pg_sleep({NAME_PAUSE_SECONDS}) WHERE EXISTS (\n  \
+                 SELECT 1 FROM pg_stat_activity\n  \
+                 WHERE datname = current_database() AND application_name LIKE 'prism%'\n    \
+                 AND pid <> pg_backend_pid());"
+            ),
             Change::Refuse { table, reason, rows } => {
                 refuse(&rows.render(table, dialect), reason, dialect)
             }

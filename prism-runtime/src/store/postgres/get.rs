@@ -1,17 +1,15 @@
 //! Gets of one item, coalesced.
 
-use sqlx::PgConnection;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
-
+use super::answer::{Answer, Caller, answer};
+use super::connection::Connection as PgConnection;
 use super::database::Database;
-use super::error::shutting_down;
 use super::items::place;
 use super::keyvalue::stored_item;
 use super::lane::{Flight, Job, Lane};
+use crate::Error;
 use crate::keyvalue::page::PageRead;
 use crate::keyvalue::selection::Selection;
 use crate::store::StoreFuture;
-use crate::{Error, Result};
 
 /// Items of many records, by their places in the arrays.
 const MANY: &str = "
@@ -25,8 +23,7 @@ const MANY: &str = "
 #[derive(Debug)]
 pub(super) struct Get {
     read: PageRead,
-    answer: oneshot::Sender<Result<PageRead>>,
-    _room: OwnedSemaphorePermit,
+    answer: Answer<PageRead>,
 }
 
 impl Get {
@@ -40,9 +37,9 @@ impl Get {
             Ok(room) => room,
             Err(error) => return StoreFuture::ready(Err(error)),
         };
-        let (answer, outcome) = oneshot::channel();
-        lane.send(Get { read, answer, _room: room });
-        StoreFuture::pending(async move { outcome.await.unwrap_or_else(|_| Err(shutting_down())) })
+        let (answer, outcome) = answer(room);
+        lane.send(Get { read, answer });
+        outcome
     }
 
     fn id(&self) -> &[u8] {
@@ -57,14 +54,17 @@ impl Get {
     }
 
     fn answer(self) {
-        // The caller may have gone.
-        let _ = self.answer.send(Ok(self.read));
+        self.answer.send(Ok(self.read));
     }
 }
 
 impl Job for Get {
     fn is_abandoned(&self) -> bool {
-        self.answer.is_closed()
+        self.answer.is_abandoned()
+    }
+
+    fn caller(&self) -> Option<Caller> {
+        Some(self.answer.caller())
     }
 
     fn bytes(&self) -> usize {
@@ -72,8 +72,7 @@ impl Job for Get {
     }
 
     fn fail(self, error: Error) {
-        // The caller may have gone.
-        let _ = self.answer.send(Err(error));
+        self.answer.send(Err(error));
     }
 }
 

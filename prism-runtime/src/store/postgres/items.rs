@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use sqlx::Row as _;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row as _};
 
+use super::connection::Connection as PgConnection;
 use crate::keyvalue::decide::{Current, Version};
 use crate::keyvalue::limits::KEY_BYTES;
 

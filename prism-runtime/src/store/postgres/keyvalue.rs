@@ -4,16 +4,17 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use sqlx::Row as _;
-use sqlx::postgres::{PgPool, PgRow};
+use sqlx::postgres::PgRow;
 
 use super::admission::Admitted;
-use super::database::Database;
+use super::connection::Connection;
+use super::database::{Database, Transact};
+use super::error::Failure;
 use super::get::{Get, Gets};
 use super::items::{LAST_KEY, key_after};
 use super::lane::Lane;
 use super::put::{Put, Puts};
 use super::record::{Operation, Write};
-use crate::Result;
 use crate::keyvalue::limits::PAGE_BYTES;
 use crate::keyvalue::page::{PageRead, StoredItem};
 use crate::keyvalue::selection::Selection;
@@ -22,6 +23,7 @@ use crate::store::StoreFuture;
 use crate::store::keyvalue::{
     ItemSwap, KeyValueStore, RecordDelete, RecordPut, SwapOutcome, Target,
 };
+use crate::{Error, Result};
 
 /// Rows of a page, up to a number of them and until their values have so many bytes.
 macro_rules! page {
@@ -90,7 +92,7 @@ impl KeyValueStore for KeyValue {
             _ => None,
         };
         let Some(key) = key else {
-            return self.database.read(async move |pool| fill(&pool, read).await);
+            return self.database.read(Fill { read: Some(read) });
         };
         if read.page.after().is_some_and(|after| *key <= after.key) {
             read.page.end();
@@ -115,16 +117,45 @@ impl KeyValueStore for KeyValue {
     }
 
     fn sweep(&self, before: i64, limit: u32) -> StoreFuture<u64> {
-        self.database.read(async move |pool: PgPool| {
-            let sweep = sqlx::query(SWEEP).bind(before).bind(i64::from(limit));
-            Ok(sweep.execute(&pool).await?.rows_affected())
-        })
+        self.database.transact(Sweep { before, limit })
     }
 }
 
-async fn fill(pool: &PgPool, mut read: PageRead) -> Result<PageRead> {
+/// Removes items that nobody can see any more, at most `limit`.
+struct Sweep {
+    before: i64,
+    limit: u32,
+}
+
+impl Transact for Sweep {
+    type Output = u64;
+
+    async fn run(&mut self, connection: &mut Connection) -> Result<u64, Failure> {
+        let sweep = sqlx::query(SWEEP).bind(self.before).bind(i64::from(self.limit));
+        Ok(sweep.execute(connection).await?.rows_affected())
+    }
+}
+
+/// Reads a page; made again, it goes on where it was.
+struct Fill {
+    /// `None` once it was answered with.
+    read: Option<PageRead>,
+}
+
+impl Transact for Fill {
+    type Output = PageRead;
+
+    async fn run(&mut self, connection: &mut Connection) -> Result<PageRead, Failure> {
+        if let Some(read) = &mut self.read {
+            fill(connection, read).await?;
+        }
+        self.read.take().ok_or_else(|| Error::internal("a page was read twice").into())
+    }
+}
+
+async fn fill(connection: &mut Connection, read: &mut PageRead) -> sqlx::Result<()> {
     loop {
-        let PageRead { query, page } = &mut read;
+        let PageRead { query, page } = &mut *read;
         // The page stops before the limit is reached, so an end of the rows is the end of what
         // there is.
         let limit = i64::from(query.effort.rows()) + 1;
@@ -137,7 +168,11 @@ async fn fill(pool: &PgPool, mut read: PageRead) -> Result<PageRead> {
         let rows = match (&query.id, &query.selection) {
             (Some(id), Selection::Keys(keys)) => {
                 let first = after.map_or(0, |after| keys.partition_point(|k| *k <= after.key));
-                paged(KEYS).bind(id.as_bytes()).bind(&keys[first..]).fetch_all(pool).await?
+                paged(KEYS)
+                    .bind(id.as_bytes())
+                    .bind(&keys[first..])
+                    .fetch_all(&mut *connection)
+                    .await?
             }
             (Some(id), selection) => {
                 let (start, end) = selection.bounds();
@@ -146,12 +181,16 @@ async fn fill(pool: &PgPool, mut read: PageRead) -> Result<PageRead> {
                     .bind(id.as_bytes())
                     .bind(from(start))
                     .bind(end)
-                    .fetch_all(pool)
+                    .fetch_all(&mut *connection)
                     .await?
             }
             (None, _) => {
                 let id = after.map_or("", |after| after.id.as_str());
-                paged(NAMESPACE).bind(id.as_bytes()).bind(from(&[])).fetch_all(pool).await?
+                paged(NAMESPACE)
+                    .bind(id.as_bytes())
+                    .bind(from(&[]))
+                    .fetch_all(&mut *connection)
+                    .await?
             }
         };
         let mut bytes = 0;
@@ -159,12 +198,12 @@ async fn fill(pool: &PgPool, mut read: PageRead) -> Result<PageRead> {
             let item = stored_item(row)?;
             bytes += item.value.map_or(0, <[u8]>::len);
             if page.offer(query, &item).is_break() {
-                return Ok(read);
+                return Ok(());
             }
         }
         if (rows.len() as i64) < limit && bytes < PAGE_BYTES {
             page.end();
-            return Ok(read);
+            return Ok(());
         }
     }
 }

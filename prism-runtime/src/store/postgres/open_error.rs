@@ -1,5 +1,7 @@
 //! Why a database cannot be opened, and what to do.
 
+use std::io::ErrorKind;
+
 use sqlx::postgres::PgConnectOptions;
 
 /// Why a database cannot be opened. For the operator: the messages name hosts and users, never
@@ -62,6 +64,31 @@ pub enum OpenError {
     /// The database cannot be migrated, or is not what the schema says.
     #[error(transparent)]
     Migration(prism_migrate::Error),
+    /// The database is behind the schema, and a pooler in transaction mode is in front of it.
+    #[error(
+        "the database {database} is behind the schema: {count} of its migrations are missing, \
+         the first is {first}; with postgres.prepared_statements: off they are not applied: start \
+         a server with --migrate whose URL is that of Postgres itself, not of the pooler"
+    )]
+    BehindPooler {
+        /// Server and database.
+        database: String,
+        /// Version and description of the first one.
+        first: String,
+        /// How many are missing.
+        count: usize,
+    },
+    /// A pooler refuses what a connection brings with it.
+    #[error(
+        "the Postgres server {server} refuses the connection: {cause}; where that is PgBouncer, \
+         set postgres.prepared_statements: off"
+    )]
+    Pooler {
+        /// Host and port.
+        server: String,
+        /// What it says.
+        cause: String,
+    },
     /// Postgres refuses for another reason.
     #[error("the Postgres database {database} cannot be opened: {source}")]
     Postgres {
@@ -109,8 +136,13 @@ impl Place {
             (Some("28P01" | "28000"), _) => {
                 OpenError::Refused { server, user, cause: said(&source) }
             }
+            (Some("08P01"), _) => OpenError::Pooler { server, cause: said(&source) },
             (Some("3D000"), _) => OpenError::NoDatabase { server, database: self.database.clone() },
             (None, sqlx::Error::Tls(cause)) => OpenError::Tls { server, cause: cause.to_string() },
+            // What TLS says of a certificate comes as an error of input.
+            (None, sqlx::Error::Io(cause)) if cause.kind() == ErrorKind::InvalidData => {
+                OpenError::Tls { server, cause: cause.to_string() }
+            }
             (None, sqlx::Error::Io(cause)) => {
                 OpenError::Unreachable { server, cause: cause.to_string() }
             }

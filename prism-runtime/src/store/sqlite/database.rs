@@ -186,7 +186,7 @@ fn migrate(connection: &Connection, options: &Options) -> Result<(), OpenError> 
     let database = options.path.display().to_string();
     let migrator = Migrator { database: &database, migrations: &options.migrations };
     migrator
-        .prepare(connection, options.migrate)
+        .prepare(connection, &options.entities, options.migrate)
         .map_err(|error| OpenError::from_migration(&options.path, error))
 }
 

@@ -2,6 +2,7 @@
 
 mod embedded;
 mod naive;
+mod naive_postgres;
 mod prism;
 mod stock;
 
@@ -26,10 +27,28 @@ pub enum Arm {
     PrismKeyValue,
     /// Prism's generated OrderService on SQLite with its default settings.
     PrismOrders,
+    /// Reference: key-value Get and Put as one writes them first: tonic, and a pool of sixteen sqlx
+    /// connections to Postgres.
+    NaivePostgres,
+    /// Prism's KeyValueService and generated OrderService on Postgres with its default settings.
+    PrismPostgres,
     /// Reference: rusqlite in a loop, a transaction for each put, nothing around it.
     AutocommitLoop,
     /// Reference: rusqlite in a loop, prepared gets of random rows.
     GetLoop,
+}
+
+/// What an arm is started with.
+#[derive(Clone, Copy, Debug)]
+pub struct Start<'a> {
+    /// Folder for its files.
+    pub directory: &'a Path,
+    /// The Postgres database; empty where the arm has none.
+    pub url: &'a str,
+    /// Rows of its store.
+    pub rows: u32,
+    /// Bytes of a value.
+    pub payload: usize,
 }
 
 /// Path of the echo method of both echo arms.
@@ -56,14 +75,22 @@ impl Arm {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
+    /// Whether it needs a Postgres database.
+    pub fn is_on_postgres(self) -> bool {
+        matches!(self, Arm::NaivePostgres | Arm::PrismPostgres)
+    }
+
     /// Runs the arm until standard input ends.
-    pub fn run(self, directory: &Path, rows: u32, payload: usize) -> Result<(), Box<dyn Error>> {
+    pub fn run(self, start: Start<'_>) -> Result<(), Box<dyn Error>> {
+        let Start { directory, url, rows, payload } = start;
         match self {
             Arm::TonicEcho => stock::serve(async { Ok(stock::Echo) }),
             Arm::NaiveKeyValue => naive::serve(directory, rows, payload),
             Arm::PrismEcho => prism::serve_echo(),
             Arm::PrismKeyValue => prism::serve_key_value(directory),
-            Arm::PrismOrders => prism::serve_orders(directory),
+            Arm::PrismOrders => prism::serve(&directory.join("prism.db").display().to_string()),
+            Arm::NaivePostgres => naive_postgres::serve(url, rows, payload),
+            Arm::PrismPostgres => prism::serve(url),
             Arm::AutocommitLoop => embedded::puts(directory, rows, payload),
             Arm::GetLoop => embedded::gets(directory, rows, payload),
         }

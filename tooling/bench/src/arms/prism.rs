@@ -106,11 +106,13 @@ pub fn serve_key_value(directory: &Path) -> Result<(), Box<dyn Error>> {
     Ok(super::until_parent_leaves()?)
 }
 
-/// Serves the generated schema from a SQLite file in `directory`, with the default settings.
-pub fn serve_orders(directory: &Path) -> Result<(), Box<dyn Error>> {
+/// Serves KeyValueService and the generated schema from a database, a path or a URL, with the
+/// default settings.
+pub fn serve(database: &str) -> Result<(), Box<dyn Error>> {
     let mut config = config::Config::default();
     config.server.listen = "127.0.0.1:0".to_owned();
-    config.database = directory.join("prism.db").display().to_string();
+    config.database = database.to_owned();
+    config.migrate = Some(true);
     let proxy = Proxy::builder(prism_proxy::schema()).config(config).start()?;
     super::announce(proxy.local_addr())?;
     Ok(super::until_parent_leaves()?)

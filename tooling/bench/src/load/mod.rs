@@ -77,11 +77,6 @@ impl Measured {
         self.answers as f64 / self.length.as_secs_f64()
     }
 
-    /// Answers for each second of CPU time that the server had.
-    pub fn per_cpu_second(&self) -> f64 {
-        self.answers as f64 / self.cpu.server.max(1e-9)
-    }
-
     /// A quantile of the latencies, in milliseconds.
     pub fn latency_ms(&self, quantile: f64) -> f64 {
         let last = self.latencies.len().saturating_sub(1);
@@ -91,10 +86,11 @@ impl Measured {
 }
 
 /// Makes the calls, one connection for each element of `calls`, and gives them back with what
-/// was measured. Every call that was made has its answer when this returns.
+/// was measured, with the CPU time of the processes `server` and `postgres`. Every call that was
+/// made has its answer when this returns.
 pub fn run<C: Calls + 'static>(
     address: SocketAddr,
-    server: u32,
+    (server, postgres): (u32, Option<u32>),
     calls: Vec<C>,
     pace: Pace,
     window: Window,
@@ -116,9 +112,9 @@ pub fn run<C: Calls + 'static>(
         };
         let measuring = async {
             sleep_until(start.into()).await;
-            let before = Cpu::now(server);
+            let before = Cpu::now(Some(server), postgres);
             sleep_until(end.into()).await;
-            Cpu::now(server).since(&before)
+            before.used()
         };
         let (finished, cpu) = tokio::join!(finished, measuring);
         let mut measured = Measured { cpu, length: window.length, ..Measured::default() };

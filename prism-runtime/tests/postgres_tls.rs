@@ -28,7 +28,9 @@ impl Authority {
         fs::write(authority.path("openssl.cnf"), config).unwrap();
         let key = "-config openssl.cnf -newkey rsa:2048 -nodes";
         for command in [
-            format!("req -x509 {key} -days 2 -subj /CN=ca -extensions ca -keyout ca.key -out ca.crt"),
+            format!(
+                "req -x509 {key} -days 2 -subj /CN=ca -extensions ca -keyout ca.key -out ca.crt"
+            ),
             format!("req {key} -subj /CN=localhost -keyout server.key -out server.csr"),
             "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 \
              -extfile openssl.cnf -extensions server -out server.crt"

@@ -193,6 +193,11 @@ impl Database {
         self.connect.clone()
     }
 
+    /// The connections of reads and transactions that share no statement.
+    pub(super) fn pool(&self) -> PgPool {
+        self.pool.clone()
+    }
+
     /// How many calls may wait.
     pub(super) fn queue(&self) -> usize {
         self.queue as usize

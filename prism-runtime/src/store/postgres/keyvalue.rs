@@ -66,7 +66,7 @@ impl KeyValue {
         let admitted = Arc::<Admitted>::default();
         let put_lane = |_| Lane::start(&database, Puts { admitted: Arc::clone(&admitted) });
         KeyValue {
-            gets: Lane::start(&database, Gets),
+            gets: Lane::start(&database, Gets { pool: database.pool() }),
             puts: (0..PUT_LANES).map(put_lane).collect(),
             admitted,
             hasher: RandomState::new(),
@@ -84,19 +84,11 @@ impl KeyValue {
 }
 
 impl KeyValueStore for KeyValue {
-    fn read(&self, mut read: PageRead) -> StoreFuture<PageRead> {
-        let key = match (&read.query.id, &read.query.selection) {
-            (Some(_), Selection::Keys(keys)) if keys.len() == 1 => keys.first(),
-            _ => None,
-        };
-        let Some(key) = key else {
-            return self.database.read(async move |pool| fill(&pool, read).await);
-        };
-        if read.page.after().is_some_and(|after| *key <= after.key) {
-            read.page.end();
-            return StoreFuture::ready(Ok(read));
+    fn read(&self, read: PageRead) -> StoreFuture<PageRead> {
+        if Get::takes(&read) {
+            return Get::send(&self.database, &self.gets, read);
         }
-        Get::send(&self.database, &self.gets, read)
+        self.database.read(async move |pool| fill(&pool, read).await)
     }
 
     fn put(&self, put: RecordPut) -> StoreFuture<()> {
@@ -122,7 +114,8 @@ impl KeyValueStore for KeyValue {
     }
 }
 
-async fn fill(pool: &PgPool, mut read: PageRead) -> Result<PageRead> {
+/// Reads rows until the page takes no more or there are none.
+pub(super) async fn fill(pool: &PgPool, mut read: PageRead) -> Result<PageRead> {
     loop {
         let PageRead { query, page } = &mut read;
         // The page stops before the limit is reached, so an end of the rows is the end of what

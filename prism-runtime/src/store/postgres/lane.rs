@@ -118,10 +118,20 @@ impl<F: Flight> Running<F> {
     }
 }
 
-/// Plans are made once and for all: the values of a flight say nothing about the next one's, and
-/// planning again for each of them costs more than it saves.
+/// Settings of a lane's session. Plans are made once and for all: the values of a flight say
+/// nothing about the next one's, and planning again for each of them costs more than it saves. So
+/// the plan is the one that is right for a table that grows: every row by the index of its key,
+/// also where the table is empty, or was when it was analyzed last.
+const SETTINGS: [(&str, &str); 5] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+];
+
 async fn connect(options: &PgConnectOptions) -> sqlx::Result<PgConnection> {
-    let options = options.clone().options([("plan_cache_mode", "force_generic_plan")]);
+    let options = options.clone().options(SETTINGS);
     tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options))
         .await
         .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))

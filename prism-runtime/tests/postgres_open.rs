@@ -58,9 +58,8 @@ fn migrations_are_compared_before_anything_is_applied() {
     assert!(refusal(&behind).contains("start the server with --migrate"));
     Database::open(&options(&url, &[ONE, TWO])).unwrap();
     Database::open(&Options { migrate: false, ..options(&url, &[ONE, TWO]) }).unwrap();
-    assert!(
-        refusal(&options(&url, &[ONE])).contains("has migration 2, which this server does not")
-    );
+    // A newer server has migrated it, and nothing is known here that this breaks.
+    Database::open(&options(&url, &[ONE])).unwrap();
     assert!(refusal(&options(&url, &[TWO])).contains("has migration 1, which is missing"));
     let edited = Migration { sql: "CREATE TABLE one (b INT)", ..ONE };
     assert!(refusal(&options(&url, &[edited, TWO])).contains("0001 (one) was edited"));

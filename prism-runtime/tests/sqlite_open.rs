@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 
+use prism_migrate::Error;
 use prism_runtime::store::Migration;
 use prism_runtime::store::sqlite::{Database, OpenError, Options};
 
@@ -128,19 +129,19 @@ fn an_edited_migration_is_refused() {
     drop(Database::open(&with_migrations(&path, &[FIRST])).unwrap());
     let edited = Migration { sql: "CREATE TABLE orders (id BLOB);\n", ..FIRST };
     let error = refusal(&with_migrations(&path, &[edited, SECOND]));
-    assert!(matches!(error, OpenError::MigrationEdited { .. }), "{error}");
+    assert!(matches!(error, OpenError::Migration(Error::Edited { .. })), "{error}");
     assert!(error.to_string().contains("0001 (orders)"), "{error}");
 }
 
 #[test]
-fn a_missing_or_unknown_newer_migration_is_refused() {
+fn a_missing_migration_is_refused_and_a_newer_one_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
     drop(Database::open(&with_migrations(&path, &[FIRST, SECOND])).unwrap());
     let error = refusal(&with_migrations(&path, &[SECOND]));
-    assert!(matches!(error, OpenError::MigrationMissing { version: 1, .. }), "{error}");
-    let error = refusal(&with_migrations(&path, &[FIRST]));
-    assert!(matches!(error, OpenError::Ahead { version: 2, .. }), "{error}");
+    assert!(matches!(error, OpenError::Migration(Error::Missing { version: 1, .. })), "{error}");
+    // Of an entity that the newer one breaks nothing is known here.
+    drop(Database::open(&with_migrations(&path, &[FIRST])).unwrap());
 }
 
 #[test]
@@ -157,7 +158,7 @@ fn a_refused_database_is_left_as_it_was() {
         .unwrap();
     drop(connection);
     let error = refusal(&with_migrations(&path, &[FIRST]));
-    assert!(matches!(error, OpenError::Ahead { version: 99, .. }), "{error}");
+    assert!(matches!(error, OpenError::Migration(Error::Ahead { .. })), "{error}");
     let tables: i64 = query(&path, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'");
     assert_eq!(tables, 1);
 }
@@ -171,7 +172,7 @@ fn a_migration_that_broke_off_is_refused() {
     connection.execute("UPDATE _sqlx_migrations SET success = FALSE", []).unwrap();
     drop(connection);
     let error = refusal(&with_migrations(&path, &[FIRST]));
-    assert!(matches!(error, OpenError::MigrationDirty { version: 1, .. }), "{error}");
+    assert!(matches!(error, OpenError::Migration(Error::Dirty { version: 1, .. })), "{error}");
 }
 
 #[test]
@@ -182,7 +183,7 @@ fn a_database_behind_the_schema_is_refused_without_leave_to_migrate() {
     let mut options = with_migrations(&path, &[FIRST, SECOND]);
     options.migrate = false;
     let error = refusal(&options);
-    assert!(matches!(error, OpenError::Behind { count: 1, .. }), "{error}");
+    assert!(matches!(error, OpenError::Migration(Error::Behind { count: 1, .. })), "{error}");
     assert!(error.to_string().contains("--migrate"), "{error}");
     options.migrate = true;
     Database::open(&options).unwrap();
@@ -198,7 +199,7 @@ fn a_migration_that_fails_leaves_nothing() {
         sql: "CREATE TABLE half (n INTEGER);\nINSERT INTO nowhere VALUES (1);\n",
     };
     let error = refusal(&with_migrations(&path, &[FIRST, broken]));
-    assert!(matches!(error, OpenError::MigrationFailed { .. }), "{error}");
+    assert!(matches!(error, OpenError::Migration(Error::Failed { .. })), "{error}");
     assert!(error.to_string().contains("0002 (broken)"), "{error}");
     let tables: i64 = query(&path, "SELECT count(*) FROM sqlite_schema WHERE name = 'half'");
     assert_eq!(tables, 0);

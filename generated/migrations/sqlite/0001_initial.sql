@@ -53,3 +53,6 @@ CREATE UNIQUE INDEX "idx_user_profiles_email" ON "user_profiles" ("email");
 
 -- message acme.profiles.v1.UserProfile, index on country_code
 CREATE INDEX "idx_user_profiles_country_code" ON "user_profiles" ("country_code", "user_id");
+
+-- message acme.profiles.v1.UserProfile, index on 
+CREATE INDEX "prism_expire_user_profiles" ON "user_profiles" ("expire_time");

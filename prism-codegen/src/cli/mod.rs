@@ -52,6 +52,9 @@ enum Command {
         /// Path of prism-runtime from the generated crate [default: its published version].
         #[arg(long, value_name = "PATH")]
         runtime_path: Option<String>,
+        /// Add deploy/: Dockerfile, compose file, systemd unit, Kubernetes manifests.
+        #[arg(long)]
+        deploy: bool,
     },
     /// Lead databases from one schema to the next.
     Migrate {
@@ -155,12 +158,12 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
             }
             migrate(&reporter, &builder, &files, &accept)
         }
-        Command::Generate { inputs, out, check, crate_name, runtime_path } => {
+        Command::Generate { inputs, out, check, crate_name, runtime_path, deploy } => {
             let (mut builder, files) = match start(inputs) {
                 Ok(started) => started,
                 Err(error) => return reporter.usage(&error),
             };
-            builder = builder.whole_crate().check_only(check);
+            builder = builder.whole_crate().check_only(check).deploy(deploy || project.deploy);
             if let Some(out) = out.or(project.out.clone()) {
                 builder = builder.out_dir(out);
             }

@@ -98,6 +98,11 @@ impl Kind {
     }
 }
 
+/// What accepting a rewriting copy means.
+pub(super) const REWRITTEN: &str = "every record is written anew, in batches, by Prism's migrator alone; what proxies of the old \
+     schema write meanwhile is copied too, but from the end of the copy on they misread the values: \
+     stop them before";
+
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use prism_schema::{Backend, Cardinality, Column, Entity, FieldType, Managed, Storage};
 
-use super::change::{Change, Kind, Level, Place};
+use super::change::{Change, Kind, Level, Place, REWRITTEN};
 use super::indexes;
 use super::lock::{Lock, LockedEntity, Retired};
 use super::nested::Nested;
@@ -226,11 +226,7 @@ impl Comparison<'_> {
             self.type_changed(after, &what);
             return false;
         }
-        if before.storage != after.storage {
-            let help = "leave the storage as it was: this version of Prism cannot write stored \
-                        values anew; or add a new field, copy, and reserve this one";
-            let what = "its storage changed";
-            self.field(after, Kind::StorageChanged, Level::Error, what, help);
+        if before.storage != after.storage && !self.storage(before, after) {
             return false;
         }
         match (&before.ty, &after.ty) {
@@ -250,9 +246,7 @@ impl Comparison<'_> {
                 self.field(after, Kind::EncodingChanged, Level::Error, &what, help);
             }
             (FieldType::Uint32, FieldType::Uint64) if after.storage == Storage::Native => {
-                let help = "every record is written anew, in one transaction: stop all proxies \
-                            first, as older ones would misread the values";
-                self.field(after, Kind::EncodingChanged, Level::Confirm, &what, help);
+                self.field(after, Kind::EncodingChanged, Level::Confirm, &what, REWRITTEN);
             }
             (FieldType::Int32, FieldType::Int64)
             | (FieldType::Sint32, FieldType::Sint64)
@@ -264,6 +258,27 @@ impl Comparison<'_> {
                 return false;
             }
         }
+        true
+    }
+
+    /// Whether values can be brought from one storage into another.
+    fn storage(&mut self, before: &Column, after: &Column) -> bool {
+        let protobuf = |column: &Column| column.storage != Storage::Native;
+        if !protobuf(before) || !protobuf(after) {
+            let what = "its storage changed";
+            self.type_changed(after, what);
+            return false;
+        }
+        let moved = moved(&self.before.schema, &self.after.schema, after.number);
+        if before.nullable() != after.nullable() || moved {
+            let help = "change the storage in one migration and the presence in the next";
+            let what = "its storage changed, and its presence with it";
+            self.field(after, Kind::StorageChanged, Level::Error, what, help);
+            return false;
+        }
+        let name = |column: &Column| format!("{:?}", column.storage).to_lowercase();
+        let what = format!("its storage was {} and is {}", name(before), name(after));
+        self.field(after, Kind::StorageChanged, Level::Confirm, &what, REWRITTEN);
         true
     }
 
@@ -286,6 +301,14 @@ impl Comparison<'_> {
     }
 
     fn presence(&mut self, before: &Column, after: &Column) {
+        let differs = before.nullable() != after.nullable()
+            || moved(&self.before.schema, &self.after.schema, after.number);
+        if differs && renamed_within(before, self.found.iter(), &self.after.schema.namespace) {
+            let help = "change the names in one migration and the presence in the next";
+            let what = "names within it change, and its presence with them";
+            self.field(after, Kind::OneofChanged, Level::Error, what, help);
+            return;
+        }
         if moved(&self.before.schema, &self.after.schema, after.number) {
             let what = match (&before.oneof, &after.oneof) {
                 (_, Some(oneof)) => format!("moved into oneof {oneof}"),
@@ -318,6 +341,22 @@ impl Comparison<'_> {
         let what = "is managed in another way";
         self.field(after, Kind::ManagementChanged, level, what, help);
     }
+}
+
+/// Whether the JSON in a column has to be written anew, for names within it that changed.
+pub(super) fn renamed_within<'c>(
+    column: &Column,
+    changes: impl IntoIterator<Item = &'c Change>,
+    namespace: &str,
+) -> bool {
+    let within = format!("{}.", column.number);
+    let named = |change: &Change| {
+        matches!(change.kind, Kind::FieldRenamed | Kind::ValueRenamed | Kind::ValueRemoved)
+            && change.level == Level::Confirm
+            && change.namespace == namespace
+            && change.path.starts_with(&within)
+    };
+    column.storage == Storage::Json && changes.into_iter().any(named)
 }
 
 /// Whether a field became, or is no longer, a member of a oneof. A oneof's name does not count.

@@ -10,6 +10,7 @@ use prism_schema::{Entity, FieldType};
 use prost_reflect::{DescriptorPool, EnumDescriptor, Kind, MessageDescriptor};
 use serde::{Deserialize, Serialize};
 
+use super::types;
 use crate::model::{Reserved, Schema};
 
 /// Version of the file's format.
@@ -70,6 +71,12 @@ pub struct LockedField {
     /// `optional`, `required`, `repeated`, or empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub label: String,
+    /// The name that JSON has, where it is not what follows from `name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub json_name: Option<String>,
+    /// Name of the oneof that it is a member of (not of a synthetic one).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oneof: Option<String>,
 }
 
 impl Lock {
@@ -184,6 +191,13 @@ impl Lock {
                 name: field.name().to_owned(),
                 ty: type_name(&field.kind()),
                 label: label.to_owned(),
+                json_name: Some(field.json_name())
+                    .filter(|name| *name != types::json_name(field.name()))
+                    .map(str::to_owned),
+                oneof: field
+                    .containing_oneof()
+                    .filter(|oneof| !oneof.is_synthetic())
+                    .map(|oneof| oneof.name().to_owned()),
             };
             (field.number(), locked)
         });

@@ -11,9 +11,11 @@ pub mod lock;
 mod nested;
 mod postgres;
 mod renames;
+mod rewrites;
 mod sqlite;
 mod steps;
 mod table;
+mod types;
 
 use std::fs;
 use std::io;
@@ -193,7 +195,14 @@ pub fn diff(
     let lock = new.following(&old);
     let newest = history.migrations.iter().map(|it| it.version).max().unwrap_or(0);
     let mut migrations = history.migrations;
-    migrations.extend(steps::migrations(&old, &lock, &changes, newest));
+    match steps::migrations(&old, &lock, &changes, newest, &schema.descriptor_set) {
+        Ok(next) => migrations.extend(next),
+        Err(reason) => {
+            let cause = format!("stored values cannot be converted: {reason}");
+            let help = "make the changes of names in one migration and the others in the next";
+            return Err(Diagnostics::from_one(catalog::refused(&Span::default(), &cause, help)));
+        }
+    }
     let evolved = Evolved { lock: Some(lock.render()), migrations };
     pending.sort();
     Ok(Diff { changes, evolved, pending, unused })

@@ -2,12 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::change::{Change, Kind, Level, Place};
+use super::change::{Change, Kind, Level, Place, REWRITTEN};
 use super::lock::{Lock, LockedField, Named, Retired};
-
-/// Help where a name is part of what is stored.
-const JSON_RENAME: &str = "JSON storage holds names: leave the name as it was. This version of \
-                           Prism cannot write stored values anew";
 
 /// Compares what a column's type is made of.
 pub(super) struct Nested<'a> {
@@ -46,6 +42,10 @@ impl Nested<'_> {
         let empty = BTreeMap::new();
         let before = old_lock.messages.get(old).unwrap_or(&empty);
         let after = new_lock.messages.get(new).unwrap_or(&empty);
+        if self.merged(old, new, before, &old_lock.messages) {
+            self.types_merged(new);
+        }
+        self.members(new, before, after);
         let retired = new_lock.retired.get(new).cloned().unwrap_or_default();
         for (number, field) in before {
             match after.get(number) {
@@ -86,10 +86,14 @@ impl Nested<'_> {
         let cause =
             |what: &str| format!("message {message}, field {} = {number}: {what}", after.name);
         let at = i64::from(number);
-        if before.name != after.name {
-            let cause = cause(&format!("renamed from {}", before.name));
-            match self.json {
-                true => self.push(at, Kind::FieldRenamed, Level::Error, cause, JSON_RENAME),
+        let json_renamed = self.json && before.json_name() != after.json_name();
+        if before.name != after.name || json_renamed {
+            let cause = cause(&match before.name == after.name {
+                true => format!("its JSON name was {}", before.json_name()),
+                false => format!("renamed from {}", before.name),
+            });
+            match json_renamed {
+                true => self.push(at, Kind::FieldRenamed, Level::Confirm, cause, REWRITTEN),
                 false => self.push(at, Kind::FieldRenamed, Level::Safe, cause, ""),
             }
         }
@@ -127,6 +131,74 @@ impl Nested<'_> {
         }
     }
 
+    /// Members that moved into or out of a oneof, by its numbers: its name does not count.
+    fn members(
+        &mut self,
+        message: &str,
+        before: &BTreeMap<u32, LockedField>,
+        after: &BTreeMap<u32, LockedField>,
+    ) {
+        let siblings = |fields: &BTreeMap<u32, LockedField>, oneof: &Option<String>| {
+            let with = |(number, field): (&u32, &LockedField)| {
+                let known = before.contains_key(number) && after.contains_key(number);
+                (known && field.oneof == *oneof).then_some(*number)
+            };
+            fields.iter().filter_map(with).collect::<Vec<u32>>()
+        };
+        for (number, field) in before {
+            let Some(now) = after.get(number) else { continue };
+            let what = match (&field.oneof, &now.oneof) {
+                (None, Some(oneof)) => format!("moved into oneof {oneof}"),
+                (Some(oneof), None) => format!("moved out of oneof {oneof}"),
+                (Some(_), Some(oneof))
+                    if siblings(before, &field.oneof) != siblings(after, &now.oneof) =>
+                {
+                    format!("moved into oneof {oneof}")
+                }
+                _ => continue,
+            };
+            let cause = format!("message {message}, field {} = {number}: {what}", now.name);
+            let help = match self.json {
+                true => {
+                    "stored values stay as they are: a record in which two members are set \
+                         cannot be read any more"
+                }
+                false => {
+                    "stored values stay as they are: of two members that are set, the last \
+                          is read"
+                }
+            };
+            self.push((*number).into(), Kind::OneofChanged, Level::Confirm, cause, help);
+        }
+    }
+
+    /// Whether another type of before, with other names, became the same new one.
+    fn merged<T: PartialEq>(
+        &self,
+        old: &str,
+        new: &str,
+        names: &T,
+        types: &BTreeMap<String, T>,
+    ) -> bool {
+        let other = |(before, after): &&(String, String)| after == new && before != old;
+        let mut others = self.compared.iter().filter(other);
+        self.json && others.any(|(before, _)| types.get(before).is_some_and(|it| it != names))
+    }
+
+    fn types_merged(&mut self, new: &str) {
+        let cause = format!("{new}: stands for two types with different names, in JSON");
+        let help = "give the two the same names in one migration, and make them one in the next";
+        self.found.push(Change {
+            namespace: self.namespace.clone(),
+            path: self.path.clone(),
+            kind: Kind::TypeChanged,
+            level: Level::Error,
+            cause,
+            help: help.to_owned(),
+            place: Place::Field(self.column),
+        });
+    }
+
     fn type_changed(&mut self, number: i64, cause: String) {
         let help = "add a new field of the new type, copy, and reserve the old one";
         self.push(number, Kind::TypeChanged, Level::Error, cause, help);
@@ -140,6 +212,9 @@ impl Nested<'_> {
         let empty = BTreeMap::new();
         let before = old_lock.enums.get(old).unwrap_or(&empty);
         let after = new_lock.enums.get(new).unwrap_or(&empty);
+        if self.merged(old, new, before, &old_lock.enums) {
+            self.types_merged(new);
+        }
         let retired = new_lock.retired.get(new).cloned().unwrap_or_default();
         for (&number, name) in before {
             let at = i64::from(number);
@@ -148,14 +223,19 @@ impl Nested<'_> {
                 Some(now) if now != name => {
                     let cause = cause(&format!("called {now} now"));
                     match self.json {
-                        true => self.push(at, Kind::ValueRenamed, Level::Error, cause, JSON_RENAME),
+                        true => self.push(at, Kind::ValueRenamed, Level::Confirm, cause, REWRITTEN),
                         false => self.push(at, Kind::ValueRenamed, Level::Safe, cause, ""),
                     }
                 }
                 Some(_) => {}
                 None if retired.has_number(at) => {
-                    let help = "records that have it keep the number";
-                    self.push(at, Kind::ValueRemoved, Level::Confirm, cause("removed"), help);
+                    let kept = "records that have it keep the number";
+                    // JSON holds the name, which nothing could read any more.
+                    let help = match self.json {
+                        true => format!("{kept} in place of the name: {REWRITTEN}"),
+                        false => kept.to_owned(),
+                    };
+                    self.push(at, Kind::ValueRemoved, Level::Confirm, cause("removed"), &help);
                 }
                 None => {
                     let help = format!("add `reserved {number};` to `{new}`");

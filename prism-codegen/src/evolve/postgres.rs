@@ -1,10 +1,11 @@
 //! PostgreSQL's way to a new schema: nothing that scans or writes a table holds a lock that other
 //! sessions wait for, and what is dropped is dropped last.
 
-use prism_schema::sql::Dialect;
 use prism_schema::sql::alter::{Change as Alter, ColumnChange, Source};
+use prism_schema::sql::prefixed;
 
 use super::renames;
+use super::rewrites::copied_indexes;
 use super::steps::{Phase, Statement, Steps};
 use super::table::{Table, TableChange};
 
@@ -33,23 +34,29 @@ fn columns(table: &Table<'_>, steps: &mut Steps) {
         };
         dropped.push(Statement::new(it.causes.clone(), column(ColumnChange::Drop(name))));
     }
+    if renamed.iter().any(|(_, to)| renames::was_taken(table, to)) {
+        steps.pause();
+    }
     for (causes, from, to) in renames::order(table, &renamed) {
+        let phase = if renames::is_temporary(&to) { Phase::Free } else { Phase::Change };
         let rename = column(ColumnChange::Rename { from, to });
-        steps.push(Phase::Change, Statement::new(causes, rename));
+        steps.push(phase, Statement::new(causes, rename));
     }
     for it in &table.columns {
-        let mut push = |phase, change| {
-            steps.push(phase, Statement::new(it.causes.clone(), column(change)));
-        };
         match (&it.old, &it.new) {
             (None, Some(new)) => {
-                push(Phase::Change, ColumnChange::Add(new.clone()));
+                let add = column(ColumnChange::Add(new.clone()));
+                steps.push(Phase::Change, Statement::new(it.causes.clone(), add));
                 if let Some(value) = it.source.clone().filter(|value| *value != Source::Now) {
                     let value = current(value, &renamed);
-                    push(Phase::Fill, ColumnChange::Fill { column: new.name.clone(), value });
+                    let name = new.name.clone();
+                    fill(table, it, value.clone(), steps);
+                    // Rows that were written since; what they come from may be dropped then.
+                    let again = column(ColumnChange::Fill { column: name, value });
+                    steps.push(Phase::Finish, Statement::new(it.causes.clone(), again));
                 }
             }
-            (Some(_), Some(_)) => changed(it, &mut push),
+            (Some(_), Some(_)) => changed(table, it, steps),
             _ => {}
         }
     }
@@ -58,51 +65,58 @@ fn columns(table: &Table<'_>, steps: &mut Steps) {
 
 /// A source by the names after the renames.
 fn current(source: Source, renamed: &[(String, String)]) -> Source {
-    let now = |name: String| {
+    source.over(|name| {
         let found = renamed.iter().find(|(from, _)| *from == name);
         found.map(|(_, to)| to.clone()).unwrap_or(name)
-    };
-    match source {
-        Source::Column(name) => Source::Column(now(name)),
-        Source::OrZero(name, ty, zero) => Source::OrZero(now(name), ty, zero),
-        Source::ZeroAsNull(name, ty, zero) => Source::ZeroAsNull(now(name), ty, zero),
-        Source::Widened(name) => Source::Widened(now(name)),
-        Source::Now => Source::Now,
-    }
+    })
 }
 
 /// A column that stays, once it has its new name.
-fn changed(it: &TableChange, push: &mut impl FnMut(Phase, ColumnChange)) {
+fn changed(table: &Table<'_>, it: &TableChange, steps: &mut Steps) {
     let (Some(old), Some(new)) = (&it.old, &it.new) else { return };
     let name = new.name.clone();
-    let fill = |value: Source| ColumnChange::Fill { column: name.clone(), value };
+    let push = |steps: &mut Steps, phase, change| {
+        let change = Alter::Column { table: table.name.to_owned(), change };
+        steps.push(phase, Statement::new(it.causes.clone(), change));
+    };
     match &it.source {
-        Some(Source::Widened(_)) => {
-            let value = Source::Widened(name.clone());
-            push(Phase::Fill, ColumnChange::Rewrite { column: new.clone(), value });
-        }
         Some(Source::OrZero(_, ty, zero)) => {
             let value = Source::OrZero(name.clone(), *ty, *zero);
-            push(Phase::Change, ColumnChange::SetDefault(new.clone()));
-            push(Phase::Fill, fill(value.clone()));
-            push(Phase::Restrict, ColumnChange::CheckNotNull(name.clone()));
+            push(steps, Phase::Change, ColumnChange::SetDefault(new.clone()));
+            fill(table, it, value.clone(), steps);
+            push(steps, Phase::Restrict, ColumnChange::CheckNotNull(name.clone()));
             // Rows that were written between the first and the check.
-            push(Phase::Validate, fill(value));
-            push(Phase::Validate, ColumnChange::ValidateNotNull(name.clone()));
-            push(Phase::Tighten, ColumnChange::SetNotNull(name.clone()));
+            let again = ColumnChange::Fill { column: name.clone(), value };
+            push(steps, Phase::Validate, again);
+            push(steps, Phase::Validate, ColumnChange::ValidateNotNull(name.clone()));
+            push(steps, Phase::Tighten, ColumnChange::SetNotNull(name));
         }
         source if !old.nullable && new.nullable => {
-            push(Phase::Change, ColumnChange::Loosen(name.clone()));
+            push(steps, Phase::Change, ColumnChange::Loosen(name.clone()));
             if let Some(Source::ZeroAsNull(_, ty, zero)) = source {
-                push(Phase::Fill, fill(Source::ZeroAsNull(name.clone(), *ty, *zero)));
+                fill(table, it, Source::ZeroAsNull(name, *ty, *zero), steps);
             }
         }
         _ => {}
     }
 }
 
+/// New values in the rows that need one, however many these are.
+fn fill(table: &Table<'_>, it: &TableChange, value: Source, steps: &mut Steps) {
+    let Some(new) = &it.new else { return };
+    let key = table.new.key.iter().filter_map(|number| table.new.column(*number));
+    let change = Alter::FillInBatches {
+        table: table.name.to_owned(),
+        key: key.map(|column| column.name.clone()).collect(),
+        column: new.name.clone(),
+        value,
+    };
+    steps.alone(Phase::Fill, it.causes.clone(), change);
+}
+
 fn indexes(table: &Table<'_>, steps: &mut Steps) {
     let renamed = renames::of(table);
+    let copied = copied_indexes(table);
     let taken: Vec<&str> = table
         .indexes
         .iter()
@@ -113,15 +127,17 @@ fn indexes(table: &Table<'_>, steps: &mut Steps) {
         let causes = || index.causes.clone();
         let old = index.old.as_ref().map(|step| renames::apply(step, &renamed));
         let same = match (&old, &index.new) {
-            (Some(old), Some(new)) => {
-                let named = renames::with_name(old, renames::index_name(new));
-                named.render(Dialect::Postgres) == new.render(Dialect::Postgres)
-            }
+            (Some(old), Some(new)) => renames::same(old, new),
             _ => false,
         };
+        let copy = index.new.as_ref().and_then(|new| copied.iter().find(|(it, _)| it == new));
         let name = |step| renames::index_name(step).to_owned();
         match (&old, &index.new) {
             (Some(old), Some(new)) if same => {
+                if let Some((_, built)) = copy {
+                    later.push((causes(), built.clone(), name(new)));
+                    continue;
+                }
                 if name(old) != name(new) {
                     later.push((causes(), name(old), name(new)));
                 }
@@ -130,8 +146,7 @@ fn indexes(table: &Table<'_>, steps: &mut Steps) {
                 if let Some(step) = new {
                     let mut built = name(step);
                     if taken.contains(&built.as_str()) {
-                        built = format!("_prism_new_{}_{}", table.name, later.len() + 1);
-                        built.truncate(63);
+                        built = prefixed(&format!("_prism_new_{}_", later.len() + 1), table.name);
                         later.push((causes(), built.clone(), name(step)));
                     }
                     let step = renames::with_name(step, &built);
@@ -147,7 +162,9 @@ fn indexes(table: &Table<'_>, steps: &mut Steps) {
     }
     let names: Vec<(String, String)> =
         later.iter().map(|(_, from, to)| (from.clone(), to.clone())).collect();
-    for (origin, from, to) in renames::plan(&names, &format!("_prism_index_{}", table.name)) {
+    for (origin, from, to) in
+        renames::plan(&names, |position| prefixed(&format!("_prism_index_{position}_"), table.name))
+    {
         let causes = later.iter().find(|(_, from, _)| *from == origin);
         let causes = causes.map(|(causes, ..)| causes.clone()).unwrap_or_default();
         steps.push(Phase::Finish, Statement::new(causes, Alter::RenameIndex { from, to }));

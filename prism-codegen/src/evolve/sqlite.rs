@@ -9,8 +9,12 @@ use super::renames;
 use super::steps::Statement;
 use super::table::Table;
 
-/// The statements that change one table, to be run in one transaction.
+/// The statements that change one table, to be run in one transaction; none where a rewriting copy
+/// does it all.
 pub(super) fn table(table: &Table<'_>) -> Vec<Statement> {
+    if table.is_rewritten() {
+        return Vec::new();
+    }
     if needs_rebuild(table) { rebuild(table) } else { alter(table) }
 }
 
@@ -24,13 +28,34 @@ fn needs_rebuild(table: &Table<'_>) -> bool {
     })
 }
 
+/// A rebuild by statements: the new table, what the columns that are copied hold, what comes after
+/// the copy.
+pub(super) struct Rebuild {
+    pub causes: Vec<String>,
+    pub create: Step,
+    pub name: String,
+    pub copied: Vec<(String, Source)>,
+    pub finish: Vec<Statement>,
+}
+
 fn rebuild(table: &Table<'_>) -> Vec<Statement> {
+    let Some(Rebuild { causes, create, name, copied, finish }) = plan_rebuild(table) else {
+        return Vec::new();
+    };
+    let copy = Alter::Copy { from: table.name.to_owned(), to: name, columns: copied };
+    let mut statements = vec![Statement::new(causes, Alter::Create(create))];
+    statements.push(Statement::new(Vec::new(), copy));
+    statements.extend(finish);
+    statements
+}
+
+pub(super) fn plan_rebuild(table: &Table<'_>) -> Option<Rebuild> {
     let mut causes: Vec<String> = Vec::new();
     for column in table.columns.iter().filter(|column| !unchanged(column)) {
         causes.extend(column.causes.iter().cloned());
     }
     causes.dedup();
-    let Some(Step::CreateTable { columns, key, .. }) = table.create() else { return Vec::new() };
+    let Some(Step::CreateTable { columns, key, .. }) = table.create() else { return None };
     let name = format!("_prism_new_{}", table.name);
     let sources = |name: &str| -> Option<Source> {
         let of = |column: &TableColumn| column.name == name;
@@ -43,15 +68,14 @@ fn rebuild(table: &Table<'_>) -> Vec<Statement> {
         .collect();
     let create = Step::CreateTable { table: name.clone(), columns, key };
     let old = table.name.to_owned();
-    let copy = Alter::Copy { from: old.clone(), to: name.clone(), columns: copied };
-    let mut statements = vec![Statement::new(causes, Alter::Create(create))];
-    let rest = [copy, Alter::DropTable(old.clone()), Alter::RenameTable { from: name, to: old }];
-    statements.extend(rest.map(|change| Statement::new(Vec::new(), change)));
+    let from = name.clone();
+    let rest = [Alter::DropTable(old.clone()), Alter::RenameTable { from, to: old }];
+    let mut finish: Vec<_> = rest.map(|change| Statement::new(Vec::new(), change)).into();
     for index in &table.indexes {
         let step = index.new.clone().map(Alter::Create);
-        statements.extend(step.map(|step| Statement::new(index.causes.clone(), step)));
+        finish.extend(step.map(|step| Statement::new(index.causes.clone(), step)));
     }
-    statements
+    Some(Rebuild { causes, create, name, copied, finish })
 }
 
 fn unchanged(column: &super::table::TableChange) -> bool {

@@ -1,6 +1,6 @@
 //! Statements in their order, and the files that they come in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use prism_schema::sql::Dialect;
@@ -9,13 +9,15 @@ use prism_schema::sql::ddl;
 
 use super::change::{Change, Kind, Level};
 use super::lock::Lock;
+use super::rewrites::{self, Planned};
 use super::table::Table;
+use super::types::Names;
 use super::{MigrationFile, postgres, sqlite};
 
 /// A statement and the changes of the schema that cause it.
 pub(super) struct Statement {
     causes: Vec<String>,
-    change: Alter,
+    pub change: Alter,
 }
 
 impl Statement {
@@ -34,10 +36,16 @@ impl Statement {
 pub(super) enum Phase {
     /// Stops where the rows that are there do not fit.
     Check,
+    /// Names that other columns get are taken away.
+    Free,
+    /// Servers notice that they are.
+    Pause,
     /// Tables and columns.
     Change,
     /// New values.
     Fill,
+    /// Values written anew, by Prism's migrator.
+    Rewrite,
     /// Constraints on what is written from now on.
     Restrict,
     /// The same on what is there.
@@ -56,8 +64,11 @@ impl Phase {
     fn name(self) -> &'static str {
         match self {
             Phase::Check => "check",
+            Phase::Free => "free names",
+            Phase::Pause => "pause",
             Phase::Change => "change",
             Phase::Fill => "fill",
+            Phase::Rewrite => "rewrite",
             Phase::Restrict => "restrict",
             Phase::Validate => "validate",
             Phase::Tighten => "tighten",
@@ -70,7 +81,7 @@ impl Phase {
     /// How long a statement may run in Postgres; those that visit every row may run longer.
     fn statement_timeout(self) -> &'static str {
         match self {
-            Phase::Check | Phase::Fill | Phase::Validate => "1h",
+            Phase::Check | Phase::Validate => "1h",
             _ => "60s",
         }
     }
@@ -81,12 +92,21 @@ impl Phase {
 pub(super) struct Steps {
     together: BTreeMap<Phase, Vec<Statement>>,
     alone: BTreeMap<Phase, Vec<Statement>>,
+    /// By table: a table has the same number in both dialects.
+    rewrites: BTreeMap<String, Planned>,
 }
 
 impl Steps {
     /// Adds to the phase's transaction.
     pub fn push(&mut self, phase: Phase, statement: Statement) {
         self.together.entry(phase).or_default().push(statement);
+    }
+
+    /// Waits for servers to notice that names are gone; once is enough for all.
+    pub fn pause(&mut self) {
+        let cause = "a server that has used a name until now must not mean another column by it";
+        let pause = Statement::new(vec![cause.to_owned()], Alter::Pause);
+        self.together.insert(Phase::Pause, vec![pause]);
     }
 
     /// Adds a statement that no transaction may hold.
@@ -97,18 +117,29 @@ impl Steps {
 
 /// The migrations from one state to the next. Their versions go on after `newest`, and one number
 /// means the same in both dialects: where a dialect has nothing to do, it skips the number.
+///
+/// # Errors
+///
+/// Stored values that would have to be converted between types that do not go together.
 pub(super) fn migrations(
     old: &Lock,
     new: &Lock,
     changes: &[Change],
     newest: i64,
-) -> Vec<MigrationFile> {
-    let plans = Dialect::ALL.map(|dialect| (dialect, plan(old, new, changes, dialect)));
+    descriptor_set: &[u8],
+) -> Result<Vec<MigrationFile>, String> {
+    let mut plans = Vec::new();
+    for dialect in Dialect::ALL {
+        plans.push((dialect, plan(old, new, changes, dialect, descriptor_set)?));
+    }
     let subject = subject(new, changes);
     let accepted = accepted(changes);
     let mut files = Vec::new();
     let mut version = newest;
     for phase in PHASES {
+        if phase == Phase::Rewrite {
+            rewritten(&plans, &accepted, &mut version, &mut files);
+        }
         let transaction =
             |steps: &Steps| steps.together.get(&phase).is_some_and(|it| !it.is_empty());
         if plans.iter().any(|(_, steps)| transaction(steps)) {
@@ -139,13 +170,45 @@ pub(super) fn migrations(
         };
         files.extend(Dialect::ALL.map(record));
     }
-    files
+    Ok(files)
 }
 
-const PHASES: [Phase; 9] = [
+/// The rewriting copies, a table after the other.
+fn rewritten(
+    plans: &[(Dialect, Steps)],
+    accepted: &str,
+    version: &mut i64,
+    files: &mut Vec<MigrationFile>,
+) {
+    let tables: BTreeSet<&String> =
+        plans.iter().flat_map(|(_, steps)| steps.rewrites.keys()).collect();
+    for table in tables {
+        *version += 1;
+        for (dialect, steps) in plans {
+            let Some(Planned { causes, rewrite }) = steps.rewrites.get(table) else { continue };
+            let causes: String = causes.iter().map(|cause| format!("-- {cause}\n")).collect();
+            let comments = format!(
+                "{HEADER}{accepted}\n\
+                 -- Values written anew in batches, beside those in use: `prism migrate apply`, or\n\
+                 -- a server with --migrate, does it, and no other tool can.\n\n{causes}"
+            );
+            files.push(MigrationFile {
+                dialect: *dialect,
+                version: *version,
+                description: format!("rewrite {}", table.to_lowercase().replace('_', " ")),
+                sql: rewrite.render(&comments),
+            });
+        }
+    }
+}
+
+const PHASES: [Phase; 12] = [
     Phase::Check,
+    Phase::Free,
+    Phase::Pause,
     Phase::Change,
     Phase::Fill,
+    Phase::Rewrite,
     Phase::Restrict,
     Phase::Validate,
     Phase::Tighten,
@@ -198,7 +261,13 @@ fn subject(new: &Lock, changes: &[Change]) -> String {
     }
 }
 
-fn plan(old: &Lock, new: &Lock, changes: &[Change], dialect: Dialect) -> Steps {
+fn plan(
+    old: &Lock,
+    new: &Lock,
+    changes: &[Change],
+    dialect: Dialect,
+    descriptor_set: &[u8],
+) -> Result<Steps, String> {
     let mut steps = Steps::default();
     for change in changes {
         let create = |entity| ddl::create(entity).into_iter().map(Alter::Create).collect();
@@ -223,7 +292,8 @@ fn plan(old: &Lock, new: &Lock, changes: &[Change], dialect: Dialect) -> Steps {
     }
     for (namespace, before) in &old.entities {
         let Some(after) = new.entities.get(namespace) else { continue };
-        let table = Table::new(&before.schema, &after.schema, changes);
+        let mut table = Table::new(&before.schema, &after.schema, changes);
+        table.retired_names = &before.retired_names;
         for refused in &table.refused {
             let alter = Alter::Refuse {
                 table: table.name.to_owned(),
@@ -232,14 +302,20 @@ fn plan(old: &Lock, new: &Lock, changes: &[Change], dialect: Dialect) -> Steps {
             };
             steps.push(Phase::Check, Statement::new(vec![refused.cause.clone()], alter));
         }
-        match dialect {
-            Dialect::Postgres => postgres::table(&table, &mut steps),
+        let types = rewrites::types(&table, descriptor_set, &Names { old, new })?;
+        let rewrite = match dialect {
+            Dialect::Postgres => {
+                postgres::table(&table, &mut steps);
+                rewrites::postgres(&table, types)
+            }
             Dialect::Sqlite => {
                 for statement in sqlite::table(&table) {
                     steps.push(Phase::Change, statement);
                 }
+                rewrites::sqlite(&table, types)
             }
-        }
+        };
+        steps.rewrites.extend(rewrite.map(|planned| (table.name.to_owned(), planned)));
     }
-    steps
+    Ok(steps)
 }

@@ -2,10 +2,11 @@
 
 use prism_schema::sql::alter::{Rows, Source};
 use prism_schema::sql::ddl::{self, Step, TableColumn};
+use prism_schema::sql::rewrite::Conversion;
 use prism_schema::{Cardinality, Column, Entity, FieldType, Managed, Storage};
 
 use super::change::Change;
-use super::compare::moved;
+use super::compare::{moved, renamed_within};
 use super::indexes::{self, Pair};
 use super::renames;
 
@@ -19,8 +20,10 @@ pub(super) struct Table<'a> {
     pub indexes: Vec<IndexChange>,
     /// What must not be in it, with the reason.
     pub refused: Vec<Refused>,
-    old: &'a Entity,
-    new: &'a Entity,
+    /// Names that fields had before.
+    pub retired_names: &'a [String],
+    pub old: &'a Entity,
+    pub new: &'a Entity,
     changes: Vec<&'a Change>,
 }
 
@@ -43,6 +46,11 @@ impl TableChange {
             }
             _ => false,
         }
+    }
+
+    /// Whether its values are written anew, by a rewriting copy.
+    pub fn rewritten(&self) -> bool {
+        self.source.as_ref().is_some_and(Source::is_rewritten)
     }
 
     /// Whether what it holds is computed.
@@ -74,6 +82,7 @@ impl<'a> Table<'a> {
             columns: Vec::new(),
             indexes: Vec::new(),
             refused: Vec::new(),
+            retired_names: &[],
             old,
             new,
             changes,
@@ -82,6 +91,11 @@ impl<'a> Table<'a> {
         table.indexes();
         table.oneofs();
         table
+    }
+
+    /// Whether values have to be written anew that no plain statement should write.
+    pub fn is_rewritten(&self) -> bool {
+        self.columns.iter().any(TableChange::rewritten)
     }
 
     /// The statement that makes the new table.
@@ -140,7 +154,11 @@ impl<'a> Table<'a> {
         let name = old.name.clone();
         let (ty, zero) = (ddl::column_type(old), ddl::zero(old));
         let widened = (&old.ty, &new.ty) == (&FieldType::Uint32, &FieldType::Uint64);
-        if widened && new.storage == Storage::Native {
+        let changes = self.changes.iter().copied();
+        if old.storage != new.storage || renamed_within(old, changes, &self.new.namespace) {
+            let (from, to) = (old.storage, new.storage);
+            Source::Converted(Conversion { source: name, field: new.number, from, to })
+        } else if widened && new.storage == Storage::Native {
             Source::Widened(name)
         } else if old.nullable() && !new.nullable() {
             Source::OrZero(name, ty, zero)
@@ -224,9 +242,13 @@ impl<'a> Table<'a> {
             }
             seen.push(oneof);
             let members = self.new.columns.iter().filter(|it| it.oneof.as_ref() == Some(oneof));
-            let values: Vec<Source> = members
-                .filter_map(|now| Some(self.source(self.old.column(now.number)?, now)))
-                .collect();
+            let set = |now: &Column| {
+                let old = self.old.column(now.number)?;
+                let source = self.source(old, now);
+                let rewritten = source.is_rewritten();
+                Some(if rewritten { Source::Column(old.name.clone()) } else { source })
+            };
+            let values: Vec<Source> = members.filter_map(set).collect();
             if values.len() > 1 {
                 self.refused.push(Refused {
                     cause: self

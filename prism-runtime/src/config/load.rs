@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::Config;
+use super::backends::both;
 use super::suggest::closest;
 
 /// The file that is read where no other is named.
@@ -60,23 +61,24 @@ impl Sources {
     /// flag. Rules between settings are checked by [`Config::validate`].
     pub fn load(&self) -> Result<Config, ConfigError> {
         let mut settings = match self.file_text()? {
-            Some((path, text)) => parse_file(&path, &text)?,
-            None => Value::Object(Map::new()),
+            Some((path, text)) => Settings::of_file(&path, &text)?,
+            None => Settings::default(),
         };
         if let Some((_, url)) = self.environment.iter().find(|(name, _)| name == "DATABASE_URL") {
-            assign(&mut settings, &["database"], url, "DATABASE_URL")?;
+            settings.assign(&["database"], url, "DATABASE_URL")?;
         }
         let mut variables: Vec<_> =
             self.environment.iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
         variables.sort();
         for (name, value) in variables {
-            let path = name[PREFIX.len()..].to_lowercase();
-            assign(&mut settings, &path.split("__").collect::<Vec<_>>(), value, name)?;
+            let path = path_of_variable(&name[PREFIX.len()..]);
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            settings.assign(&path, value, name)?;
         }
         for (flag, path, value) in &self.flags {
-            assign(&mut settings, &path.split('.').collect::<Vec<_>>(), value, flag)?;
+            settings.assign(&path.split('.').collect::<Vec<_>>(), value, flag)?;
         }
-        read(&settings).map_err(|error| ConfigError::new(describe(&error)))
+        settings.finish()
     }
 
     fn file_text(&self) -> Result<Option<(PathBuf, String)>, ConfigError> {
@@ -107,33 +109,72 @@ fn parse_file(path: &Path, text: &str) -> Result<Value, ConfigError> {
     serde_saphyr::from_str(text).map_err(place)
 }
 
+/// The levels of a setting that a variable names. Backends and namespaces are the user's names, of
+/// letters, digits and hyphens: a shell's variable has an underscore in place of the hyphen.
+fn path_of_variable(name: &str) -> Vec<String> {
+    let mut path: Vec<String> = name.to_lowercase().split("__").map(str::to_owned).collect();
+    if let [first, second, ..] = path.as_mut_slice()
+        && ["backends", "namespaces"].contains(&first.as_str())
+    {
+        *second = second.replace('_', "-");
+    }
+    path
+}
+
+/// Settings that are being merged.
+struct Settings {
+    values: Value,
+    /// What has set `database`, where anything has.
+    database: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { values: Value::Object(Map::new()), database: None }
+    }
+}
+
+impl Settings {
+    fn of_file(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let values = parse_file(path, text)?;
+        let database = values.get("database").map(|_| path.display().to_string());
+        Ok(Settings { values, database })
+    }
+
+    /// Sets one setting. The text is taken for YAML where that fits the setting, and as it is else.
+    fn assign(&mut self, path: &[&str], text: &str, source: &str) -> Result<(), ConfigError> {
+        let plain = Value::String(text.to_owned());
+        let typed = serde_saphyr::from_str(text).unwrap_or_else(|_| plain.clone());
+        let mut failure = String::new();
+        for value in [plain, typed] {
+            let mut changed = self.values.clone();
+            place(&mut changed, path, value);
+            match read(&changed) {
+                Ok(_) => {
+                    self.values = changed;
+                    if path == ["database"] {
+                        self.database = Some(source.to_owned());
+                    }
+                    return Ok(());
+                }
+                Err(error) => failure = describe(&error),
+            }
+        }
+        Err(ConfigError::new(format!("{source}: {failure}")))
+    }
+
+    fn finish(self) -> Result<Config, ConfigError> {
+        let config = read(&self.values).map_err(|error| ConfigError::new(describe(&error)))?;
+        match self.database {
+            Some(source) if !config.backends.is_empty() => Err(ConfigError::new(both(&source))),
+            _ => Ok(config),
+        }
+    }
+}
+
 /// Reads merged settings by the rules that hold in a file: JSON is YAML.
 fn read(settings: &Value) -> Result<Config, serde_saphyr::Error> {
     serde_saphyr::from_str(&settings.to_string())
-}
-
-/// Sets one setting. The text is taken for YAML where that fits the setting, and as it is else.
-fn assign(
-    settings: &mut Value,
-    path: &[&str],
-    text: &str,
-    source: &str,
-) -> Result<(), ConfigError> {
-    let plain = Value::String(text.to_owned());
-    let typed = serde_saphyr::from_str(text).unwrap_or_else(|_| plain.clone());
-    let mut failure = String::new();
-    for value in [plain, typed] {
-        let mut changed = settings.clone();
-        place(&mut changed, path, value);
-        match read(&changed) {
-            Ok(_) => {
-                *settings = changed;
-                return Ok(());
-            }
-            Err(error) => failure = describe(&error),
-        }
-    }
-    Err(ConfigError::new(format!("{source}: {failure}")))
 }
 
 fn place(settings: &mut Value, path: &[&str], value: Value) {

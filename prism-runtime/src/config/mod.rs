@@ -3,19 +3,22 @@
 //! Every setting has a default, so that a proxy runs without any: SQLite at `./prism.db`, on
 //! loopback. An unknown or wrong setting is an error that says where it stands.
 
+mod backends;
 mod load;
 mod secret;
 mod suggest;
 mod validate;
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 
 use serde::Deserialize;
 
 pub use crate::server::UnknownFields;
+pub use backends::{Backend, Database, MAIN, MEMORY};
 pub use load::{ConfigError, Sources};
 pub use secret::Secret;
+pub(crate) use suggest::closest;
 
 /// Everything that can be set.
 #[derive(Clone, PartialEq, Deserialize)]
@@ -23,14 +26,20 @@ pub use secret::Secret;
 pub struct Config {
     /// The gRPC server.
     pub server: Server,
-    /// Path of the SQLite file, also as `sqlite:path`, or the URL of a Postgres database,
-    /// `postgres://user:password@host:port/database`. `sqlite::memory:` is not accepted: use
-    /// `BACKEND_MEMORY` in the schema.
+    /// Where everything is stored, unless [`Config::backends`] names several: path of the SQLite
+    /// file, also as `sqlite:path`, or the URL of a Postgres database,
+    /// `postgres://user:password@host:port/database`. `sqlite::memory:` is not accepted: bind
+    /// namespaces to `memory`, or use `BACKEND_MEMORY` in the schema.
     pub database: String,
+    /// The backends by name, in place of [`Config::database`].
+    pub backends: BTreeMap<String, Backend>,
+    /// Names of namespaces, of entities and of key-value data, with the name of the backend that
+    /// serves each. Absent ones: an entity's is served by what its annotation asks for.
+    pub namespaces: BTreeMap<String, String>,
     /// Whether outstanding migrations are applied at start; a database that is behind is refused
     /// else. Absent: they are applied to SQLite, and not to Postgres, which may serve others.
     pub migrate: Option<bool>,
-    /// How the Postgres database is used.
+    /// How Postgres databases are used.
     pub postgres: Postgres,
     /// The key-value API.
     pub keyvalue: KeyValue,
@@ -71,18 +80,37 @@ pub struct Server {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Postgres {
-    /// Connections of this proxy at most, beside four for coalesced Gets and Puts.
+    /// Connections of this proxy at most, beside four for coalesced Gets and Puts and one for
+    /// probes.
     pub max_connections: u32,
     /// How long a call waits for a connection, where its deadline does not come first.
     pub acquire_timeout_ms: u64,
     /// How long a statement may run.
     pub statement_timeout_ms: u64,
+    /// Whether statements are prepared once a connection. `off` for poolers in transaction mode,
+    /// like PgBouncer.
+    pub prepared_statements: Switch,
+}
+
+/// `on` or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Switch {
+    /// `on`, also `true`.
+    #[serde(alias = "true")]
+    On,
+    /// `off`, also `false`.
+    #[serde(alias = "false")]
+    Off,
 }
 
 /// `keyvalue`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct KeyValue {
+    /// Name of the backend of namespaces that [`Config::namespaces`] does not name. Absent: the
+    /// only one.
+    pub backend: Option<String>,
     /// The namespaces that are served. Absent: any.
     pub namespaces: Option<Vec<String>>,
     /// How many undeclared namespaces may come into being.
@@ -138,6 +166,8 @@ impl Default for Config {
         Config {
             server: Server::default(),
             database: "./prism.db".to_owned(),
+            backends: BTreeMap::new(),
+            namespaces: BTreeMap::new(),
             migrate: None,
             postgres: Postgres::default(),
             keyvalue: KeyValue::default(),
@@ -166,13 +196,19 @@ impl Default for Server {
 
 impl Default for Postgres {
     fn default() -> Self {
-        Postgres { max_connections: 16, acquire_timeout_ms: 5_000, statement_timeout_ms: 30_000 }
+        Postgres {
+            max_connections: 16,
+            acquire_timeout_ms: 5_000,
+            statement_timeout_ms: 30_000,
+            prepared_statements: Switch::On,
+        }
     }
 }
 
 impl Default for KeyValue {
     fn default() -> Self {
         KeyValue {
+            backend: None,
             namespaces: None,
             max_namespaces: 10_000,
             tombstone_hours: 24,
@@ -190,30 +226,17 @@ impl Default for Log {
 /// Without the URL of a Postgres database, which holds a password.
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let database = if self.postgres_url().is_some() { "[secret]" } else { &self.database };
+        let database = if self.database.contains("://") { "[secret]" } else { &self.database };
         f.debug_struct("Config")
             .field("server", &self.server)
             .field("database", &database)
+            .field("backends", &self.backends)
+            .field("namespaces", &self.namespaces)
             .field("migrate", &self.migrate)
             .field("postgres", &self.postgres)
             .field("keyvalue", &self.keyvalue)
             .field("auth", &self.auth)
             .field("log", &self.log)
             .finish()
-    }
-}
-
-impl Config {
-    /// The URL of the Postgres database, where that is what serves.
-    pub fn postgres_url(&self) -> Option<&str> {
-        let is_postgres =
-            ["postgres://", "postgresql://"].iter().any(|scheme| self.database.starts_with(scheme));
-        is_postgres.then_some(self.database.as_str())
-    }
-
-    /// Path of the SQLite file.
-    pub fn database_path(&self) -> PathBuf {
-        let path = self.database.strip_prefix("sqlite:").unwrap_or(&self.database);
-        PathBuf::from(path.strip_prefix("//").unwrap_or(path))
     }
 }

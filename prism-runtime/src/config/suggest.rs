@@ -1,7 +1,7 @@
 //! "Did you mean" for names of settings.
 
 /// The candidate that a mistyped name most likely stands for.
-pub(super) fn closest<'a>(
+pub(crate) fn closest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

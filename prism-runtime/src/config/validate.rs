@@ -17,9 +17,10 @@ impl Config {
     ///
     /// Names the setting and what it should be.
     pub fn validate(&self) -> Result<SocketAddr, ConfigError> {
-        self.check_database()?;
         self.token_keys()?;
         self.check_numbers()?;
+        self.postgres.check("postgres")?;
+        self.check_backends()?;
         let addresses: Vec<SocketAddr> = self
             .server
             .listen
@@ -75,23 +76,6 @@ impl Config {
         Ok(())
     }
 
-    fn check_database(&self) -> Result<(), ConfigError> {
-        let database = self.database.as_str();
-        if self.postgres_url().is_some() {
-            return Ok(());
-        }
-        let path = self.database_path();
-        if path.as_os_str().is_empty() || database.contains(":memory:") {
-            return Err(wrong("database", "is not the path of a file"));
-        }
-        match database.split_once("://") {
-            Some((scheme, _)) if scheme != "sqlite" => {
-                Err(wrong("database", "is neither a path, nor sqlite:path, nor a postgres:// URL"))
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn check_numbers(&self) -> Result<(), ConfigError> {
         let server = &self.server;
         let positive = [
@@ -99,9 +83,6 @@ impl Config {
             ("server.max_connections", server.max_connections as u64),
             ("server.max_concurrent_streams", u64::from(server.max_concurrent_streams)),
             ("server.default_timeout_ms", server.default_timeout_ms),
-            ("postgres.max_connections", u64::from(self.postgres.max_connections)),
-            ("postgres.acquire_timeout_ms", self.postgres.acquire_timeout_ms),
-            ("postgres.statement_timeout_ms", self.postgres.statement_timeout_ms),
             ("keyvalue.tombstone_hours", u64::from(self.keyvalue.tombstone_hours)),
         ];
         match positive.iter().find(|(_, value)| *value == 0) {
@@ -118,6 +99,6 @@ impl Config {
     }
 }
 
-fn wrong(setting: &str, what: &str) -> ConfigError {
+pub(super) fn wrong(setting: &str, what: &str) -> ConfigError {
     ConfigError::new(format!("{setting} {what}"))
 }

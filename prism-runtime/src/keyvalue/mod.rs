@@ -33,3 +33,4 @@ pub mod selection;
 pub use options::Options;
 pub use service::KeyValue;
 pub use sweep::{SWEEP_MARGIN, sweep};
+pub(crate) use validate::fault_of_namespace;

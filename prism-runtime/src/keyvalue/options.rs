@@ -17,7 +17,9 @@ pub struct Options {
     pub page_tokens: Arc<PageTokens>,
     /// `keyvalue.namespaces`: the namespaces that are served. `None`: every one.
     pub namespaces: Option<BTreeSet<String>>,
-    /// `keyvalue.max_namespaces`: how many namespaces that are not listed may be written to.
+    /// Namespaces that are declared where not all are listed.
+    pub declared: BTreeSet<String>,
+    /// `keyvalue.max_namespaces`: how many namespaces that are not declared may be written to.
     /// Default: 10,000.
     pub max_namespaces: u64,
     /// Namespaces that belong to entities, which this service does not serve.
@@ -37,6 +39,7 @@ impl Options {
             clock: Clock::system(),
             page_tokens,
             namespaces: None,
+            declared: BTreeSet::new(),
             max_namespaces: 10_000,
             entity_namespaces: BTreeSet::new(),
             tombstones: Duration::from_secs(24 * 60 * 60),

@@ -17,6 +17,26 @@ const RESERVED: &str = "prism-";
 
 const TOKEN: &str = "item_priority_token";
 
+/// What keeps a text from being the name of a key-value namespace.
+pub(crate) fn fault_of_namespace(namespace: &str) -> Option<&'static str> {
+    match (1..=NAMESPACE_BYTES).contains(&namespace.len()) {
+        true => fault_of_name(namespace),
+        false => Some("must be of 1 to 63 bytes"),
+    }
+}
+
+/// Of one that is neither empty nor too long.
+fn fault_of_name(namespace: &str) -> Option<&'static str> {
+    let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+    if !namespace.bytes().all(fits) {
+        Some("must be of a to z, 0 to 9 and -")
+    } else if namespace.starts_with(RESERVED) {
+        Some("begins with prism-, which is kept for Prism itself")
+    } else {
+        None
+    }
+}
+
 /// Checks requests, collecting what is wrong with one.
 #[derive(Debug)]
 pub(super) struct Checker<'a> {
@@ -49,13 +69,10 @@ impl<'a> Checker<'a> {
 
     /// The namespace's form. Whether it is served is [`served`]'s matter.
     pub(super) fn namespace(&mut self, namespace: &str) {
-        if self.length("namespace", namespace.len(), 1..=NAMESPACE_BYTES) {
-            let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
-            if !namespace.bytes().all(fits) {
-                self.add("namespace", "must be of a to z, 0 to 9 and -");
-            } else if namespace.starts_with(RESERVED) {
-                self.add("namespace", "begins with prism-, which is kept for Prism itself");
-            }
+        if self.length("namespace", namespace.len(), 1..=NAMESPACE_BYTES)
+            && let Some(fault) = fault_of_name(namespace)
+        {
+            self.add("namespace", fault);
         }
     }
 
@@ -219,10 +236,11 @@ impl<'a> Checker<'a> {
 /// Whether a well-formed namespace is served here. Answers how many undeclared ones there may be,
 /// where it is one of them.
 pub(super) fn served(options: &Options, namespace: &str) -> Result<Option<u64>> {
-    let declared = options.namespaces.as_ref().map(|names| names.contains(namespace));
-    if options.entity_namespaces.contains(namespace) || declared == Some(false) {
+    let listed = options.namespaces.as_ref().map(|names| names.contains(namespace));
+    if options.entity_namespaces.contains(namespace) || listed == Some(false) {
         let text = format!("the key-value service has no namespace {namespace}");
         return Err(Error::new(Reason::NamespaceNotFound, text));
     }
-    Ok(declared.is_none().then_some(options.max_namespaces))
+    let declared = listed == Some(true) || options.declared.contains(namespace);
+    Ok((!declared).then_some(options.max_namespaces))
 }

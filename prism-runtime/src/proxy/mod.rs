@@ -1,8 +1,12 @@
 //! A schema, settings and stores make a running proxy: stand-alone with [`main`], or inside
 //! another program or a test with [`Proxy::builder`].
 
+mod backends;
+mod bindings;
 mod bound;
 mod command;
+mod probe;
+mod routes;
 mod schema;
 mod signals;
 mod stores;
@@ -18,19 +22,20 @@ use crate::config::{Config, ConfigError};
 use crate::keyvalue;
 use crate::server::{Builder as ServerBuilder, Health, Listener, Server, StartError};
 use crate::service::Service;
-use stores::Database;
+use backends::Backends;
+use bindings::Bindings;
 use sweeper::Sweeper;
 
 pub use command::main;
 pub use schema::{Migrations, Schema};
-pub use table::{NamespaceRow, ServiceRow, Table};
+pub use table::{BackendRow, KeyValueRow, NamespaceRow, ServiceRow, Table};
 
 /// A running proxy. Dropping it stops it, without the time for calls in flight that
 /// [`Proxy::shutdown`] gives; what was acknowledged is stored either way.
 pub struct Proxy {
     server: Server,
     sweeper: Sweeper,
-    database: Database,
+    backends: Backends,
     table: Table,
 }
 
@@ -74,11 +79,11 @@ impl Proxy {
     /// are closed.
     pub async fn shutdown(self) {
         self.server.shutdown().await;
-        let Proxy { sweeper, database, .. } = self;
+        let Proxy { sweeper, backends, .. } = self;
         // Both wait for threads.
         let closing = tokio::task::spawn_blocking(move || {
             drop(sweeper);
-            database.close();
+            backends.close();
         });
         if closing.await.is_err() {
             tracing::error!("the stores were not closed as they should be");
@@ -116,6 +121,22 @@ impl Builder {
         self
     }
 
+    /// Applies outstanding migrations, whatever the setting `migrate` says, and ends: a deployment
+    /// does this once before its servers start. Blocks meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::start`], without the address.
+    pub fn migrate(mut self) -> Result<(), StartError> {
+        self.config.migrate = Some(true);
+        self.config.validate()?;
+        let bindings = Bindings::resolve(&self.schema, &self.config)?;
+        let opened = stores::open(&self.schema, &self.config, &bindings, self.clock)?;
+        opened.backends.close();
+        tracing::info!("the databases are as the schema says");
+        Ok(())
+    }
+
     /// Opens the stores and serves, on threads of its own. Works with and without a tokio
     /// runtime around it.
     ///
@@ -127,10 +148,14 @@ impl Builder {
         let address = self.config.validate()?;
         // First of all: a second server must not touch the database before it finds out.
         let listener = Listener::bind(address)?;
-        let opened = stores::open(&self.schema, &self.config, self.clock)?;
-        let table = Table::of(&self.schema, &self.config);
+        let bindings = Bindings::resolve(&self.schema, &self.config)?;
+        for warning in &bindings.warnings {
+            tracing::warn!("{warning}");
+        }
+        let opened = stores::open(&self.schema, &self.config, &bindings, self.clock)?;
+        let table = Table::of(&self.schema, &self.config, &bindings);
         let options = stores::keyvalue_options(&self.config, &self.schema, &opened);
-        let keyvalue = keyvalue::KeyValue::new(Arc::clone(&opened.keyvalue), options);
+        let keyvalue = keyvalue::KeyValue::new(Arc::clone(&opened.keyvalue.front), options);
         let mut server = ServerBuilder::new(self.config.server)
             .descriptor_set(crate::proto::FILE_DESCRIPTOR_SET)
             .descriptor_set(self.schema.descriptor_set)
@@ -142,9 +167,12 @@ impl Builder {
         for service in self.services {
             server = server.service(service);
         }
+        for store in opened.backends.readiness() {
+            server = server.readiness(store);
+        }
         let server = server.start_on(listener)?;
         let sweeper = Sweeper::start(&opened, self.sweep_interval)?;
-        Ok(Proxy { server, sweeper, database: opened.database, table })
+        Ok(Proxy { server, sweeper, backends: opened.backends, table })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::codegen::Handlers;
 use crate::entity::Entity;
+use crate::schema::Backend;
 use crate::store::Migration;
 
 /// A schema to serve. Generated code builds it; users add their own handlers.
@@ -42,8 +43,13 @@ impl Schema {
 
     /// Adds an entity; it replaces an earlier one of the same message.
     #[must_use]
-    pub fn entity<E: Entity>(mut self) -> Self {
-        let entity = E::schema();
+    pub fn entity<E: Entity>(self) -> Self {
+        self.entity_schema(E::schema())
+    }
+
+    /// As [`Schema::entity`], for one that no Rust type stands for.
+    #[must_use]
+    pub fn entity_schema(mut self, entity: &'static crate::schema::Entity) -> Self {
         self.entities.retain(|earlier| earlier.message != entity.message);
         self.entities.push(entity);
         self
@@ -57,5 +63,11 @@ impl Schema {
         self.services.retain(|earlier| earlier.descriptor().name != *name);
         self.services.push(Box::new(handlers));
         self
+    }
+
+    /// The entities that live in a database.
+    pub(super) fn stored(&self) -> Vec<&'static crate::schema::Entity> {
+        let stored = |entity: &&crate::schema::Entity| entity.backend != Backend::Memory;
+        self.entities.iter().copied().filter(stored).collect()
     }
 }

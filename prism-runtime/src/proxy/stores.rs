@@ -1,117 +1,83 @@
 //! Opens what records and key-value items live in.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use prost_reflect::DescriptorPool;
 
 use super::Schema;
+use super::backends::Backends;
+use super::bindings::Bindings;
+use super::routes::Routes;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::entity::{Collection, Shared, Stores};
 use crate::keyvalue;
 use crate::page_token::PageTokens;
-use crate::schema::{Backend, Entity};
 use crate::server::StartError;
 use crate::store::entity::EntityBackend;
 use crate::store::keyvalue::KeyValueStore;
-use crate::store::memory::MemoryEntities;
-use crate::store::postgres::{self, PostgresEntities};
-use crate::store::sqlite::{self, SqliteEntities};
 
 /// Everything that a proxy stores in.
 pub(super) struct Opened {
-    pub(super) database: Database,
+    pub(super) backends: Backends,
     pub(super) stores: Arc<Stores>,
-    pub(super) keyvalue: Arc<dyn KeyValueStore>,
+    pub(super) keyvalue: KeyValueStores,
     pub(super) tokens: Arc<PageTokens>,
     pub(super) clock: Clock,
     pub(super) pool: DescriptorPool,
 }
 
-/// The database that everything lives in which is not in memory.
-pub(super) enum Database {
-    /// A file.
-    Sqlite(Arc<sqlite::Database>),
-    /// A database on a server.
-    Postgres(Arc<postgres::Database>),
+/// What key-value records live in.
+pub(super) struct KeyValueStores {
+    /// Each store once.
+    pub(super) all: Vec<Arc<dyn KeyValueStore>>,
+    /// What the service calls.
+    pub(super) front: Arc<dyn KeyValueStore>,
 }
 
-impl Database {
-    /// Opens the database that the settings name, and applies its migrations.
-    fn open(schema: &Schema, config: &Config) -> Result<Self, StartError> {
-        let cannot = |error: &dyn std::error::Error| StartError::new(one_line(&error.to_string()));
-        if let Some(url) = config.postgres_url() {
-            let mut options = postgres::Options::new(url);
-            options.migrations = schema.migrations.postgres.to_vec();
-            options.migrate = config.migrate.unwrap_or(false);
-            options.max_connections = config.postgres.max_connections;
-            options.acquire_timeout = Duration::from_millis(config.postgres.acquire_timeout_ms);
-            options.statement_timeout = Duration::from_millis(config.postgres.statement_timeout_ms);
-            let database = postgres::Database::open(&options).map_err(|error| cannot(&error))?;
-            return Ok(Database::Postgres(database));
-        }
-        let mut options = sqlite::Options::new(config.database_path());
-        options.migrations = schema.migrations.sqlite.to_vec();
-        options.migrate = config.migrate.unwrap_or(true);
-        let database = sqlite::Database::open(&options).map_err(|error| cannot(&error))?;
-        Ok(Database::Sqlite(database))
-    }
-
-    fn entities(&self) -> Box<dyn EntityBackend> {
-        match self {
-            Database::Sqlite(database) => Box::new(SqliteEntities::new(Arc::clone(database))),
-            Database::Postgres(database) => Box::new(PostgresEntities::new(Arc::clone(database))),
-        }
-    }
-
-    fn keyvalue(&self) -> Arc<dyn KeyValueStore> {
-        match self {
-            Database::Sqlite(database) => Arc::new(sqlite::KeyValue::new(Arc::clone(database))),
-            Database::Postgres(database) => Arc::new(postgres::KeyValue::new(Arc::clone(database))),
-        }
-    }
-
-    /// Ends it once calls that are under way are answered. Blocks until then.
-    pub(super) fn close(&self) {
-        match self {
-            Database::Sqlite(database) => database.close(),
-            Database::Postgres(database) => database.close(),
-        }
-    }
-}
-
-/// The backend that serves an entity: memory where the schema says so, the one database else.
-pub(super) fn serving(entity: &Entity, config: &Config) -> Backend {
-    match entity.backend {
-        Backend::Memory => Backend::Memory,
-        Backend::Sqlite | Backend::Postgres if config.postgres_url().is_some() => Backend::Postgres,
-        Backend::Sqlite | Backend::Postgres => Backend::Sqlite,
-    }
-}
-
-/// Opens the database, applies its migrations, and opens every entity.
-pub(super) fn open(schema: &Schema, config: &Config, clock: Clock) -> Result<Opened, StartError> {
+/// Opens the databases, applies their migrations, and opens every entity.
+pub(super) fn open(
+    schema: &Schema,
+    config: &Config,
+    bindings: &Bindings,
+    clock: Clock,
+) -> Result<Opened, StartError> {
     let pool = DescriptorPool::decode(schema.descriptor_set)
         .map_err(|error| StartError::new(format!("the schema's descriptors: {error}")))?;
-    let database = Database::open(schema, config)?;
+    let backends = Backends::open(&bindings.databases, schema, config)?;
     let keys = config.token_keys()?;
     let tokens = if keys.is_empty() { PageTokens::random() } else { PageTokens::new(&keys) };
     let tokens = Arc::new(tokens.map_err(|error| StartError::new(error.to_string()))?);
     let shared = Shared { pool: pool.clone(), tokens: Arc::clone(&tokens), clock: clock.clone() };
-    let (on_database, in_memory) = (database.entities(), MemoryEntities);
+    let mut opened: BTreeMap<&str, Box<dyn EntityBackend>> = BTreeMap::new();
     let mut collections = Vec::with_capacity(schema.entities.len());
-    for entity in &schema.entities {
-        let backend: &dyn EntityBackend = match serving(entity, config) {
-            Backend::Memory => &in_memory,
-            _ => &*on_database,
-        };
-        let collection = Collection::open((*entity).clone(), backend, shared.clone());
+    for (entity, name) in schema.entities.iter().zip(&bindings.entities) {
+        let backend = opened.entry(name).or_insert_with(|| backends.entities(name));
+        let collection = Collection::open((*entity).clone(), &**backend, shared.clone());
         collections.push(collection.map_err(|error| cannot("open", &entity.message, &error))?);
     }
-    let keyvalue = database.keyvalue();
+    let keyvalue = keyvalue_stores(&backends, bindings);
     let stores = Arc::new(Stores::new(collections));
-    Ok(Opened { database, stores, keyvalue, tokens, clock, pool })
+    Ok(Opened { backends, stores, keyvalue, tokens, clock, pool })
+}
+
+fn keyvalue_stores(backends: &Backends, bindings: &Bindings) -> KeyValueStores {
+    let mut opened: BTreeMap<&str, Arc<dyn KeyValueStore>> = BTreeMap::new();
+    let mut store = |name| {
+        let store = opened.entry(name).or_insert_with(|| backends.keyvalue(name));
+        Arc::clone(store)
+    };
+    let bound = bindings.keyvalue.iter();
+    let bound = bound.map(|(namespace, name)| (namespace.clone(), store(name))).collect();
+    let other = bindings.other_keyvalue.as_deref().map(store);
+    let all: Vec<_> = opened.into_values().collect();
+    let front = match all.as_slice() {
+        [only] => Arc::clone(only),
+        _ => Arc::new(Routes { bound, other, stores: all.clone() }),
+    };
+    KeyValueStores { all, front }
 }
 
 /// The key-value service's share of the settings.
@@ -124,6 +90,7 @@ pub(super) fn keyvalue_options(
     let mut options = keyvalue::Options::new(Arc::clone(&opened.tokens));
     options.clock = opened.clock.clone();
     options.namespaces = settings.namespaces.as_ref().map(|names| names.iter().cloned().collect());
+    options.declared = config.namespaces.keys().cloned().collect();
     options.max_namespaces = settings.max_namespaces as u64;
     options.entity_namespaces =
         schema.entities.iter().map(|entity| entity.namespace.clone()).collect();
@@ -139,6 +106,7 @@ pub(super) fn cannot(what: &str, name: &str, error: &crate::Error) -> StartError
     StartError::new(one_line(&message))
 }
 
-fn one_line(text: &str) -> String {
+/// A text of several lines as one.
+pub(super) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -35,7 +35,7 @@ impl Sweeper {
         let (stop, stopped) = oneshot::channel();
         let sweep = Sweep {
             stores: Arc::clone(&opened.stores),
-            keyvalue: Arc::clone(&opened.keyvalue),
+            keyvalue: opened.keyvalue.all.clone(),
             clock: opened.clock.clone(),
             interval,
         };
@@ -67,7 +67,7 @@ impl Drop for Sweeper {
 
 struct Sweep {
     stores: Arc<Stores>,
-    keyvalue: Arc<dyn KeyValueStore>,
+    keyvalue: Vec<Arc<dyn KeyValueStore>>,
     clock: Clock,
     interval: Duration,
 }
@@ -76,25 +76,34 @@ impl Sweep {
     async fn forever(&self) {
         loop {
             tokio::time::sleep(self.interval).await;
-            if let Err(error) = self.once().await {
-                tracing::warn!(%error, "a sweep of expired records failed; the next one goes on");
-            }
+            let removed = self.once().await;
+            tracing::debug!(removed, "swept");
         }
     }
 
-    async fn once(&self) -> crate::Result<()> {
-        let keyvalue = async || {
-            let now = self.clock.now_micros();
-            keyvalue::sweep(&*self.keyvalue, now, BATCH).await
-        };
-        let mut removed = in_batches(keyvalue).await?;
+    /// What cannot be swept, most likely because its backend is away, keeps nothing else from it.
+    async fn once(&self) -> u64 {
+        let mut removed = 0;
+        for store in &self.keyvalue {
+            let items = async || {
+                let now = self.clock.now_micros();
+                keyvalue::sweep(&**store, now, BATCH).await
+            };
+            removed += swept("key-values", in_batches(items).await);
+        }
         for collection in self.stores.collections() {
             let records = async || Ok(collection.sweep(BATCH as usize).await? as u64);
-            removed += in_batches(records).await?;
+            removed += swept(&collection.entity().namespace, in_batches(records).await);
         }
-        tracing::debug!(removed, "swept");
-        Ok(())
+        removed
     }
+}
+
+fn swept(what: &str, outcome: crate::Result<u64>) -> u64 {
+    outcome.unwrap_or_else(|error| {
+        tracing::warn!(what, %error, "a sweep of expired records failed; the next one goes on");
+        0
+    })
 }
 
 /// Removes batch after batch, with pauses, until one is not full. Answers with the number of rows.

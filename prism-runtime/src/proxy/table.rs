@@ -1,18 +1,35 @@
-//! The start-up table: which backend serves which namespace, and who answers which method.
+//! The start-up table: the backends, which of them serves which namespace, and who answers which
+//! method.
 
 use std::fmt;
 
-use super::{Schema, stores};
-use crate::config::Config;
+use super::Schema;
+use super::bindings::{Bindings, name_of};
+use crate::config::{Config, MEMORY};
 use crate::schema::Backend;
 
 /// What a proxy serves, as it is shown at start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
+    /// One for each database that is open.
+    pub backends: Vec<BackendRow>,
     /// One for each entity.
     pub namespaces: Vec<NamespaceRow>,
+    /// One for each key-value namespace that the settings name, and one for the others.
+    pub keyvalue: Vec<KeyValueRow>,
     /// One for each service of the schema.
     pub services: Vec<ServiceRow>,
+}
+
+/// A database that is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackendRow {
+    /// Its name in the settings.
+    pub name: String,
+    /// What it is.
+    pub kind: Backend,
+    /// Where it is: a path, or `host:port/database`.
+    pub place: String,
 }
 
 /// Where an entity is served from.
@@ -24,7 +41,20 @@ pub struct NamespaceRow {
     pub message: String,
     /// The backend that the annotation asks for.
     pub annotated: Backend,
-    /// The backend that serves it.
+    /// Name of the backend that serves it.
+    pub backend: String,
+    /// What that backend is.
+    pub serving: Backend,
+}
+
+/// Where key-value data is served from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyValueRow {
+    /// The namespace; absent: every one that is in no other row.
+    pub namespace: Option<String>,
+    /// Name of the backend that serves it.
+    pub backend: String,
+    /// What that backend is.
     pub serving: Backend,
 }
 
@@ -42,12 +72,19 @@ pub struct ServiceRow {
 }
 
 impl Table {
-    pub(super) fn of(schema: &Schema, config: &Config) -> Self {
-        let namespaces = schema.entities.iter().map(|entity| NamespaceRow {
+    pub(super) fn of(schema: &Schema, config: &Config, bindings: &Bindings) -> Self {
+        let backends = bindings.databases.iter().map(|(name, database)| BackendRow {
+            name: name.clone(),
+            kind: database.kind(),
+            place: database.to_string(),
+        });
+        let entities = schema.entities.iter().zip(&bindings.entities);
+        let namespaces = entities.map(|(entity, backend)| NamespaceRow {
             namespace: entity.namespace.clone(),
             message: entity.message.clone(),
             annotated: entity.backend,
-            serving: stores::serving(entity, config),
+            backend: backend.clone(),
+            serving: bindings.kind(backend),
         });
         let services = schema.services.iter().map(|handlers| {
             let service = handlers.descriptor();
@@ -60,19 +97,35 @@ impl Table {
             };
             ServiceRow { service: service.name.clone(), bound, custom, unimplemented }
         });
-        Table { namespaces: namespaces.collect(), services: services.collect() }
+        Table {
+            backends: backends.collect(),
+            namespaces: namespaces.collect(),
+            keyvalue: keyvalue(config, bindings),
+            services: services.collect(),
+        }
     }
 
     /// Logs the table, a line for each row.
     pub(super) fn log(&self) {
+        for row in &self.backends {
+            tracing::info!(name = row.name, kind = name_of(row.kind), place = row.place, "backend");
+        }
         for row in &self.namespaces {
-            let (annotated, serving) = (name(row.annotated), name(row.serving));
             tracing::info!(
                 namespace = row.namespace,
                 entity = row.message,
-                annotated,
-                serving,
+                annotated = name_of(row.annotated),
+                serving = name_of(row.serving),
+                backend = row.backend,
                 "namespace"
+            );
+        }
+        for row in &self.keyvalue {
+            tracing::info!(
+                namespace = row.namespace.as_deref().unwrap_or(OTHERS),
+                serving = name_of(row.serving),
+                backend = row.backend,
+                "key-value namespace"
             );
         }
         for row in &self.services {
@@ -88,40 +141,95 @@ impl Table {
     }
 }
 
-fn name(backend: Backend) -> &'static str {
-    match backend {
-        Backend::Memory => "memory",
-        Backend::Sqlite => "sqlite",
-        Backend::Postgres => "postgres",
+/// The rows of the namespaces that the settings name, then of all others, where they are served.
+fn keyvalue(config: &Config, bindings: &Bindings) -> Vec<KeyValueRow> {
+    let row = |namespace: Option<&String>, backend: &String| KeyValueRow {
+        namespace: namespace.cloned(),
+        backend: backend.clone(),
+        serving: bindings.kind(backend),
+    };
+    let mut rows: Vec<KeyValueRow> =
+        bindings.keyvalue.iter().map(|(name, backend)| row(Some(name), backend)).collect();
+    let Some(other) = &bindings.other_keyvalue else { return rows };
+    match &config.keyvalue.namespaces {
+        Some(listed) => {
+            let unbound = listed.iter().filter(|name| !bindings.keyvalue.contains_key(*name));
+            rows.extend(unbound.map(|name| row(Some(name), other)));
+        }
+        None => rows.push(row(None, other)),
+    }
+    rows
+}
+
+/// What stands for all namespaces that have no row.
+const OTHERS: &str = "*";
+
+/// Lines of cells, the columns aligned.
+#[derive(Default)]
+struct Lines(Vec<Vec<String>>);
+
+impl Lines {
+    fn add<const N: usize>(&mut self, cells: [&str; N]) {
+        self.0.push(cells.map(str::to_owned).to_vec());
+    }
+}
+
+impl fmt::Display for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = |column: usize| {
+            let cells = self.0.iter().filter_map(|line| line.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        for line in &self.0 {
+            let Some((last, cells)) = line.split_last() else { continue };
+            for (column, cell) in cells.iter().enumerate() {
+                write!(f, "{cell:width$}  ", width = width(column))?;
+            }
+            writeln!(f, "{last}")?;
+        }
+        Ok(())
     }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.namespaces.is_empty() {
-            let width =
-                self.namespaces.iter().map(|row| row.namespace.len()).max().unwrap_or(0).max(9);
-            writeln!(f, "{:width$}  annotated  serving", "namespace")?;
-            for row in &self.namespaces {
-                let (annotated, serving) = (name(row.annotated), name(row.serving));
-                writeln!(f, "{:width$}  {annotated:9}  {serving}", row.namespace)?;
+        let mut backends = Lines::default();
+        for row in &self.backends {
+            if backends.0.is_empty() {
+                backends.add(["backend", "kind", "place"]);
             }
+            backends.add([&row.name, name_of(row.kind), &row.place]);
         }
-        let width = self.services.iter().map(|row| row.service.len()).max().unwrap_or(0).max(7);
-        if !self.services.is_empty() {
-            writeln!(f, "{:width$}  methods", "service")?;
+        let mut namespaces = Lines::default();
+        namespaces.add(["namespace", "annotated", "serving"]);
+        for row in &self.namespaces {
+            let serving = shown(&row.backend, row.serving);
+            namespaces.add([&row.namespace, name_of(row.annotated), &serving]);
         }
+        for row in &self.keyvalue {
+            let namespace = row.namespace.as_deref().unwrap_or(OTHERS);
+            namespaces.add([namespace, "key-value", &shown(&row.backend, row.serving)]);
+        }
+        let mut services = Lines::default();
         for row in &self.services {
-            write!(f, "{:width$}  {} bound to storage", row.service, row.bound)?;
+            if services.0.is_empty() {
+                services.add(["service", "methods"]);
+            }
+            let mut methods = format!("{} bound to storage", row.bound);
             for (kind, names) in [("custom", &row.custom), ("unimplemented", &row.unimplemented)] {
                 if !names.is_empty() {
-                    write!(f, ", {kind}: {}", names.join(" "))?;
+                    methods.push_str(&format!(", {kind}: {}", names.join(" ")));
                 }
             }
-            writeln!(f)?;
+            services.add([&row.service, &methods]);
         }
-        Ok(())
+        write!(f, "{backends}{namespaces}{services}")
     }
+}
+
+/// A backend by name and kind.
+fn shown(name: &str, kind: Backend) -> String {
+    if name == MEMORY { name.to_owned() } else { format!("{name} ({})", name_of(kind)) }
 }
 
 #[cfg(test)]
@@ -131,11 +239,22 @@ mod tests {
     #[test]
     fn a_table_names_both_backends_and_what_nobody_wrote() {
         let table = Table {
+            backends: vec![BackendRow {
+                name: "main".to_owned(),
+                kind: Backend::Sqlite,
+                place: "./prism.db".to_owned(),
+            }],
             namespaces: vec![NamespaceRow {
                 namespace: "orders".to_owned(),
                 message: "acme.orders.v1.Order".to_owned(),
                 annotated: Backend::Postgres,
+                backend: "main".to_owned(),
                 serving: Backend::Sqlite,
+            }],
+            keyvalue: vec![KeyValueRow {
+                namespace: None,
+                backend: "memory".to_owned(),
+                serving: Backend::Memory,
             }],
             services: vec![ServiceRow {
                 service: "acme.orders.v1.OrderService".to_owned(),
@@ -144,8 +263,11 @@ mod tests {
                 unimplemented: vec!["CancelOrder".to_owned()],
             }],
         };
-        let expected = "namespace  annotated  serving\n\
-                        orders     postgres   sqlite\n\
+        let expected = "backend  kind    place\n\
+                        main     sqlite  ./prism.db\n\
+                        namespace  annotated  serving\n\
+                        orders     postgres   main (sqlite)\n\
+                        *          key-value  memory\n\
                         service                      methods\n\
                         acme.orders.v1.OrderService  8 bound to storage, unimplemented: CancelOrder\n";
         assert_eq!(table.to_string(), expected);

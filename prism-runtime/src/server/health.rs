@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::select_all;
 use futures_util::stream;
 use prism_schema::{Method, Service as Descriptor};
 use prost::Message;
@@ -14,13 +15,23 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use crate::error::{Error, Reason, Result};
 use crate::service::{Context, Encoded, Reply, Service};
+use crate::store::Readiness;
 
 /// The name of the service itself.
 pub(super) const NAME: &str = "grpc.health.v1.Health";
 
+/// The name under which the process says that it lives, whatever it can serve.
+const LIVENESS: &str = "liveness";
+
 /// What the health service answers, for each service and, under the empty name, for the server.
+///
+/// They are SERVING while every store is ready. The name `liveness` is SERVING until the process
+/// ends, whatever the stores say, and while the server drains, too.
 #[derive(Clone, Debug)]
-pub struct Health(Arc<watch::Sender<State>>);
+pub struct Health {
+    state: Arc<watch::Sender<State>>,
+    stores: Arc<[Readiness]>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -28,22 +39,27 @@ struct State {
     stopped: bool,
 }
 
-impl Default for Health {
-    fn default() -> Self {
+impl Health {
+    /// The health of a server that needs these stores.
+    pub(super) fn new(stores: Vec<Readiness>) -> Self {
         let mut state = State::default();
         state.serving.insert(String::new(), true);
-        Health(Arc::new(watch::Sender::new(state)))
+        Health { state: Arc::new(watch::Sender::new(state)), stores: stores.into() }
     }
-}
 
-impl State {
-    fn status(&self, service: &str) -> Option<ServingStatus> {
-        let serving = *self.serving.get(service)? && !self.stopped;
+    /// Whether every store can serve.
+    pub fn is_ready(&self) -> bool {
+        self.stores.iter().all(Readiness::is_ready)
+    }
+
+    fn status(&self, state: &State, service: &str) -> Option<ServingStatus> {
+        let serving = match service {
+            LIVENESS => true,
+            service => *state.serving.get(service)? && !state.stopped && self.is_ready(),
+        };
         Some(if serving { ServingStatus::Serving } else { ServingStatus::NotServing })
     }
-}
 
-impl Health {
     /// Says that a service answers.
     pub fn set_serving(&self, service: &str) {
         self.set(service, true);
@@ -55,14 +71,14 @@ impl Health {
     }
 
     fn set(&self, service: &str, serving: bool) {
-        self.0.send_modify(|state| {
+        self.state.send_modify(|state| {
             state.serving.insert(service.to_owned(), serving);
         });
     }
 
     /// Turns everything to NOT_SERVING for good, and ends the watches after they have said so.
     pub(super) fn stop(&self) {
-        self.0.send_modify(|state| state.stopped = true);
+        self.state.send_modify(|state| state.stopped = true);
     }
 
     pub(super) fn service(&self) -> HealthService {
@@ -70,14 +86,16 @@ impl Health {
     }
 
     fn check(&self, service: &str) -> Result<Encoded> {
-        match self.0.borrow().status(service) {
+        match self.status(&self.state.borrow(), service) {
             Some(status) => Ok(answer(status)),
             None => Err(Error::new(Reason::RecordNotFound, "this server has no such service")),
         }
     }
 
     fn watch(&self, service: String) -> Reply {
-        let watch = Watch { changes: self.0.subscribe(), service, last: None };
+        let changes = self.state.subscribe();
+        let stores = self.stores.to_vec();
+        let watch = Watch { health: self.clone(), changes, stores, service, last: None };
         Reply::stream(stream::unfold(watch, |mut watch| async {
             let item = watch.next().await;
             Some((item, watch))
@@ -86,6 +104,8 @@ impl Health {
 }
 
 struct Watch {
+    health: Health,
+    stores: Vec<Readiness>,
     changes: watch::Receiver<State>,
     service: String,
     last: Option<ServingStatus>,
@@ -96,16 +116,33 @@ impl Watch {
         loop {
             let (status, stopped) = {
                 let state = self.changes.borrow_and_update();
-                let status = state.status(&self.service).unwrap_or(ServingStatus::ServiceUnknown);
-                (status, state.stopped)
+                let status = self.health.status(&state, &self.service);
+                (status.unwrap_or(ServingStatus::ServiceUnknown), state.stopped)
             };
             if self.last != Some(status) {
                 self.last = Some(status);
                 return Ok(answer(status));
             }
-            if stopped || self.changes.changed().await.is_err() {
+            if stopped || !self.changed().await {
                 return Err(Error::new(Reason::ShuttingDown, "the server is shutting down"));
             }
+        }
+    }
+}
+
+impl Watch {
+    /// Waits until something may be otherwise. Answers false where nothing will be any more.
+    async fn changed(&mut self) -> bool {
+        let stores = self.stores.iter_mut().map(|store| Box::pin(store.changed()));
+        let stores = async {
+            match stores.len() {
+                0 => std::future::pending().await,
+                _ => select_all(stores).await.0,
+            }
+        };
+        tokio::select! {
+            changed = self.changes.changed() => changed.is_ok(),
+            () = stores => true,
         }
     }
 }

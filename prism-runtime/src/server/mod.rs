@@ -33,6 +33,7 @@ pub use unknown::UnknownFields;
 use crate::config;
 use crate::entity::Stores;
 use crate::service::Service;
+use crate::store::Readiness;
 use budget::Budget;
 use call::Front;
 use drain::Drain;
@@ -46,6 +47,7 @@ pub struct Builder {
     services: Vec<Arc<dyn Service>>,
     descriptor_sets: Vec<&'static [u8]>,
     stores: Arc<Stores>,
+    readiness: Vec<Readiness>,
 }
 
 /// A server that accepts calls. Dropping it begins to stop it, without waiting for the calls in
@@ -65,6 +67,7 @@ impl Builder {
             services: Vec::new(),
             descriptor_sets: Vec::new(),
             stores: Arc::default(),
+            readiness: Vec::new(),
         }
     }
 
@@ -92,6 +95,13 @@ impl Builder {
         self
     }
 
+    /// Adds a store that has to be ready for the server to be: its health says NOT_SERVING else.
+    #[must_use]
+    pub fn readiness(mut self, store: Readiness) -> Self {
+        self.readiness.push(store);
+        self
+    }
+
     /// Listens on `address` and serves, on threads of its own.
     ///
     /// # Errors
@@ -108,7 +118,7 @@ impl Builder {
     /// Where a descriptor set is broken.
     pub fn start_on(mut self, listener: Listener) -> Result<Server, StartError> {
         self.descriptor_sets.push(tonic_health::pb::FILE_DESCRIPTOR_SET);
-        let health = Health::default();
+        let health = Health::new(std::mem::take(&mut self.readiness));
         let drain = Arc::new(Drain::default());
         let front = Arc::new(self.front(&health, Arc::clone(&drain))?);
         let address = listener.address();

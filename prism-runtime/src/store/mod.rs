@@ -6,6 +6,7 @@
 
 mod future;
 mod migration;
+mod readiness;
 
 pub mod entity;
 pub mod keyvalue;
@@ -15,3 +16,4 @@ pub mod sqlite;
 
 pub use future::StoreFuture;
 pub use migration::Migration;
+pub use readiness::Readiness;

@@ -68,8 +68,12 @@ fn the_two_halves_do_not_know_each_other() {
     let metadata = metadata();
     let arrows = arrows(&metadata);
     let never = [
-        ("prism-schema", &["prism-options", "prism-codegen", "prism-derive", "prism-runtime"][..]),
-        ("prism-options", &["prism-codegen", "prism-derive", "prism-runtime"]),
+        (
+            "prism-schema",
+            &["prism-options", "prism-codegen", "prism-derive", "prism-runtime", "prism-migrate"][..],
+        ),
+        ("prism-migrate", &["prism-options", "prism-codegen", "prism-derive", "prism-runtime"]),
+        ("prism-options", &["prism-codegen", "prism-derive", "prism-runtime", "prism-migrate"]),
         ("prism-codegen", &["prism-derive", "prism-runtime"]),
         ("prism-derive", &["prism-options", "prism-codegen", "prism-runtime"]),
         ("prism-runtime", &["prism-options", "prism-codegen"]),

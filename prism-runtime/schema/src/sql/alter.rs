@@ -1,9 +1,17 @@
 //! Changes of tables that are there already: planned as data, rendered by one function.
 
-use std::fmt::Write as _;
-
 use super::ddl::{self, ColumnType, TableColumn, Zero};
+use super::ident::prefixed;
+use super::rewrite::{Conversion, Value};
 use super::{Dialect, quote};
+
+/// Rows that a batch goes over, of a fill that the database itself makes in batches.
+const BATCH: usize = 1000;
+
+/// How long a migration waits, where servers are connected, before a column gets a name that
+/// another column had: by then every server has noticed that the name was taken away, and none
+/// means the other column by it. Servers look names up that they have not used for a third of it.
+pub const NAME_PAUSE_SECONDS: u32 = 10;
 
 /// A statement that changes an existing table, or what is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +56,20 @@ pub enum Change {
         /// What changes.
         change: ColumnChange,
     },
+    /// New values in the rows that need one, in batches that are committed one by one, so that no
+    /// row is locked for long. Stands alone, outside a transaction; may be executed again.
+    FillInBatches {
+        /// The table.
+        table: String,
+        /// The columns of its key.
+        key: Vec<String>,
+        /// The column that is filled.
+        column: String,
+        /// Its values.
+        value: Source,
+    },
+    /// Waits for [`NAME_PAUSE_SECONDS`] where servers are connected. Postgres only.
+    Pause,
     /// Stops the migration where any row meets the condition.
     Refuse {
         /// The table.
@@ -90,13 +112,8 @@ pub enum ColumnChange {
         /// Its values.
         value: Source,
     },
-    /// New values in every row, the default along with them.
-    Rewrite {
-        /// The column as it is to be.
-        column: TableColumn,
-        /// Its values.
-        value: Source,
-    },
+    /// What a row gets that does not say, and that it is never NULL: checked by a scan.
+    Complete(TableColumn),
 }
 
 /// Which rows stop a migration.
@@ -124,6 +141,8 @@ pub enum Source {
     ZeroAsNull(String, ColumnType, Zero),
     /// A `uint32` as the `uint64` that it is.
     Widened(String),
+    /// A protobuf value in another form, or under other names: only a rewriting copy makes it.
+    Converted(Conversion),
     /// The migration's time.
     Now,
 }
@@ -143,6 +162,10 @@ impl Source {
                 Dialect::Sqlite => format!("{} + (-9223372036854775807 - 1)", quote(name)),
                 Dialect::Postgres => format!("{} + '-9223372036854775808'::bigint", quote(name)),
             },
+            // No database has it: a plan that is not a rewriting copy stops here.
+            Source::Converted(Conversion { source, field, .. }) => {
+                format!("prism_convert({field}, {})", quote(source))
+            }
             Source::Now => match dialect {
                 Dialect::Sqlite => {
                     "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)".to_owned()
@@ -152,14 +175,52 @@ impl Source {
         }
     }
 
-    /// Which rows do not have the value yet; `None` where all may need it.
-    fn missing(&self, dialect: Dialect) -> Option<String> {
+    /// The same over a column of another name.
+    #[must_use]
+    pub fn over(self, name: impl FnOnce(String) -> String) -> Self {
         match self {
-            Source::OrZero(name, ..) => Some(format!("{} IS NULL", quote(name))),
-            Source::ZeroAsNull(name, ty, zero) => {
-                Some(format!("{} = {}", quote(name), zero.render(*ty, dialect)))
+            Source::Column(from) => Source::Column(name(from)),
+            Source::OrZero(from, ty, zero) => Source::OrZero(name(from), ty, zero),
+            Source::ZeroAsNull(from, ty, zero) => Source::ZeroAsNull(name(from), ty, zero),
+            Source::Widened(from) => Source::Widened(name(from)),
+            Source::Converted(mut conversion) => {
+                conversion.source = name(conversion.source);
+                Source::Converted(conversion)
             }
-            _ => None,
+            Source::Now => Source::Now,
+        }
+    }
+
+    /// The same for a rewriting copy.
+    pub fn to_value(&self, dialect: Dialect) -> Value {
+        match self {
+            Source::Converted(conversion) => Value::Convert(conversion.clone()),
+            source => Value::Sql(source.render(dialect)),
+        }
+    }
+
+    /// Whether only a rewriting copy makes it: it takes a while, or is no SQL.
+    pub fn is_rewritten(&self) -> bool {
+        matches!(self, Source::Widened(_) | Source::Converted(_))
+    }
+
+    /// Which rows do not have the value in a column yet.
+    fn missing(&self, column: &str, dialect: Dialect) -> String {
+        match self {
+            Source::OrZero(name, ..) => format!("{} IS NULL", quote(name)),
+            Source::ZeroAsNull(name, ty, zero) => {
+                format!("{} = {}", quote(name), zero.render(*ty, dialect))
+            }
+            other => format!("{} IS DISTINCT FROM {}", quote(column), other.render(dialect)),
+        }
+    }
+
+    /// The value in the rows that miss it.
+    fn filled(&self, dialect: Dialect) -> String {
+        match self {
+            Source::OrZero(_, ty, zero) => zero.render(*ty, dialect),
+            Source::ZeroAsNull(..) => "NULL".to_owned(),
+            other => other.render(dialect),
         }
     }
 }
@@ -167,7 +228,12 @@ impl Source {
 impl Change {
     /// Whether the statement has to stand alone, outside a transaction.
     pub fn stands_alone(&self) -> bool {
-        matches!(self, Change::CreateIndexConcurrently(_) | Change::DropIndexConcurrently(_))
+        matches!(
+            self,
+            Change::CreateIndexConcurrently(_)
+                | Change::DropIndexConcurrently(_)
+                | Change::FillInBatches { .. }
+        )
     }
 
     /// The statement's text, with its semicolon.
@@ -190,6 +256,15 @@ impl Change {
             }
             Change::Copy { from, to, columns } => copy(from, to, columns, dialect),
             Change::Column { table, change } => change.render(table, dialect),
+            Change::FillInBatches { table, key, column, value } => {
+                fill_in_batches(table, key, column, value, dialect)
+            }
+            Change::Pause => format!(
+                "SELECT pg_sleep({NAME_PAUSE_SECONDS}) WHERE EXISTS (\n  \
+                 SELECT 1 FROM pg_stat_activity\n  \
+                 WHERE datname = current_database() AND application_name LIKE 'prism%'\n    \
+                 AND pid <> pg_backend_pid());"
+            ),
             Change::Refuse { table, reason, rows } => {
                 refuse(&rows.render(table, dialect), reason, dialect)
             }
@@ -292,45 +367,69 @@ impl ColumnChange {
                 quote(name),
                 quote(&check_name(name))
             ),
-            ColumnChange::Fill { column, value } => {
-                let mut sql = format!(
-                    "UPDATE {} SET {} = {}",
-                    quote(table),
-                    quote(column),
-                    match value {
-                        Source::OrZero(_, ty, zero) => zero.render(*ty, dialect),
-                        Source::ZeroAsNull(..) => "NULL".to_owned(),
-                        other => other.render(dialect),
-                    }
-                );
-                if let Some(condition) = value.missing(dialect) {
-                    let _ = write!(sql, " WHERE {condition}");
-                }
-                sql + ";"
-            }
-            ColumnChange::Rewrite { column, value } => {
+            ColumnChange::Fill { column, value } => format!(
+                "UPDATE {} SET {} = {} WHERE {};",
+                quote(table),
+                quote(column),
+                value.filled(dialect),
+                value.missing(column, dialect)
+            ),
+            ColumnChange::Complete(column) => {
                 let name = quote(&column.name);
+                let default = column.default_clause(dialect);
                 format!(
-                    "{alter} ALTER COLUMN {name} DROP DEFAULT, ALTER COLUMN {name} TYPE {} USING {};\n\
-                     {alter} ALTER COLUMN {name} SET{};",
-                    column.ty.render(dialect),
-                    value.render(dialect),
-                    column.default_clause(dialect)
+                    "{alter} ALTER COLUMN {name} SET{default}, ALTER COLUMN {name} SET NOT NULL;"
                 )
             }
         }
     }
 }
 
-/// The constraint that stands for NOT NULL while it is introduced. A long column name is told
-/// from others by a hash (FNV-1a), so that the whole stays within 63 bytes.
+/// Goes along the primary key in ranges of so many rows: each is an index scan, however many rows
+/// there are.
+fn fill_in_batches(
+    table: &str,
+    key: &[String],
+    column: &str,
+    value: &Source,
+    dialect: Dialect,
+) -> String {
+    let list = |prefix: &str| -> String {
+        let names: Vec<String> = key.iter().map(|name| prefix.to_owned() + &quote(name)).collect();
+        names.join(", ")
+    };
+    let (key_list, from, upto) = (list(""), list("\"_prism_from\"."), list("\"_prism_upto\"."));
+    let first = key.first().map(|name| quote(name)).unwrap_or_default();
+    let table = quote(table);
+    let update = format!(
+        "UPDATE {table} SET {} = {} WHERE {} AND ({key_list}) >= ({from})",
+        quote(column),
+        value.filled(dialect),
+        value.missing(column, dialect)
+    );
+    format!(
+        "DO $prism$\n\
+         DECLARE\n  \"_prism_from\" record;\n  \"_prism_upto\" record;\n\
+         BEGIN\n  \
+           SELECT {key_list} INTO \"_prism_from\" FROM {table} ORDER BY {key_list} LIMIT 1;\n  \
+           WHILE \"_prism_from\".{first} IS NOT NULL LOOP\n    \
+             SET LOCAL lock_timeout = '5s';\n    \
+             SELECT {key_list} INTO \"_prism_upto\" FROM {table}\n      \
+               WHERE ({key_list}) > ({from}) ORDER BY {key_list} OFFSET {} LIMIT 1;\n    \
+             IF \"_prism_upto\".{first} IS NULL THEN\n      \
+               {update};\n    \
+             ELSE\n      \
+               {update} AND ({key_list}) < ({upto});\n    \
+             END IF;\n    \
+             COMMIT;\n    \
+             \"_prism_from\" := \"_prism_upto\";\n  \
+           END LOOP;\n\
+         END $prism$;",
+        BATCH - 1
+    )
+}
+
+/// The constraint that stands for NOT NULL while it is introduced.
 fn check_name(column: &str) -> String {
-    const PREFIX: &str = "_prism_not_null_";
-    if PREFIX.len() + column.len() <= 63 {
-        return format!("{PREFIX}{column}");
-    }
-    let hash = column
-        .bytes()
-        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    format!("{PREFIX}{hash:08x}")
+    prefixed("_prism_not_null_", column)
 }

@@ -4,9 +4,11 @@ pub mod alter;
 pub mod ddl;
 pub mod dialect;
 pub mod ident;
+pub mod rewrite;
+pub mod shadow;
 pub mod statement;
 mod text;
 
 pub use dialect::Dialect;
-pub use ident::quote;
+pub use ident::{prefixed, quote};
 pub use statement::{ListShape, Parameter, Shape, Statement, Statements, Visibility};

@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sqlx::PgConnection;
-
+use super::connection::Connection as PgConnection;
 use super::database::Transact;
 use super::error::Failure;
 use crate::store::keyvalue::{Target, too_many_namespaces};

@@ -7,16 +7,20 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use prism_migrate::postgres::{Migrator, Settings};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, raw_sql};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::error::{Failure, overloaded, shutting_down};
+use super::connection::Connection;
+use super::control::Control;
+use super::error::{Failure, outcome_unknown, overloaded, shutting_down, unreachable};
 use super::open_error::Place;
-use super::{OpenError, Options, migrate};
+use super::pool::{Connector, Lease, Pool};
+use super::{OpenError, Options};
 use crate::Result;
-use crate::store::StoreFuture;
+use crate::store::{Readiness, StoreFuture};
 
 /// How long the first connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,8 +35,8 @@ const TRIES: u32 = 20;
 ///
 /// Dropping the last reference closes it as [`Database::close`] does.
 pub struct Database {
-    pool: PgPool,
-    connect: PgConnectOptions,
+    pool: Arc<Pool>,
+    connector: Arc<Connector>,
     handle: Handle,
     /// One for each call that may be under way or wait.
     room: Arc<Semaphore>,
@@ -46,7 +50,8 @@ struct Running {
     thread: JoinHandle<()>,
 }
 
-/// A write: what happens between BEGIN and COMMIT, any number of times.
+/// What happens on a connection, any number of times: a read, or what a write does between BEGIN
+/// and COMMIT.
 pub(super) trait Transact: Send {
     /// What it answers.
     type Output: Send + 'static;
@@ -54,7 +59,7 @@ pub(super) trait Transact: Send {
     /// Runs once.
     fn run(
         &mut self,
-        connection: &mut PgConnection,
+        connection: &mut Connection,
     ) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
 
     /// What it holds.
@@ -87,23 +92,25 @@ impl Database {
             .name("prism-postgres".to_owned())
             .spawn(move || {
                 runtime.block_on(async move {
-                    let pool = prepare(&settings, target).await;
-                    let is_open = pool.is_ok();
+                    let prepared = prepare(&settings, &target).await;
+                    let control = prepared.map(|()| Control::start(target));
+                    let is_open = control.is_ok();
                     // Whoever waits for it has gone only where this process ends.
-                    let _ = opened.send(pool);
+                    let _ = opened.send(control);
                     if is_open {
                         let _ = stopped.await;
                     }
                 });
             })
             .map_err(|source| OpenError::Thread { source })?;
-        let pool = open.recv().map_err(|_| OpenError::Thread {
+        let control = open.recv().map_err(|_| OpenError::Thread {
             source: std::io::Error::other("the store's thread has ended"),
         })??;
+        let connector = Arc::new(Connector::new(&connect, options, control));
         let queue = u32::try_from(options.queue).unwrap_or(u32::MAX);
         Ok(Arc::new(Database {
-            pool,
-            connect,
+            pool: Arc::new(Pool::new(Arc::clone(&connector), options)),
+            connector,
             handle,
             room: Arc::new(Semaphore::new(options.queue)),
             queue,
@@ -112,42 +119,45 @@ impl Database {
         }))
     }
 
-    /// Runs a read on the database's thread. It ends where nobody waits for it any more.
-    pub(super) fn read<T, W>(&self, work: impl FnOnce(PgPool) -> W) -> StoreFuture<T>
-    where
-        T: Send + 'static,
-        W: Future<Output = Result<T>> + Send + 'static,
-    {
-        let work = work(self.pool.clone());
-        self.spawn(0, async move |answer: oneshot::Sender<Result<T>>| {
-            let mut answer = answer;
-            let result = tokio::select! {
-                result = work => result,
-                () = answer.closed() => return,
-            };
-            // The caller may have gone.
-            let _ = answer.send(result);
-        })
+    /// Whether the server can be reached. Found out by calls that fail, and by probes: each second
+    /// while it cannot be reached, each five seconds else.
+    pub fn readiness(&self) -> Readiness {
+        self.connector.control.readiness()
     }
 
-    /// Runs a write as one transaction on the database's thread, until it commits or fails. One
-    /// that nobody waits for before it has a connection is left out.
-    pub(super) fn transact<W: Transact + 'static>(&self, mut work: W) -> StoreFuture<W::Output> {
-        let pool = self.pool.clone();
+    /// Runs a read on the database's thread. It is cancelled where nobody waits for it any more.
+    pub(super) fn read<W: Transact + 'static>(&self, work: W) -> StoreFuture<W::Output> {
+        self.run(work, Form::Read)
+    }
+
+    /// Runs a write as one transaction on the database's thread. It is cancelled, and rolled back,
+    /// where nobody waits for it any more before it commits.
+    pub(super) fn transact<W: Transact + 'static>(&self, work: W) -> StoreFuture<W::Output> {
+        self.run(work, Form::Transaction)
+    }
+
+    fn run<W: Transact + 'static>(&self, mut work: W, form: Form) -> StoreFuture<W::Output> {
+        let (pool, connector) = (Arc::clone(&self.pool), Arc::clone(&self.connector));
         self.spawn(work.bytes(), async move |answer: oneshot::Sender<Result<W::Output>>| {
             let mut answer = answer;
             for attempt in 0.. {
-                let connection = tokio::select! {
-                    connection = pool.acquire() => connection,
+                let lease = tokio::select! {
+                    lease = pool.acquire() => lease,
                     () = answer.closed() => return,
                 };
-                let outcome = match connection {
-                    Ok(mut connection) => transaction(&mut connection, &mut work).await,
-                    Err(error) => Err(error.into()),
+                let tried = match lease {
+                    Ok(lease) => {
+                        let run = Attempt { pool: &pool, connector: &connector, lease, form };
+                        run.run(&mut work, answer.closed()).await
+                    }
+                    Err(error) => Tried::Done(Err(error.into())),
                 };
-                match outcome {
-                    Err(Failure::Conflict) if attempt < TRIES => back_off(attempt).await,
-                    outcome => {
+                match tried {
+                    Tried::Stale => {}
+                    Tried::Done(Err(Failure::Conflict)) if attempt < TRIES => {
+                        back_off(attempt).await;
+                    }
+                    Tried::Done(outcome) => {
                         // The caller may have gone.
                         let _ = answer.send(outcome.map_err(Failure::into_error));
                         return;
@@ -184,18 +194,26 @@ impl Database {
         if self.closed.load(Ordering::Acquire) {
             return Err(shutting_down());
         }
+        if !self.connector.control.is_reachable() {
+            return Err(unreachable());
+        }
         let permits = u32::try_from(1 + bytes / BYTES_A_PERMIT).unwrap_or(u32::MAX);
         Arc::clone(&self.room).try_acquire_many_owned(permits).map_err(|_| overloaded())
     }
 
-    /// How to connect, for connections beside the pool's.
-    pub(super) fn connect_options(&self) -> PgConnectOptions {
-        self.connect.clone()
+    /// Blocks until there is an answer.
+    pub(super) fn wait<T: Unpin + Send + 'static>(&self, answer: StoreFuture<T>) -> Result<T> {
+        let (sender, receiver) = mpsc::channel();
+        self.handle.spawn(async move {
+            // Whoever waits for it has gone only where this process ends.
+            let _ = sender.send(answer.await);
+        });
+        receiver.recv().unwrap_or_else(|_| Err(shutting_down()))
     }
 
-    /// The connections of reads and transactions that share no statement.
-    pub(super) fn pool(&self) -> PgPool {
-        self.pool.clone()
+    /// What makes connections beside the pool's.
+    pub(super) fn connector(&self) -> Arc<Connector> {
+        Arc::clone(&self.connector)
     }
 
     /// How many calls may wait.
@@ -214,7 +232,7 @@ impl Database {
         self.closed.store(true, Ordering::Release);
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(Running { stop, thread }) = running else { return };
-        let (room, queue, pool) = (Arc::clone(&self.room), self.queue, self.pool.clone());
+        let (room, queue, pool) = (Arc::clone(&self.room), self.queue, Arc::clone(&self.pool));
         self.handle.spawn(async move {
             // Every call gives its room back when it is answered; the semaphore is never closed.
             let _ = room.acquire_many(queue).await;
@@ -240,31 +258,149 @@ impl fmt::Debug for Database {
     }
 }
 
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Read,
+    Transaction,
+}
+
+/// One attempt at a piece of work.
+struct Attempt<'a> {
+    pool: &'a Arc<Pool>,
+    connector: &'a Connector,
+    lease: Lease,
+    form: Form,
+}
+
+/// What came of it.
+enum Tried<T> {
+    Done(Result<T, Failure>),
+    /// The connection had died while it rested: nothing was written.
+    Stale,
+}
+
+impl Attempt<'_> {
+    async fn run<W: Transact>(
+        mut self,
+        work: &mut W,
+        given_up: impl Future<Output = ()>,
+    ) -> Tried<W::Output> {
+        let connection = &mut self.lease.connection;
+        let activity = connection.activity();
+        let ended = match self.form {
+            Form::Read if connection.prepares() => {
+                let work = Box::pin(work.run(connection));
+                self.connector.control.watch(&activity, work, given_up).await
+            }
+            _ => {
+                let work = Box::pin(transaction(connection, work));
+                self.connector.control.watch(&activity, work, given_up).await
+            }
+        };
+        let Some(outcome) = ended else {
+            let error =
+                if activity.may_have_committed() { outcome_unknown(LOST) } else { unreachable() };
+            return Tried::Done(Err(error.into()));
+        };
+        if self.lease.connection.is_broken() {
+            self.connector.control.suspect();
+            self.pool.forget();
+            if self.lease.reused && matches!(outcome, Err(Failure::Database(_))) {
+                return Tried::Stale;
+            }
+        } else if self.lease.connection.is_settled() {
+            self.pool.release(self.lease).await;
+        } else {
+            // The caller need not wait for what the server has still to say.
+            let (pool, lease) = (Arc::clone(self.pool), self.lease);
+            tokio::spawn(async move { pool.release(lease).await });
+        }
+        Tried::Done(outcome)
+    }
+}
+
+/// The cause of an error that no error of sqlx stands behind.
+pub(super) const LOST: &str = "the server was lost while it committed";
+
 fn connect_options(options: &Options) -> Result<PgConnectOptions, OpenError> {
     let connect =
         PgConnectOptions::from_str(&options.url).map_err(|source| OpenError::Url { source })?;
-    let timeout = options.statement_timeout.as_millis().to_string();
-    Ok(connect.options([("statement_timeout", timeout)]).disable_statement_logging())
+    // By it a migration knows that servers are connected.
+    let name = match connect.get_application_name() {
+        None => "prism".to_owned(),
+        Some(name) => format!("prism {name}"),
+    };
+    let connect = connect.application_name(&name).disable_statement_logging();
+    Ok(match options.prepared_statements {
+        true => connect,
+        // Poolers know few settings that come with a connection.
+        false => connect.extra_float_digits(None).statement_cache_capacity(100),
+    })
 }
 
-async fn prepare(options: &Options, connect: PgConnectOptions) -> Result<PgPool, OpenError> {
-    let place = Place::of(&connect);
-    let connecting = PgConnection::connect_with(&connect);
+async fn prepare(options: &Options, connect: &PgConnectOptions) -> Result<(), OpenError> {
+    let place = Place::of(connect);
+    let timeout = options.statement_timeout.as_millis().to_string();
+    let limited = match options.prepared_statements {
+        true => connect.clone().options([("statement_timeout", timeout)]),
+        false => connect.clone(),
+    };
+    let connecting = PgConnection::connect_with(&limited);
     let mut connection = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
         .await
         .map_err(|_| place.timed_out())?
         .map_err(|error| place.connect_error(error))?;
-    migrate::run(&mut connection, &place, &options.migrations, options.migrate).await?;
-    connection.close().await.map_err(|error| place.postgres(error))?;
-    Ok(PgPoolOptions::new()
-        .max_connections(options.max_connections)
-        .acquire_timeout(options.acquire_timeout)
-        .connect_lazy_with(connect))
+    if options.prepared_statements {
+        migrate(&mut connection, &place, options, options.migrate).await?;
+    } else {
+        compare(&mut connection, &place, options).await?;
+    }
+    connection.close().await.map_err(|error| place.postgres(error))
+}
+
+/// Compares the database behind a pooler with the schema. All of it happens in one transaction, so
+/// that it stays on one session, which is left as it was found.
+async fn compare(
+    connection: &mut PgConnection,
+    place: &Place,
+    options: &Options,
+) -> Result<(), OpenError> {
+    let failed = |error| place.postgres(error);
+    raw_sql("BEGIN").execute(&mut *connection).await.map_err(failed)?;
+    let compared = migrate(connection, place, options, false).await;
+    connection.clear_cached_statements().await.map_err(failed)?;
+    raw_sql("ROLLBACK").execute(connection).await.map_err(failed)?;
+    match compared {
+        Err(OpenError::Migration(prism_migrate::Error::Behind { database, first, count }))
+            if options.migrate =>
+        {
+            Err(OpenError::BehindPooler { database, first, count })
+        }
+        compared => compared,
+    }
+}
+
+/// Compares the database with the schema, once outstanding migrations are applied where they are to
+/// be.
+async fn migrate(
+    connection: &mut PgConnection,
+    place: &Place,
+    options: &Options,
+    apply: bool,
+) -> Result<(), OpenError> {
+    let database = place.database();
+    let migrator = Migrator {
+        database: &database,
+        migrations: &options.migrations,
+        settings: Settings::default(),
+    };
+    let prepared = migrator.prepare(connection, &options.entities, apply).await;
+    prepared.map_err(|error| place.migration(error))
 }
 
 /// BEGIN … COMMIT, or ROLLBACK where the work fails.
 pub(super) async fn transaction<W: Transact>(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     work: &mut W,
 ) -> Result<W::Output, Failure> {
     let mut transaction = connection.begin().await?;

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
-use sqlx::PgConnection;
 
+use super::connection::Connection as PgConnection;
+use super::current::{CurrentTable, Using};
 use super::database::{Database, Transact};
 use super::error::{Failure, check_text, is_unique_violation};
 use super::lane::Lane;
@@ -42,7 +43,8 @@ impl PostgresEntities {
 
 impl EntityBackend for PostgresEntities {
     fn open(&self, layout: Arc<Layout>) -> Result<Arc<dyn EntityStore>> {
-        let table = Arc::new(Table::new(layout));
+        let opening = self.database.read(Opening { layout });
+        let table = Arc::new(self.database.wait(opening)?);
         let (database, lookups) = (Arc::clone(&self.database), Arc::clone(&self.lookups));
         Ok(Arc::new(PostgresEntityStore { database, lookups, table }))
     }
@@ -51,33 +53,30 @@ impl EntityBackend for PostgresEntities {
 struct PostgresEntityStore {
     database: Arc<Database>,
     lookups: Arc<Lane<Lookup>>,
-    table: Arc<Table>,
+    table: Arc<CurrentTable>,
 }
 
 impl EntityStore for PostgresEntityStore {
     fn get(&self, key: Key, view: View) -> StoreFuture<Option<Record>> {
-        if let Err(error) = check_key(&self.table.layout, &key) {
+        if let Err(error) = check_key(self.table.layout(), &key) {
             return StoreFuture::ready(Err(error));
         }
         Lookup::send(&self.database, &self.lookups, Arc::clone(&self.table), (key, view))
     }
 
     fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Vec<Record>> {
-        let checked = keys.iter().try_for_each(|key| check_key(&self.table.layout, key));
+        let checked = keys.iter().try_for_each(|key| check_key(self.table.layout(), key));
         match checked {
             Ok(()) if keys.is_empty() => return StoreFuture::ready(Ok(Vec::new())),
             Ok(()) => {}
             Err(error) => return StoreFuture::ready(Err(error)),
         }
-        let table = Arc::clone(&self.table);
-        self.database.read(async move |pool| {
-            let mut connection = pool.acquire().await?;
-            batch_get(&table, &mut connection, keys, view).await
-        })
+        let using = Using::new(Arc::clone(&self.table));
+        self.database.read(BatchGet { using, keys, view })
     }
 
     fn list(&self, query: ListQuery) -> StoreFuture<Page> {
-        let columns = &self.table.layout.entity.columns;
+        let columns = &self.table.layout().entity.columns;
         let checked = query.conditions.iter().try_for_each(|filter| {
             let field = columns.get(filter.position).map_or("", |column| &column.field);
             filter.values.iter().try_for_each(|value| check_value(field, value))
@@ -85,24 +84,65 @@ impl EntityStore for PostgresEntityStore {
         if let Err(error) = checked {
             return StoreFuture::ready(Err(error));
         }
-        let table = Arc::clone(&self.table);
-        self.database.read(async move |pool| {
-            let mut connection = pool.acquire().await?;
-            list(&table, &mut connection, &query).await
-        })
+        let using = Using::new(Arc::clone(&self.table));
+        self.database.read(List { using, query })
     }
 
     fn write(&self, write: Write) -> StoreFuture<Option<Record>> {
-        if let Err(error) = check_write(&self.table.layout, &write) {
+        if let Err(error) = check_write(self.table.layout(), &write) {
             return StoreFuture::ready(Err(error));
         }
-        let table = Arc::clone(&self.table);
-        self.database.transact(Writing { table, write, crowded: false })
+        let using = Using::new(Arc::clone(&self.table));
+        self.database.transact(Writing { using, write, crowded: false })
     }
 
     fn sweep(&self, now_micros: i64, limit: usize) -> StoreFuture<usize> {
-        let table = Arc::clone(&self.table);
-        self.database.transact(Sweep { table, now_micros, limit })
+        let using = Using::new(Arc::clone(&self.table));
+        self.database.transact(Sweep { using, now_micros, limit })
+    }
+}
+
+/// Finds the table of an entity.
+struct Opening {
+    layout: Arc<Layout>,
+}
+
+impl Transact for Opening {
+    type Output = CurrentTable;
+
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<CurrentTable, Failure> {
+        Ok(CurrentTable::open(connection, Arc::clone(&self.layout)).await?)
+    }
+}
+
+struct BatchGet {
+    using: Using,
+    keys: Vec<Key>,
+    view: View,
+}
+
+impl Transact for BatchGet {
+    type Output = Vec<Record>;
+
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<Vec<Record>, Failure> {
+        let table = self.using.table(connection).await?;
+        let found = batch_get(&table, connection, &self.keys, self.view).await;
+        self.using.settle(found)
+    }
+}
+
+struct List {
+    using: Using,
+    query: ListQuery,
+}
+
+impl Transact for List {
+    type Output = Page;
+
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<Page, Failure> {
+        let table = self.using.table(connection).await?;
+        let page = list(&table, connection, &self.query).await;
+        self.using.settle(page)
     }
 }
 
@@ -110,13 +150,13 @@ impl EntityStore for PostgresEntityStore {
 async fn batch_get(
     table: &Table,
     connection: &mut PgConnection,
-    keys: Vec<Key>,
+    keys: &[Key],
     view: View,
-) -> Result<Vec<Record>> {
+) -> Result<Vec<Record>, Failure> {
     // A power of two, so that there are few such statements; the last key fills it up.
     let places = keys.len().next_power_of_two();
     let statement = table.statements().get_many(places, view.visibility);
-    let values = Values { keys: &keys, now_micros: view.now_micros, ..table.values() };
+    let values = Values { keys, now_micros: view.now_micros, ..table.values() };
     let mut rows = table.query(&statement, &values)?.fetch(connection);
     let mut by_key = BTreeMap::new();
     while let Some(row) = rows.try_next().await? {
@@ -135,7 +175,11 @@ async fn batch_get(
     Ok(found)
 }
 
-async fn list(table: &Table, connection: &mut PgConnection, query: &ListQuery) -> Result<Page> {
+async fn list(
+    table: &Table,
+    connection: &mut PgConnection,
+    query: &ListQuery,
+) -> Result<Page, Failure> {
     let mut conditions = Vec::with_capacity(query.conditions.len());
     let mut shapes = Vec::with_capacity(query.conditions.len());
     let number = |position: usize| table.layout.entity.columns[position].number;
@@ -183,7 +227,7 @@ async fn list(table: &Table, connection: &mut PgConnection, query: &ListQuery) -
 
 /// A write, as a transaction.
 struct Writing {
-    table: Arc<Table>,
+    using: Using,
     write: Write,
     /// Whether a unique index refused it before: what is in its way is looked for first.
     crowded: bool,
@@ -193,10 +237,24 @@ impl Transact for Writing {
     type Output = Option<Record>;
 
     async fn run(&mut self, connection: &mut PgConnection) -> Result<Option<Record>, Failure> {
-        let (table, write) = (&self.table, &self.write);
+        if let Some(request) = &self.write.request {
+            requests::lock(connection, self.using.layout(), request).await?;
+        }
+        let table = self.using.table(connection).await?;
+        let written = self.write(&table, connection).await;
+        self.using.settle(written)
+    }
+}
+
+impl Writing {
+    async fn write(
+        &mut self,
+        table: &Table,
+        connection: &mut PgConnection,
+    ) -> Result<Option<Record>, Failure> {
+        let write = &self.write;
         let now = write.command.now_micros;
         if let Some(request) = &write.request {
-            requests::lock(connection, &table.layout, request).await?;
             let remembered = requests::find(connection, &table.layout, request).await?;
             if let Some(remembered) = remembered.filter(|one| !one.is_forgotten(now)) {
                 let current = table.lock(connection, &remembered.key).await?;
@@ -242,7 +300,7 @@ async fn carry_out(
         Change::Update { columns, .. } => {
             let number = |&position: &usize| table.layout.entity.columns[position].number;
             let numbers: Vec<u32> = columns.iter().map(number).collect();
-            if numbers.is_empty() && table.layout.written_at.is_none() {
+            if numbers.is_empty() && !table.has_written_at() {
                 return Ok(());
             }
             updating = table.statements().update(&numbers);
@@ -278,7 +336,7 @@ async fn make_way(
 
 /// Removes expired records and forgotten request ids, at most `limit` of each.
 struct Sweep {
-    table: Arc<Table>,
+    using: Using,
     now_micros: i64,
     limit: usize,
 }
@@ -287,15 +345,26 @@ impl Transact for Sweep {
     type Output = usize;
 
     async fn run(&mut self, connection: &mut PgConnection) -> Result<usize, Failure> {
-        let (table, now_micros, limit) = (&self.table, self.now_micros, self.limit);
-        let mut removed = requests::forget(connection, now_micros, limit).await?;
-        if let Some(statement) = &table.sweep {
-            let values = Values { now_micros, limit, ..table.values() };
-            let swept = table.query(statement, &values)?.execute(connection).await?;
-            removed += swept.rows_affected();
+        let (now_micros, limit) = (self.now_micros, self.limit);
+        let forgotten = requests::forget(connection, now_micros, limit).await?;
+        let table = self.using.table(connection).await?;
+        let swept = sweep(&table, connection, now_micros, limit).await;
+        if self.using.is_outdated(&swept) {
+            return Err(Failure::Conflict);
         }
-        Ok(usize::try_from(removed).unwrap_or(usize::MAX))
+        Ok(usize::try_from(forgotten + swept?).unwrap_or(usize::MAX))
     }
+}
+
+async fn sweep(
+    table: &Table,
+    connection: &mut PgConnection,
+    now_micros: i64,
+    limit: usize,
+) -> Result<u64, Failure> {
+    let Some(statement) = &table.sweep else { return Ok(0) };
+    let values = Values { now_micros, limit, ..table.values() };
+    Ok(table.query(statement, &values)?.execute(connection).await?.rows_affected())
 }
 
 fn check_key(layout: &Layout, key: &Key) -> Result<()> {

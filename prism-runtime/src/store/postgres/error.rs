@@ -46,7 +46,7 @@ impl Failure {
     pub(super) fn of_commit(error: sqlx::Error) -> Self {
         match Kind::of(&error) {
             Kind::Conflict => Failure::Conflict,
-            Kind::Unavailable | Kind::Cancelled => Failure::Call(outcome_unknown(error)),
+            Kind::Unavailable => Failure::Call(outcome_unknown(error)),
             _ => Failure::Database(error),
         }
     }
@@ -69,6 +69,12 @@ pub(super) fn is_unique_violation(error: &sqlx::Error) -> bool {
 /// Whether the connection is of no use after an error.
 pub(super) fn breaks_connection(error: &sqlx::Error) -> bool {
     Kind::of(error) == Kind::Unavailable
+}
+
+/// Whether the server has no room for another connection.
+pub(super) fn is_crowded(error: &sqlx::Error) -> bool {
+    // too_many_connections
+    error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("53300"))
 }
 
 /// The error of each of several calls that failed together; nothing was written.
@@ -101,6 +107,11 @@ fn contended() -> Error {
         .with_retry_after(RETRY)
 }
 
+/// The error of a call that finds the server out of reach: nothing was written.
+pub(super) fn unreachable() -> Error {
+    Error::new(Reason::BackendUnavailable, "the storage cannot be reached").with_retry_after(RETRY)
+}
+
 /// The error of a call that finds the store closed.
 pub(super) fn shutting_down() -> Error {
     Error::new(Reason::ShuttingDown, "the server is shutting down")
@@ -116,8 +127,13 @@ pub(super) fn overloaded() -> Error {
 enum Kind {
     Conflict,
     Full,
+    /// The connection is of no use any more, or was none.
     Unavailable,
+    /// The server can be reached, but not do it now.
+    Busy,
     Cancelled,
+    /// A pooler has handed the session to somebody else.
+    Pooled,
     TooLarge,
     BadText,
     Corrupt,
@@ -131,9 +147,9 @@ impl Kind {
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::Protocol(_)
-            | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::BeginFailed => Kind::Unavailable,
+            sqlx::Error::PoolTimedOut => Kind::Busy,
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Kind::Corrupt,
             _ => Kind::Internal,
         }
@@ -143,12 +159,19 @@ impl Kind {
         let error = match self {
             Kind::Conflict => contended(),
             Kind::Full => Error::new(Reason::StorageFull, "the storage is full"),
-            Kind::Unavailable => {
-                Error::new(Reason::BackendUnavailable, "the storage cannot be reached")
-                    .with_retry_after(RETRY)
-            }
+            Kind::Unavailable => unreachable(),
+            Kind::Busy => Error::new(Reason::BackendUnavailable, "the storage is busy")
+                .with_retry_after(RETRY),
             Kind::Cancelled => {
                 Error::new(Reason::DeadlineExceeded, "the storage took too long, and was stopped")
+                    .with_retry_after(RETRY)
+            }
+            Kind::Pooled => {
+                tracing::error!(
+                    "a pooler in transaction mode is in front of Postgres: set \
+                     postgres.prepared_statements: off"
+                );
+                return Error::internal(source);
             }
             Kind::TooLarge => Error::new(Reason::ValueTooLarge, "the record is too large to store"),
             Kind::BadText => {
@@ -176,13 +199,17 @@ fn of_state(code: &str) -> Kind {
         "22021" | "22P05" => Kind::BadText,
         // data_corrupted, index_corrupted
         "XX001" | "XX002" => Kind::Corrupt,
-        // lock_not_available, read_only_sql_transaction (a standby), invalid_password,
-        // invalid_catalog_name
-        "55P03" | "25006" | "28P01" | "28000" | "3D000" => Kind::Unavailable,
-        // connection_exception, insufficient_resources, operator_intervention, system_error
-        _ if ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)) => {
-            Kind::Unavailable
-        }
+        // invalid_sql_statement_name, duplicate_prepared_statement
+        "26000" | "42P05" => Kind::Pooled,
+        // lock_not_available, read_only_sql_transaction (a standby)
+        "55P03" | "25006" => Kind::Busy,
+        // statement_completion_unknown, invalid_password, invalid_catalog_name,
+        // idle_in_transaction_session_timeout, transaction_timeout
+        "40003" | "28P01" | "28000" | "3D000" | "25P03" | "25P04" => Kind::Unavailable,
+        // connection_exception, operator_intervention
+        _ if ["08", "57"].iter().any(|class| code.starts_with(class)) => Kind::Unavailable,
+        // insufficient_resources, system_error
+        _ if ["53", "58"].iter().any(|class| code.starts_with(class)) => Kind::Busy,
         _ => Kind::Internal,
     }
 }
@@ -195,7 +222,9 @@ mod tests {
     fn states_have_their_kind() {
         assert_eq!(of_state("40P01"), Kind::Conflict);
         assert_eq!(of_state("53100"), Kind::Full);
-        assert_eq!(of_state("53300"), Kind::Unavailable);
+        assert_eq!(of_state("53300"), Kind::Busy);
+        assert_eq!(of_state("55P03"), Kind::Busy);
+        assert_eq!(of_state("42P05"), Kind::Pooled);
         assert_eq!(of_state("57P01"), Kind::Unavailable);
         assert_eq!(of_state("57014"), Kind::Cancelled);
         assert_eq!(of_state("42601"), Kind::Internal);

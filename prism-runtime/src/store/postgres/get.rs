@@ -1,19 +1,20 @@
 //! Reads of one record, coalesced.
 
 use futures_util::TryStreamExt as _;
-use sqlx::postgres::{PgPool, PgRow};
-use sqlx::{PgConnection, Row as _};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
 
+use super::answer::{Answer, Caller, answer};
+use super::connection::Connection as PgConnection;
 use super::database::Database;
-use super::error::{breaks_connection, shutting_down};
+use super::error::breaks_connection;
 use super::items::{LAST_KEY, key_after, place};
-use super::keyvalue::{fill, stored_item};
+use super::keyvalue::stored_item;
 use super::lane::{Flight, Job, Lane};
+use crate::Error;
 use crate::keyvalue::page::PageRead;
 use crate::keyvalue::selection::Selection;
 use crate::store::StoreFuture;
-use crate::{Error, Result};
 
 /// Items of ranges of keys, by the places of the ranges in the arrays: the first ones of each. A
 /// value that is too long to share a statement is left out.
@@ -43,8 +44,16 @@ const MOST_KEYS: usize = 64;
 #[derive(Debug)]
 pub(super) struct Get {
     read: PageRead,
-    answer: oneshot::Sender<Result<PageRead>>,
-    _room: OwnedSemaphorePermit,
+    answer: Answer<Shared>,
+}
+
+/// What a shared statement has made of a read.
+#[derive(Debug)]
+pub(super) enum Shared {
+    /// All of it.
+    Done(PageRead),
+    /// It goes on by itself.
+    More(PageRead),
 }
 
 /// What is left to be done for a read.
@@ -73,14 +82,14 @@ impl Get {
         database: &Database,
         lane: &Lane<Get>,
         read: PageRead,
-    ) -> StoreFuture<PageRead> {
+    ) -> StoreFuture<Shared> {
         let room = match database.admit(0) {
             Ok(room) => room,
             Err(error) => return StoreFuture::ready(Err(error)),
         };
-        let (answer, outcome) = oneshot::channel();
-        lane.send(Get { read, answer, _room: room });
-        StoreFuture::pending(async move { outcome.await.unwrap_or_else(|_| Err(shutting_down())) })
+        let (answer, outcome) = answer(room);
+        lane.send(Get { read, answer });
+        outcome
     }
 
     /// The ranges of keys that are still to be read, each from a key on and before another.
@@ -103,25 +112,18 @@ impl Get {
         if state == State::Ended {
             self.read.page.end();
         }
-        // The caller may have gone.
-        let _ = self.answer.send(Ok(self.read));
-    }
-
-    /// Reads what is left without the others.
-    async fn go_on(self, pool: PgPool) {
-        let Get { read, mut answer, _room } = self;
-        let result = tokio::select! {
-            result = fill(&pool, read) => result,
-            () = answer.closed() => return,
-        };
-        // The caller may have gone.
-        let _ = answer.send(result);
+        let done = state != State::More;
+        self.answer.send(Ok(if done { Shared::Done(self.read) } else { Shared::More(self.read) }));
     }
 }
 
 impl Job for Get {
     fn is_abandoned(&self) -> bool {
-        self.answer.is_closed()
+        self.answer.is_abandoned()
+    }
+
+    fn caller(&self) -> Option<Caller> {
+        Some(self.answer.caller())
     }
 
     fn bytes(&self) -> usize {
@@ -129,16 +131,12 @@ impl Job for Get {
     }
 
     fn fail(self, error: Error) {
-        // The caller may have gone.
-        let _ = self.answer.send(Err(error));
+        self.answer.send(Err(error));
     }
 }
 
 /// One statement for all.
-pub(super) struct Gets {
-    /// For what is not shared.
-    pub(super) pool: PgPool,
-}
+pub(super) struct Gets;
 
 impl Flight for Gets {
     type Job = Get;
@@ -163,12 +161,7 @@ impl Flight for Gets {
                 states.iter_mut().filter(|s| **s == State::Ended).for_each(|s| *s = State::More);
             }
         }
-        for (get, state) in jobs.drain(..).zip(states) {
-            match state {
-                State::More => drop(tokio::spawn(get.go_on(self.pool.clone()))),
-                State::Ended | State::Closed => get.answer(state),
-            }
-        }
+        jobs.drain(..).zip(states).for_each(|(get, state)| get.answer(state));
         Ok(())
     }
 }

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
-use sqlx::{PgConnection, Postgres, Row as _};
+use sqlx::{Postgres, Row as _};
 
+use super::connection::Connection as PgConnection;
 use crate::keyvalue::decide::{Current, Version};
 use crate::keyvalue::limits::KEY_BYTES;
 

@@ -4,16 +4,17 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use sqlx::Row as _;
-use sqlx::postgres::{PgPool, PgRow};
+use sqlx::postgres::PgRow;
 
 use super::admission::Admitted;
-use super::database::Database;
-use super::get::{Get, Gets};
+use super::connection::Connection;
+use super::database::{Database, Transact};
+use super::error::Failure;
+use super::get::{Get, Gets, Shared};
 use super::items::{LAST_KEY, key_after};
 use super::lane::Lane;
 use super::put::{Put, Puts};
 use super::record::{Operation, Write};
-use crate::Result;
 use crate::keyvalue::limits::PAGE_BYTES;
 use crate::keyvalue::page::{PageRead, StoredItem};
 use crate::keyvalue::selection::Selection;
@@ -22,6 +23,7 @@ use crate::store::StoreFuture;
 use crate::store::keyvalue::{
     ItemSwap, KeyValueStore, RecordDelete, RecordPut, SwapOutcome, Target,
 };
+use crate::{Error, Result};
 
 /// Rows of a page, up to a number of them and until their values have so many bytes.
 macro_rules! page {
@@ -66,7 +68,7 @@ impl KeyValue {
         let admitted = Arc::<Admitted>::default();
         let put_lane = |_| Lane::start(&database, Puts { admitted: Arc::clone(&admitted) });
         KeyValue {
-            gets: Lane::start(&database, Gets { pool: database.pool() }),
+            gets: Lane::start(&database, Gets),
             puts: (0..PUT_LANES).map(put_lane).collect(),
             admitted,
             hasher: RandomState::new(),
@@ -85,10 +87,17 @@ impl KeyValue {
 
 impl KeyValueStore for KeyValue {
     fn read(&self, read: PageRead) -> StoreFuture<PageRead> {
-        if Get::takes(&read) {
-            return Get::send(&self.database, &self.gets, read);
+        if !Get::takes(&read) {
+            return self.database.read(Fill { read: Some(read) });
         }
-        self.database.read(async move |pool| fill(&pool, read).await)
+        let database = Arc::clone(&self.database);
+        let shared = Get::send(&database, &self.gets, read);
+        StoreFuture::pending(async move {
+            match shared.await? {
+                Shared::Done(read) => Ok(read),
+                Shared::More(read) => database.read(Fill { read: Some(read) }).await,
+            }
+        })
     }
 
     fn put(&self, put: RecordPut) -> StoreFuture<()> {
@@ -107,17 +116,45 @@ impl KeyValueStore for KeyValue {
     }
 
     fn sweep(&self, before: i64, limit: u32) -> StoreFuture<u64> {
-        self.database.read(async move |pool: PgPool| {
-            let sweep = sqlx::query(SWEEP).bind(before).bind(i64::from(limit));
-            Ok(sweep.execute(&pool).await?.rows_affected())
-        })
+        self.database.transact(Sweep { before, limit })
     }
 }
 
-/// Reads rows until the page takes no more or there are none.
-pub(super) async fn fill(pool: &PgPool, mut read: PageRead) -> Result<PageRead> {
+/// Removes items that nobody can see any more, at most `limit`.
+struct Sweep {
+    before: i64,
+    limit: u32,
+}
+
+impl Transact for Sweep {
+    type Output = u64;
+
+    async fn run(&mut self, connection: &mut Connection) -> Result<u64, Failure> {
+        let sweep = sqlx::query(SWEEP).bind(self.before).bind(i64::from(self.limit));
+        Ok(sweep.execute(connection).await?.rows_affected())
+    }
+}
+
+/// Reads a page; made again, it goes on where it was.
+struct Fill {
+    /// `None` once it was answered with.
+    read: Option<PageRead>,
+}
+
+impl Transact for Fill {
+    type Output = PageRead;
+
+    async fn run(&mut self, connection: &mut Connection) -> Result<PageRead, Failure> {
+        if let Some(read) = &mut self.read {
+            fill(connection, read).await?;
+        }
+        self.read.take().ok_or_else(|| Error::internal("a page was read twice").into())
+    }
+}
+
+async fn fill(connection: &mut Connection, read: &mut PageRead) -> sqlx::Result<()> {
     loop {
-        let PageRead { query, page } = &mut read;
+        let PageRead { query, page } = &mut *read;
         // The page stops before the limit is reached, so an end of the rows is the end of what
         // there is.
         let limit = i64::from(query.effort.rows()) + 1;
@@ -130,7 +167,11 @@ pub(super) async fn fill(pool: &PgPool, mut read: PageRead) -> Result<PageRead> 
         let rows = match (&query.id, &query.selection) {
             (Some(id), Selection::Keys(keys)) => {
                 let first = after.map_or(0, |after| keys.partition_point(|k| *k <= after.key));
-                paged(KEYS).bind(id.as_bytes()).bind(&keys[first..]).fetch_all(pool).await?
+                paged(KEYS)
+                    .bind(id.as_bytes())
+                    .bind(&keys[first..])
+                    .fetch_all(&mut *connection)
+                    .await?
             }
             (Some(id), selection) => {
                 let (start, end) = selection.bounds();
@@ -139,12 +180,16 @@ pub(super) async fn fill(pool: &PgPool, mut read: PageRead) -> Result<PageRead> 
                     .bind(id.as_bytes())
                     .bind(from(start))
                     .bind(end)
-                    .fetch_all(pool)
+                    .fetch_all(&mut *connection)
                     .await?
             }
             (None, _) => {
                 let id = after.map_or("", |after| after.id.as_str());
-                paged(NAMESPACE).bind(id.as_bytes()).bind(from(&[])).fetch_all(pool).await?
+                paged(NAMESPACE)
+                    .bind(id.as_bytes())
+                    .bind(from(&[]))
+                    .fetch_all(&mut *connection)
+                    .await?
             }
         };
         let mut bytes = 0;
@@ -152,12 +197,12 @@ pub(super) async fn fill(pool: &PgPool, mut read: PageRead) -> Result<PageRead> 
             let item = stored_item(row)?;
             bytes += item.value.map_or(0, <[u8]>::len);
             if page.offer(query, &item).is_break() {
-                return Ok(read);
+                return Ok(());
             }
         }
         if (rows.len() as i64) < limit && bytes < PAGE_BYTES {
             page.end();
-            return Ok(read);
+            return Ok(());
         }
     }
 }

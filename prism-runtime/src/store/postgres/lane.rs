@@ -4,22 +4,27 @@
 //! and sends all of them off as one flight; what comes meanwhile is the next one. There is no
 //! timer: a job that comes alone flies alone, at once.
 
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection as _, PgConnection};
+use std::sync::Arc;
 use std::time::Duration;
+
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::database::Database;
-use super::error::{breaks_connection, of_all, overloaded, shutting_down};
+use super::answer::Caller;
+use super::connection::Connection as PgConnection;
+use super::database::{Database, LOST};
+use super::error::{
+    breaks_connection, of_all, outcome_unknown, overloaded, shutting_down, unreachable,
+};
+use super::pool::Connector;
 use crate::Error;
 
 /// Jobs of a flight at most, and the bytes from which on it takes no more.
 const MAX_JOBS: usize = 256;
 const MAX_BYTES: usize = 4 << 20;
 
-/// How long a lane tries to connect before it fails its jobs.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a flight is looked at, whether anybody still waits for it.
+const LOOK: Duration = Duration::from_millis(25);
 
 /// Where jobs are handed in.
 #[derive(Debug)]
@@ -29,6 +34,12 @@ pub(super) struct Lane<J>(Sender<J>);
 pub(super) trait Job: Send + 'static {
     /// Whether nobody waits for the answer any more.
     fn is_abandoned(&self) -> bool;
+
+    /// Whoever waits for the answer. A flight is cancelled when nobody waits for any of its jobs;
+    /// one with a job that does not say is not.
+    fn caller(&self) -> Option<Caller> {
+        None
+    }
 
     /// What it holds.
     fn bytes(&self) -> usize;
@@ -55,7 +66,7 @@ impl<J: Job> Lane<J> {
     /// Starts a lane on the database's thread; it ends with this.
     pub(super) fn start(database: &Database, flight: impl Flight<Job = J>) -> Self {
         let (sender, jobs) = channel(database.queue());
-        let lane = Running { flight, connect: database.connect_options(), connection: None };
+        let lane = Running { flight, connector: database.connector(), connection: None };
         database.handle().spawn(lane.run(jobs));
         Lane(sender)
     }
@@ -72,7 +83,7 @@ impl<J: Job> Lane<J> {
 
 struct Running<F> {
     flight: F,
-    connect: PgConnectOptions,
+    connector: Arc<Connector>,
     connection: Option<PgConnection>,
 }
 
@@ -97,42 +108,70 @@ impl<F: Flight> Running<F> {
     async fn fly(&mut self, jobs: &mut Vec<F::Job>) {
         let mut was_open = self.connection.is_some();
         while !jobs.is_empty() {
-            let Err(error) = self.try_fly(jobs).await else { continue };
-            if breaks_connection(&error) {
-                self.connection = None;
-                if std::mem::take(&mut was_open) {
-                    continue;
+            match self.try_fly(jobs).await {
+                Ok(()) => {}
+                Err(Grounded::Lost { may_have_committed }) => {
+                    self.connection = None;
+                    let error =
+                        || if may_have_committed { outcome_unknown(LOST) } else { unreachable() };
+                    jobs.drain(..).for_each(|job| job.fail(error()));
+                }
+                Err(Grounded::Failed(error)) => {
+                    if breaks_connection(&error) {
+                        self.connection = None;
+                        self.connector.control.suspect();
+                        if std::mem::take(&mut was_open) {
+                            continue;
+                        }
+                    }
+                    tracing::warn!(%error, "calls to Postgres failed");
+                    jobs.drain(..).for_each(|job| job.fail(of_all(&error)));
                 }
             }
-            tracing::warn!(%error, "calls to Postgres failed");
-            jobs.drain(..).for_each(|job| job.fail(of_all(&error)));
         }
     }
 
-    async fn try_fly(&mut self, jobs: &mut Vec<F::Job>) -> sqlx::Result<()> {
-        let connection = match &mut self.connection {
-            Some(connection) => connection,
-            none => none.insert(connect(&self.connect).await?),
+    async fn try_fly(&mut self, jobs: &mut Vec<F::Job>) -> Result<(), Grounded> {
+        let revived = match self.connection.take() {
+            Some(rested) => self.connector.revive(rested).await,
+            None => None,
         };
-        self.flight.fly(connection, jobs).await
+        let mut connection = match revived {
+            Some(connection) => connection,
+            None => self.connector.connect_lane().await?,
+        };
+        let activity = connection.activity();
+        let callers: Option<Vec<Caller>> = jobs.iter().map(Job::caller).collect();
+        let flying = Box::pin(self.flight.fly(&mut connection, jobs));
+        let flown = self.connector.control.watch(&activity, flying, all_gone(callers)).await;
+        let Some(flown) = flown else {
+            return Err(Grounded::Lost { may_have_committed: activity.may_have_committed() });
+        };
+        connection.rest();
+        self.connection = Some(connection);
+        Ok(flown?)
     }
 }
 
-/// Settings of a lane's session. Plans are made once and for all: the values of a flight say
-/// nothing about the next one's, and planning again for each of them costs more than it saves. So
-/// the plan is the one that is right for a table that grows: every row by the index of its key,
-/// also where the table is empty, or was when it was analyzed last.
-const SETTINGS: [(&str, &str); 5] = [
-    ("plan_cache_mode", "force_generic_plan"),
-    ("enable_seqscan", "off"),
-    ("enable_hashjoin", "off"),
-    ("enable_mergejoin", "off"),
-    ("jit", "off"),
-];
+/// Why a flight did not end as it should.
+enum Grounded {
+    Failed(sqlx::Error),
+    /// The connection is of no use any more.
+    Lost {
+        may_have_committed: bool,
+    },
+}
 
-async fn connect(options: &PgConnectOptions) -> sqlx::Result<PgConnection> {
-    let options = options.clone().options(SETTINGS);
-    tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options))
-        .await
-        .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
+impl From<sqlx::Error> for Grounded {
+    fn from(error: sqlx::Error) -> Self {
+        Grounded::Failed(error)
+    }
+}
+
+/// Done when none of the callers waits any more.
+async fn all_gone(callers: Option<Vec<Caller>>) {
+    let Some(callers) = callers else { return std::future::pending().await };
+    while callers.iter().any(|caller| caller.strong_count() > 0) {
+        tokio::time::sleep(LOOK).await;
+    }
 }

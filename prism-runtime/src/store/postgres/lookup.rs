@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
-use sqlx::PgConnection;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use super::answer::{Answer, Caller, answer};
+use super::connection::Connection as PgConnection;
+use super::current::{CurrentTable, Using, unusable};
 use super::database::Database;
-use super::error::{breaks_connection, shutting_down};
+use super::error::{Failure, breaks_connection, of_all};
 use super::lane::{Flight, Job, Lane};
 use super::table::{Table, Values};
 use crate::entity::layout::Layout;
@@ -20,11 +21,10 @@ use crate::{Error, Result};
 
 /// A Get of a record.
 pub(super) struct Lookup {
-    table: Arc<Table>,
+    table: Arc<CurrentTable>,
     key: Key,
     view: View,
-    answer: oneshot::Sender<Result<Option<Record>>>,
-    _room: OwnedSemaphorePermit,
+    answer: Answer<Option<Record>>,
 }
 
 impl Lookup {
@@ -32,27 +32,30 @@ impl Lookup {
     pub(super) fn send(
         database: &Database,
         lane: &Lane<Lookup>,
-        table: Arc<Table>,
+        table: Arc<CurrentTable>,
         (key, view): (Key, View),
     ) -> StoreFuture<Option<Record>> {
         let room = match database.admit(0) {
             Ok(room) => room,
             Err(error) => return StoreFuture::ready(Err(error)),
         };
-        let (answer, outcome) = oneshot::channel();
-        lane.send(Lookup { table, key, view, answer, _room: room });
-        StoreFuture::pending(async move { outcome.await.unwrap_or_else(|_| Err(shutting_down())) })
+        let (answer, outcome) = answer(room);
+        lane.send(Lookup { table, key, view, answer });
+        outcome
     }
 
     fn answer(self, result: Result<Option<Record>>) {
-        // The caller may have gone.
-        let _ = self.answer.send(result);
+        self.answer.send(result);
     }
 }
 
 impl Job for Lookup {
     fn is_abandoned(&self) -> bool {
-        self.answer.is_closed()
+        self.answer.is_abandoned()
+    }
+
+    fn caller(&self) -> Option<Caller> {
+        Some(self.answer.caller())
     }
 
     fn bytes(&self) -> usize {
@@ -76,13 +79,17 @@ impl Flight for Lookups {
         jobs: &mut Vec<Lookup>,
     ) -> sqlx::Result<()> {
         while let Some(first) = jobs.first() {
-            let table = Arc::clone(&first.table);
-            let of_table = |job: &mut Lookup| Arc::ptr_eq(&job.table, &table);
-            let keys: BTreeSet<&Key> =
-                jobs.iter().filter(|job| Arc::ptr_eq(&job.table, &table)).map(|j| &j.key).collect();
+            let current = Arc::clone(&first.table);
+            let of_table = |job: &mut Lookup| Arc::ptr_eq(&job.table, &current);
+            let keys: BTreeSet<&Key> = jobs
+                .iter()
+                .filter(|job| Arc::ptr_eq(&job.table, &current))
+                .map(|job| &job.key)
+                .collect();
             let keys: Vec<Key> = keys.into_iter().cloned().collect();
-            match find(&table, connection, &keys).await {
-                Ok(found) => {
+            let mut using = Using::new(Arc::clone(&current));
+            match find_now(&mut using, connection, &keys).await {
+                Ok((table, found)) => {
                     for job in jobs.extract_if(.., of_table) {
                         let record = found.get(&job.key);
                         let seen = record.filter(|record| sees(&table.layout, job.view, record));
@@ -92,11 +99,16 @@ impl Flight for Lookups {
                 }
                 Err(Broken::Connection(error)) => return Err(error),
                 // One of them is damaged or refused: the others are not.
-                Err(Broken::Refused) => {
+                Err(Broken::Refused(table)) => {
                     for job in jobs.extract_if(.., of_table).collect::<Vec<_>>() {
                         let record = table.get(connection, &job.key, job.view).await;
                         job.answer(record);
                     }
+                }
+                Err(Broken::Unusable(error)) => {
+                    let error = error.as_ref();
+                    jobs.extract_if(.., of_table)
+                        .for_each(|job| job.fail(error.map_or_else(unusable, of_all)));
                 }
             }
         }
@@ -104,21 +116,38 @@ impl Flight for Lookups {
     }
 }
 
-/// Why a statement for many has no answer.
+/// Why Gets have no answer.
 enum Broken {
     Connection(sqlx::Error),
-    Refused,
+    Refused(Arc<Table>),
+    /// The columns cannot be looked up; or, without an error, are not all there.
+    Unusable(Option<sqlx::Error>),
 }
 
-impl From<sqlx::Error> for Broken {
-    fn from(error: sqlx::Error) -> Self {
-        if breaks_connection(&error) { Broken::Connection(error) } else { Broken::Refused }
-    }
-}
-
-impl From<Error> for Broken {
-    fn from(_: Error) -> Self {
-        Broken::Refused
+/// The rows with these keys, in the table as it is now.
+async fn find_now(
+    using: &mut Using,
+    connection: &mut PgConnection,
+    keys: &[Key],
+) -> Result<(Arc<Table>, BTreeMap<Key, Record>), Broken> {
+    loop {
+        let table = using.table(connection).await.map_err(|failure| match failure {
+            Failure::Database(error) if breaks_connection(&error) => Broken::Connection(error),
+            Failure::Database(error) => Broken::Unusable(Some(error)),
+            Failure::Conflict | Failure::Call(_) => Broken::Unusable(None),
+        })?;
+        let found = find(&table, connection, keys).await;
+        using.confirm(&found);
+        if using.is_outdated(&found) {
+            continue;
+        }
+        return match found {
+            Ok(found) => Ok((table, found)),
+            Err(Failure::Database(error)) if breaks_connection(&error) => {
+                Err(Broken::Connection(error))
+            }
+            Err(_) => Err(Broken::Refused(table)),
+        };
     }
 }
 
@@ -127,7 +156,7 @@ async fn find(
     table: &Table,
     connection: &mut PgConnection,
     keys: &[Key],
-) -> Result<BTreeMap<Key, Record>, Broken> {
+) -> Result<BTreeMap<Key, Record>, Failure> {
     let places = keys.len().next_power_of_two();
     let statement = table.statements().get_many(places, Visibility::All);
     let values = Values { keys, ..table.values() };

@@ -1,11 +1,16 @@
 //! The Postgres store.
 //!
 //! A database has a thread of its own, on which every connection lives: a call hands its work over
-//! and awaits the answer, so that a caller that goes away never leaves a connection halfway. A
+//! and awaits the answer, so that a caller that goes away never leaves a connection halfway: what
+//! nobody waits for is cancelled on the server (`control`), and only then used again. A
 //! write is one transaction, made again where Postgres says that another one was in its way.
 //! Gets, and Puts of key-value items, that come together share a statement: see `lane`.
 
 mod admission;
+mod answer;
+mod connection;
+mod control;
+mod current;
 mod database;
 mod entity;
 mod error;
@@ -14,9 +19,9 @@ mod items;
 mod keyvalue;
 mod lane;
 mod lookup;
-mod migrate;
 mod open_error;
 mod options;
+mod pool;
 mod put;
 mod record;
 mod requests;

@@ -1,5 +1,7 @@
 //! Why a database cannot be opened, and what to do.
 
+use std::io::ErrorKind;
+
 use sqlx::postgres::PgConnectOptions;
 
 /// Why a database cannot be opened. For the operator: the messages name hosts and users, never
@@ -59,12 +61,16 @@ pub enum OpenError {
         /// What is wrong.
         cause: String,
     },
-    /// The database is behind the schema, and migrations are not to be applied.
+    /// The database cannot be migrated, or is not what the schema says.
+    #[error(transparent)]
+    Migration(prism_migrate::Error),
+    /// The database is behind the schema, and a pooler in transaction mode is in front of it.
     #[error(
         "the database {database} is behind the schema: {count} of its migrations are missing, \
-         the first is {first}; start the server with --migrate to apply them"
+         the first is {first}; with postgres.prepared_statements: off they are not applied: start \
+         a server with --migrate whose URL is that of Postgres itself, not of the pooler"
     )]
-    Behind {
+    BehindPooler {
         /// Server and database.
         database: String,
         /// Version and description of the first one.
@@ -72,60 +78,16 @@ pub enum OpenError {
         /// How many are missing.
         count: usize,
     },
-    /// The database is ahead of the schema.
+    /// A pooler refuses what a connection brings with it.
     #[error(
-        "the database {database} has migration {version}, which this server does not know: a \
-         newer one has migrated it; start that one, or restore a backup from before"
+        "the Postgres server {server} refuses the connection: {cause}; where that is PgBouncer, \
+         set postgres.prepared_statements: off"
     )]
-    Ahead {
-        /// Server and database.
-        database: String,
-        /// The version of the first unknown migration.
-        version: i64,
-    },
-    /// A migration was applied that the server does not have, among ones that it has.
-    #[error(
-        "the database {database} has migration {version}, which is missing from the server's \
-         migrations: put its file back and generate again"
-    )]
-    MigrationMissing {
-        /// Server and database.
-        database: String,
-        /// Its version.
-        version: i64,
-    },
-    /// A migration's text is no longer what was applied.
-    #[error(
-        "migration {migration} was edited after it was applied to the database {database}: \
-         restore the file, and put the change into a new migration"
-    )]
-    MigrationEdited {
-        /// Server and database.
-        database: String,
-        /// Version and description.
-        migration: String,
-    },
-    /// A migration without a transaction broke off.
-    #[error(
-        "migration {version} of the database {database} broke off halfway: complete or undo it \
-         by hand, then set `success` in its row of _sqlx_migrations or delete the row"
-    )]
-    MigrationDirty {
-        /// Server and database.
-        database: String,
-        /// Its version.
-        version: i64,
-    },
-    /// A migration failed. The database is as it was before it, unless it runs without a
-    /// transaction.
-    #[error("migration {migration} cannot be applied to the database {database}: {source}")]
-    MigrationFailed {
-        /// Server and database.
-        database: String,
-        /// Version and description.
-        migration: String,
-        /// What Postgres says.
-        source: sqlx::Error,
+    Pooler {
+        /// Host and port.
+        server: String,
+        /// What it says.
+        cause: String,
     },
     /// Postgres refuses for another reason.
     #[error("the Postgres database {database} cannot be opened: {source}")]
@@ -174,8 +136,13 @@ impl Place {
             (Some("28P01" | "28000"), _) => {
                 OpenError::Refused { server, user, cause: said(&source) }
             }
+            (Some("08P01"), _) => OpenError::Pooler { server, cause: said(&source) },
             (Some("3D000"), _) => OpenError::NoDatabase { server, database: self.database.clone() },
             (None, sqlx::Error::Tls(cause)) => OpenError::Tls { server, cause: cause.to_string() },
+            // What TLS says of a certificate comes as an error of input.
+            (None, sqlx::Error::Io(cause)) if cause.kind() == ErrorKind::InvalidData => {
+                OpenError::Tls { server, cause: cause.to_string() }
+            }
             (None, sqlx::Error::Io(cause)) => {
                 OpenError::Unreachable { server, cause: cause.to_string() }
             }
@@ -188,6 +155,16 @@ impl Place {
         OpenError::Unreachable {
             server: self.server.clone(),
             cause: "no answer in time".to_owned(),
+        }
+    }
+
+    /// The error of a migration, or what Postgres's stands for.
+    pub(super) fn migration(&self, error: prism_migrate::Error) -> OpenError {
+        match error {
+            prism_migrate::Error::Database(prism_migrate::Cause::Postgres(source)) => {
+                self.postgres(source)
+            }
+            other => OpenError::Migration(other),
         }
     }
 

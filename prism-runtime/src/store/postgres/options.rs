@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::schema::Entity;
 use crate::store::Migration;
 
 /// How a database is opened.
@@ -13,10 +14,13 @@ pub struct Options {
     pub url: String,
     /// The migrations of the user's schema.
     pub migrations: Vec<Migration>,
+    /// The entities that live in the database: one that cannot hold them is refused.
+    pub entities: Vec<&'static Entity>,
     /// Whether outstanding migrations are applied; a database that is behind is refused else.
     /// Default: true.
     pub migrate: bool,
-    /// Connections at most, beside four for Gets and Puts that share statements.
+    /// Connections at most, beside four for Gets and Puts that share statements and one for
+    /// probes.
     /// Default: 16.
     pub max_connections: u32,
     /// How long a call waits for a connection, where its deadline does not come first.
@@ -24,6 +28,9 @@ pub struct Options {
     pub acquire_timeout: Duration,
     /// How long a statement may run. Default: 30 s.
     pub statement_timeout: Duration,
+    /// Whether statements are prepared once a connection. Off for poolers in transaction mode, like
+    /// PgBouncer: then migrations are compared, not applied. Default: true.
+    pub prepared_statements: bool,
     /// Calls that may be under way or wait; more are refused with OVERLOADED. Default: 10,000.
     pub queue: usize,
 }
@@ -34,10 +41,12 @@ impl Options {
         Options {
             url: url.into(),
             migrations: Vec::new(),
+            entities: Vec::new(),
             migrate: true,
             max_connections: 16,
             acquire_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(30),
+            prepared_statements: true,
             queue: 10_000,
         }
     }
@@ -51,6 +60,7 @@ impl fmt::Debug for Options {
             .field("max_connections", &self.max_connections)
             .field("acquire_timeout", &self.acquire_timeout)
             .field("statement_timeout", &self.statement_timeout)
+            .field("prepared_statements", &self.prepared_statements)
             .field("queue", &self.queue)
             .finish_non_exhaustive()
     }

@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use sqlx::Row as _;
 use sqlx::postgres::PgRow;
-use sqlx::{Connection as _, PgConnection, Row as _};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::admission::{Admission, Admitted};
+use super::answer::{Answer, Caller, answer};
+use super::connection::Connection as PgConnection;
 use super::database::{Database, transaction};
-use super::error::{Failure, breaks_connection, outcome_unknown, shutting_down};
+use super::error::{Failure, breaks_connection, outcome_unknown};
 use super::items::{self, Change};
 use super::lane::{Flight, Job, Lane};
 use crate::keyvalue::decide::{self, Current, Token};
@@ -22,8 +23,7 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub(super) struct Put {
     put: RecordPut,
-    answer: oneshot::Sender<Result<()>>,
-    _room: OwnedSemaphorePermit,
+    answer: Answer<()>,
 }
 
 /// What an item takes beside its key and value.
@@ -42,9 +42,9 @@ impl Put {
             Ok(room) => room,
             Err(error) => return StoreFuture::ready(Err(error)),
         };
-        let (answer, outcome) = oneshot::channel();
-        lane.send(Put { put, answer, _room: room });
-        StoreFuture::pending(async move { outcome.await.unwrap_or_else(|_| Err(shutting_down())) })
+        let (answer, outcome) = answer(room);
+        lane.send(Put { put, answer });
+        outcome
     }
 
     fn names(&self) -> impl Iterator<Item = Name<'_>> {
@@ -52,8 +52,7 @@ impl Put {
     }
 
     fn answer(self, result: Result<()>) {
-        // The caller may have gone.
-        let _ = self.answer.send(result);
+        self.answer.send(result);
     }
 }
 
@@ -63,7 +62,11 @@ fn bytes(put: &RecordPut) -> usize {
 
 impl Job for Put {
     fn is_abandoned(&self) -> bool {
-        self.answer.is_closed()
+        self.answer.is_abandoned()
+    }
+
+    fn caller(&self) -> Option<Caller> {
+        Some(self.answer.caller())
     }
 
     fn bytes(&self) -> usize {
@@ -94,7 +97,12 @@ impl Flight for Puts {
         self.admit(connection, jobs).await?;
         // How many fly alone, because one of them was refused: the others are not to fail with it.
         let mut alone = 0_usize;
-        while !jobs.is_empty() {
+        loop {
+            // A write that was refused because nobody waits for it is not made again.
+            jobs.retain(|put| !put.is_abandoned());
+            if jobs.is_empty() {
+                return Ok(());
+            }
             let flying = if alone > 0 { 1 } else { distinct(jobs) };
             alone = alone.saturating_sub(1);
             match write(connection, &jobs[..flying]).await {
@@ -118,7 +126,6 @@ impl Flight for Puts {
                 Err(Broken::Refused(_)) => alone = flying,
             }
         }
-        Ok(())
     }
 }
 

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use sqlx::PgConnection;
-
 use super::admission::{Admitted, admit};
+use super::connection::Connection as PgConnection;
 use super::database::Transact;
 use super::error::Failure;
 use super::items::{self, Change, LAST_KEY, key_after};

@@ -1,8 +1,9 @@
 //! Request ids: by which a repeated call is recognized.
 
 use sha2::{Digest as _, Sha256};
-use sqlx::{PgConnection, Row as _};
+use sqlx::Row as _;
 
+use super::connection::Connection as PgConnection;
 use super::error::Failure;
 use crate::entity::decide::{REQUEST_ID_MICROS, Remembered, RequestId};
 use crate::entity::layout::Layout;

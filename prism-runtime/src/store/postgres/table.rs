@@ -3,23 +3,27 @@
 use std::sync::Arc;
 
 use sqlx::AssertSqlSafe;
+use sqlx::Postgres;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
-use sqlx::{PgConnection, Postgres};
 
+use super::connection::Connection as PgConnection;
 use super::error::Failure;
 use super::value::{self, Bound};
 use crate::entity::layout::Layout;
 use crate::entity::record::{Key, Record};
-use crate::schema::Value;
 use crate::schema::sql::ddl::{ColumnType, table_column};
 use crate::schema::sql::{Dialect, ListShape, Parameter, Statement, Statements, Visibility};
+use crate::schema::{Entity, Value};
 use crate::store::entity::View;
 use crate::{Error, Reason, Result};
 
 /// An entity's statements.
 pub(super) struct Table {
     pub(super) layout: Arc<Layout>,
+    /// The entity, by the names that the columns have at present; without Prism's own column where
+    /// that is gone.
+    entity: Entity,
     pub(super) insert: Statement,
     pub(super) replace: Statement,
     pub(super) delete: Statement,
@@ -35,9 +39,9 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn new(layout: Arc<Layout>) -> Self {
-        let statements = Statements::new(&layout.entity, Dialect::Postgres);
-        let indexes = layout.entity.indexes.iter().enumerate();
+    pub(super) fn new(layout: Arc<Layout>, entity: Entity) -> Self {
+        let statements = Statements::new(&entity, Dialect::Postgres);
+        let indexes = entity.indexes.iter().enumerate();
         let unique = indexes
             .filter(|(_, index)| index.unique)
             .map(|(position, index)| (position, locking(statements.unique_conflict(index))))
@@ -58,11 +62,23 @@ impl Table {
             unique,
             types,
             layout,
+            entity,
         }
     }
 
     pub(super) fn statements(&self) -> Statements<'_> {
-        Statements::new(&self.layout.entity, Dialect::Postgres)
+        Statements::new(&self.entity, Dialect::Postgres)
+    }
+
+    /// Whether the time of the last write is stored in a column of its own.
+    pub(super) fn has_written_at(&self) -> bool {
+        self.entity.last_write_column().is_some()
+    }
+
+    /// Every column, by its present name.
+    pub(super) fn column_names(&self) -> Vec<&str> {
+        let names = self.entity.columns.iter().map(|column| column.name.as_str());
+        names.chain(self.entity.last_write_column()).collect()
     }
 
     pub(super) async fn get(
@@ -122,7 +138,11 @@ impl Table {
     }
 
     pub(super) fn record(&self, row: &PgRow) -> Result<Record> {
+        let lacks = self.layout.written_at.filter(|_| !self.has_written_at());
         let value = |(position, ty): (usize, &ColumnType)| {
+            if lacks == Some(position) {
+                return Ok(Value::Null);
+            }
             value::read(row, position, *ty).ok_or_else(|| self.damaged(position))
         };
         self.types.iter().enumerate().map(value).collect::<Result<_>>().map(Record)

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use prism_migrate::sqlite::Migrator;
 use rusqlite::Connection;
 
 use super::checkpoint::Checkpointer;
@@ -13,7 +14,7 @@ use super::local::Local;
 use super::lock::{self, FileLock};
 use super::readers::Readers;
 use super::writer::{Writer, shutting_down};
-use super::{OpenError, Options, connection, migrate};
+use super::{OpenError, Options, connection};
 use crate::Result;
 use crate::store::StoreFuture;
 
@@ -55,7 +56,7 @@ impl Database {
         let lock = FileLock::acquire(&options.path)?;
         let writing = connection::open_writer(&options)?;
         connection::verify(&writing, &options.path)?;
-        migrate::run(&writing, &options)?;
+        migrate(&writing, &options)?;
         connection::make_durable(&writing, &options)?;
 
         let of_system = |source| OpenError::Io { path: options.path.clone(), source };
@@ -178,6 +179,15 @@ impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Database").field("path", &self.options.path).finish_non_exhaustive()
     }
+}
+
+/// Applies migrations as the options say.
+fn migrate(connection: &Connection, options: &Options) -> Result<(), OpenError> {
+    let database = options.path.display().to_string();
+    let migrator = Migrator { database: &database, migrations: &options.migrations };
+    migrator
+        .prepare(connection, &options.entities, options.migrate)
+        .map_err(|error| OpenError::from_migration(&options.path, error))
 }
 
 /// Waits for a thread, unless it is this one: the last reference to a database may be held by a

@@ -12,7 +12,6 @@ mod error;
 mod keyvalue;
 mod local;
 mod lock;
-mod migrate;
 mod open_error;
 mod options;
 mod readers;

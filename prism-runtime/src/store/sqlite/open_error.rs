@@ -84,79 +84,9 @@ pub enum OpenError {
         /// The database.
         path: PathBuf,
     },
-    /// The database is behind the schema, and migrations are not to be applied.
-    #[error(
-        "the database {} is behind the schema: {} of its migrations are missing, the first is \
-         {first}; start the server with --migrate to apply them", path.display(), count
-    )]
-    Behind {
-        /// The database.
-        path: PathBuf,
-        /// Version and description of the first one.
-        first: String,
-        /// How many are missing.
-        count: usize,
-    },
-    /// The database is ahead of the schema.
-    #[error(
-        "the database {} has migration {version}, which this server does not know: a newer one \
-         has migrated it; start that one, or restore a backup from before", path.display()
-    )]
-    Ahead {
-        /// The database.
-        path: PathBuf,
-        /// The version of the first unknown migration.
-        version: i64,
-    },
-    /// A migration was applied that the server does not have, among ones that it has.
-    #[error(
-        "the database {} has migration {version}, which is missing from the server's migrations: \
-         put its file back and generate again", path.display()
-    )]
-    MigrationMissing {
-        /// The database.
-        path: PathBuf,
-        /// Its version.
-        version: i64,
-    },
-    /// A migration's text is no longer what was applied.
-    #[error(
-        "migration {migration} was edited after it was applied to the database {}: its checksum \
-         was {applied} and is now {embedded}; restore the file, and put the change into a new \
-         migration", path.display()
-    )]
-    MigrationEdited {
-        /// The database.
-        path: PathBuf,
-        /// Version and description.
-        migration: String,
-        /// SHA-384 of the text that was applied.
-        applied: String,
-        /// SHA-384 of the text that the server has.
-        embedded: String,
-    },
-    /// A migration without a transaction broke off.
-    #[error(
-        "migration {version} of the database {} broke off halfway: complete or undo it by hand, \
-         then set `success` in its row of _sqlx_migrations or delete the row", path.display()
-    )]
-    MigrationDirty {
-        /// The database.
-        path: PathBuf,
-        /// Its version.
-        version: i64,
-    },
-    /// A migration failed. The database is as it was before it, unless it runs without a
-    /// transaction.
-    #[error("migration {migration} cannot be applied to the database {}: {source}", path.display())]
-    MigrationFailed {
-        /// The database.
-        path: PathBuf,
-        /// Version and description.
-        migration: String,
-        /// What SQLite says.
-        source: rusqlite::Error,
-    },
+    /// The database cannot be migrated, or is not what the schema says.
+    #[error(transparent)]
+    Migration(prism_migrate::Error),
     /// SQLite refuses for another reason.
     #[error("the database {} cannot be opened: {source}", path.display())]
     Sqlite {
@@ -176,6 +106,16 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// The error of a migration, or what SQLite's stands for.
+    pub(super) fn from_migration(path: &std::path::Path, error: prism_migrate::Error) -> Self {
+        match error {
+            prism_migrate::Error::Database(prism_migrate::Cause::Sqlite(source)) => {
+                OpenError::from_sqlite(path, source)
+            }
+            other => OpenError::Migration(other),
+        }
+    }
+
     /// The error that SQLite's stands for, while a database is opened.
     pub(super) fn from_sqlite(path: &std::path::Path, source: rusqlite::Error) -> Self {
         let path = path.to_owned();

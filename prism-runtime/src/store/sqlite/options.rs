@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::schema::Entity;
 use crate::store::Migration;
 
 /// How a database is opened.
@@ -14,6 +15,8 @@ pub struct Options {
     pub path: PathBuf,
     /// Migrations of the user's schema, in the order of their versions.
     pub migrations: Vec<Migration>,
+    /// The entities that live in the database: one that cannot hold them is refused.
+    pub entities: Vec<&'static Entity>,
     /// Whether outstanding migrations are applied; refused else.
     pub migrate: bool,
     /// What a COMMIT waits for. Default: [`Synchronous::Full`].
@@ -50,6 +53,7 @@ impl Options {
         Options {
             path: path.into(),
             migrations: Vec::new(),
+            entities: Vec::new(),
             migrate: true,
             synchronous: Synchronous::Full,
             mmap_bytes: 1 << 30,

@@ -1,0 +1,7 @@
+//! SQLite.
+
+mod introspect;
+mod migrate;
+
+pub use introspect::verify;
+pub use migrate::Migrator;

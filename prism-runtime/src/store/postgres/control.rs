@@ -1,0 +1,280 @@
+//! Whether the server can be reached, and the end of statements that nobody waits for.
+//!
+//! A connection beside all others carries both: probes, and `pg_cancel_backend`. While the server
+//! cannot be reached, calls fail at once, and nobody but the probe tries to connect.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, raw_sql};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::connection::Activity;
+use super::error::is_crowded;
+use crate::store::Readiness;
+
+/// Time between two probes of a server that nothing is said against.
+const IDLE: Duration = Duration::from_secs(5);
+/// Time between two probes of a server that cannot be reached.
+const OUTAGE: Duration = Duration::from_secs(1);
+/// How long a probe's statement may take before its connection is given up.
+const ANSWER: Duration = Duration::from_secs(2);
+/// How long the probe's connection may take.
+const CONNECT: Duration = Duration::from_secs(3);
+/// From then on, work that takes long makes the server suspect.
+const SLOW: Duration = Duration::from_secs(1);
+/// How long cancelled work may take to end before its connection is given up.
+const END: Duration = Duration::from_secs(2);
+/// Time between two cancellations of the same work, which may have begun another statement.
+const AGAIN: Duration = Duration::from_millis(250);
+
+/// Requests that may wait.
+const QUEUE: usize = 1024;
+
+/// What all connections of a database share.
+#[derive(Clone, Debug)]
+pub(super) struct Control {
+    state: Arc<State>,
+    requests: Sender<Request>,
+}
+
+#[derive(Debug)]
+struct State {
+    reachable: watch::Sender<bool>,
+    outages: AtomicU64,
+    /// Counts answers of the server on all connections.
+    heard: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+enum Request {
+    /// Something took long, or failed.
+    Suspect,
+    /// Cancels what a process of the server runs.
+    Cancel(i32, oneshot::Sender<()>),
+}
+
+impl Control {
+    /// Starts it on the runtime that this is called on. It ends with the last clone.
+    pub(super) fn start(connect: PgConnectOptions) -> Self {
+        let (requests, waiting) = channel(QUEUE);
+        let state = Arc::new(State {
+            reachable: watch::Sender::new(true),
+            outages: AtomicU64::new(0),
+            heard: Arc::default(),
+        });
+        let probe = Probe { connect, connection: None, state: Arc::clone(&state), waiting };
+        tokio::spawn(probe.run());
+        Control { state, requests }
+    }
+
+    pub(super) fn is_reachable(&self) -> bool {
+        *self.state.reachable.borrow()
+    }
+
+    /// How often the server was found out of reach. Connections from before the last time are not
+    /// used any more.
+    pub(super) fn outages(&self) -> u64 {
+        self.state.outages.load(Ordering::Acquire)
+    }
+
+    /// Counts answers.
+    pub(super) fn heard(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.state.heard)
+    }
+
+    pub(super) fn readiness(&self) -> Readiness {
+        Readiness::new(self.state.reachable.subscribe())
+    }
+
+    /// Has the server probed.
+    pub(super) fn suspect(&self) {
+        // Where the queue is full, it is being probed.
+        let _ = self.requests.try_send(Request::Suspect);
+    }
+
+    /// Done when the server is out of reach.
+    pub(super) async fn lost(&self) {
+        let mut reachable = self.state.reachable.subscribe();
+        // The sender lives as long as this.
+        let _ = reachable.wait_for(|reachable| !reachable).await;
+    }
+
+    /// Runs work on a connection until it is done. Once nobody waits for it any more, it is
+    /// cancelled on the server, and its end awaited. `None` where it does not end in time, or the
+    /// server is lost meanwhile: the connection is of no use then.
+    pub(super) async fn watch<T>(
+        &self,
+        activity: &Activity,
+        work: impl Future<Output = T>,
+        given_up: impl Future<Output = ()>,
+    ) -> Option<T> {
+        let mut work = std::pin::pin!(work);
+        let mut given_up = std::pin::pin!(given_up);
+        let mut lost = std::pin::pin!(self.lost());
+        let mut slow = std::pin::pin!(sleep(SLOW));
+        let mut is_slow = false;
+        loop {
+            tokio::select! {
+                biased;
+                result = &mut work => return Some(result),
+                () = &mut lost => return None,
+                () = &mut given_up => break,
+                () = &mut slow, if !is_slow => {
+                    is_slow = true;
+                    self.suspect();
+                }
+            }
+        }
+        let cancelled = self.cancel(activity, work);
+        tokio::select! {
+            result = timeout(END, cancelled) => result.ok(),
+            () = lost => None,
+        }
+    }
+
+    /// Cancels work until it ends. The connection is left when no cancellation is under way any
+    /// more, so that none hits what comes after.
+    async fn cancel<T>(&self, activity: &Activity, mut work: impl Future<Output = T> + Unpin) -> T {
+        activity.disturb();
+        let mut result = None;
+        loop {
+            let (done, sent) = oneshot::channel();
+            // Where the queue is full, it is asked for again.
+            let _ = self.requests.try_send(Request::Cancel(activity.process(), done));
+            let mut sent = std::pin::pin!(async {
+                let _ = sent.await;
+            });
+            let mut again = std::pin::pin!(sleep(AGAIN));
+            let (mut is_sent, mut is_over) = (false, false);
+            while !(is_sent && (is_over || result.is_some())) {
+                tokio::select! {
+                    biased;
+                    ended = &mut work, if result.is_none() => result = Some(ended),
+                    () = &mut sent, if !is_sent => is_sent = true,
+                    () = &mut again, if !is_over => is_over = true,
+                }
+            }
+            if let Some(result) = result {
+                activity.disturb();
+                return result;
+            }
+        }
+    }
+}
+
+struct Probe {
+    connect: PgConnectOptions,
+    connection: Option<PgConnection>,
+    state: Arc<State>,
+    waiting: Receiver<Request>,
+}
+
+impl Probe {
+    async fn run(mut self) {
+        let mut pause = Duration::ZERO;
+        loop {
+            let mut requests = Vec::new();
+            match timeout(pause, self.waiting.recv()).await {
+                Ok(None) => return,
+                Ok(Some(request)) => requests.push(request),
+                Err(_) => {}
+            }
+            while let Ok(request) = self.waiting.try_recv() {
+                requests.push(request);
+            }
+            let processes = requests.iter().filter_map(|request| match request {
+                Request::Cancel(process, _) if *process != 0 => Some(process.to_string()),
+                _ => None,
+            });
+            let processes: Vec<String> = processes.collect();
+            let checked = self.check(&processes).await;
+            let reachable = checked.is_ok();
+            self.report(checked);
+            for request in requests {
+                if let Request::Cancel(_, done) = request {
+                    // The work may have ended by itself.
+                    let _ = done.send(());
+                }
+            }
+            pause = if reachable { IDLE } else { OUTAGE };
+            if !reachable {
+                // Nothing is worth a try before.
+                self.rest(&mut pause).await;
+            }
+        }
+    }
+
+    /// Waits for the next try, unless the database ends.
+    async fn rest(&mut self, pause: &mut Duration) {
+        let end = Instant::now() + *pause;
+        while let Ok(Some(_)) = tokio::time::timeout_at(end, self.waiting.recv()).await {}
+        *pause = Duration::ZERO;
+    }
+
+    /// Tells everybody what has been found out.
+    fn report(&self, checked: Result<(), String>) {
+        let reachable = checked.is_ok();
+        let changed = *self.state.reachable.borrow() != reachable;
+        if !changed {
+            return;
+        }
+        match checked {
+            Ok(()) => tracing::info!("the Postgres server can be reached again"),
+            Err(cause) => {
+                self.state.outages.fetch_add(1, Ordering::AcqRel);
+                tracing::error!(%cause, "the Postgres server cannot be reached");
+            }
+        }
+        self.state.reachable.send_replace(reachable);
+    }
+
+    /// Cancels what these processes run, which is a probe, too. Fails where the server cannot be
+    /// reached.
+    async fn check(&mut self, processes: &[String]) -> Result<(), String> {
+        let sql = match processes {
+            [] => "SELECT 1".to_owned(),
+            processes => processes
+                .iter()
+                .map(|process| format!("SELECT pg_cancel_backend({process})"))
+                .collect::<Vec<_>>()
+                .join(";"),
+        };
+        let heard = self.state.heard.load(Ordering::Relaxed);
+        if let Some(mut connection) = self.connection.take()
+            && ask(&mut connection, &sql).await
+        {
+            self.connection = Some(connection);
+            return Ok(());
+        }
+        let cause = match timeout(CONNECT, PgConnection::connect_with(&self.connect)).await {
+            Ok(Ok(mut connection)) => {
+                if ask(&mut connection, &sql).await {
+                    self.connection = Some(connection);
+                    return Ok(());
+                }
+                "it takes connections, but does not answer".to_owned()
+            }
+            Ok(Err(error)) if is_crowded(&error) => return Ok(()),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        // Too slow for a new connection is not out of reach.
+        if self.state.heard.load(Ordering::Relaxed) != heard { Ok(()) } else { Err(cause) }
+    }
+}
+
+/// Whether a statement is answered, if only with an error: a server without the function answers,
+/// too.
+async fn ask(connection: &mut PgConnection, sql: &str) -> bool {
+    let query = raw_sql(AssertSqlSafe(sql));
+    match timeout(ANSWER, sqlx::Executor::execute(connection, query)).await {
+        Ok(Ok(_)) => true,
+        Ok(Err(error)) => !super::error::breaks_connection(&error),
+        Err(_) => false,
+    }
+}

@@ -1,0 +1,234 @@
+//! Connections that calls share in turn.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, PgConnection};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::Options;
+use super::connection::{Activity, Connection, Use};
+use super::control::Control;
+use super::error::is_crowded;
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(5);
+/// A connection that has rested longer is tried before it is used: what is between may have
+/// forgotten it.
+const RESTED: Duration = Duration::from_secs(30);
+/// How long such a try, and the clearing of a connection, may take.
+const SETTLE: Duration = Duration::from_secs(2);
+/// A connection is replaced when it is older, so that no session grows for ever, and a server
+/// that has moved is found.
+const OLD: Duration = Duration::from_secs(30 * 60);
+/// Pause before the next try where the server has too many connections.
+const CROWDED: Duration = Duration::from_millis(50);
+/// How long a statement of a flight waits for a lock: the others of the flight wait with it.
+const FLIGHT_LOCK: Duration = Duration::from_secs(1);
+
+/// How the statements of flights are planned: once and for all, since the values of a flight say
+/// nothing about the next one's, and planning again for each of them costs more than it saves. So
+/// the plan is the one that is right for a table that grows: every row by the index of its key,
+/// also where the table is empty, or was when it was analyzed last.
+const PLANS: [(&str, &str); 5] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+];
+
+/// What makes connections.
+#[derive(Debug)]
+pub(super) struct Connector {
+    calls: Target,
+    flights: Target,
+    prepares: bool,
+    pub(super) control: Control,
+}
+
+#[derive(Debug)]
+struct Target {
+    options: PgConnectOptions,
+    begin: Arc<str>,
+}
+
+impl Connector {
+    pub(super) fn new(connect: &PgConnectOptions, options: &Options, control: Control) -> Self {
+        let millis = options.statement_timeout.as_millis().to_string();
+        // A proxy that vanishes leaves no locks behind for longer than a statement may take.
+        let limits = [
+            ("statement_timeout", millis.clone()),
+            ("idle_in_transaction_session_timeout", millis),
+        ];
+        let lock_timeout = [("lock_timeout", FLIGHT_LOCK.as_millis().to_string())];
+        let plans = PLANS.map(|(name, value)| (name, value.to_owned()));
+        let prepares = options.prepared_statements;
+        let target = |settings: &[(&str, String)]| Target::new(connect, settings, prepares);
+        Connector {
+            calls: target(&limits),
+            flights: target(&[&limits[..], &lock_timeout, &plans].concat()),
+            prepares,
+            control,
+        }
+    }
+
+    /// A connection for the calls of a lane.
+    pub(super) async fn connect_lane(&self) -> sqlx::Result<Connection> {
+        self.connect(&self.flights).await
+    }
+
+    async fn connect(&self, target: &Target) -> sqlx::Result<Connection> {
+        if !self.control.is_reachable() {
+            return Err(unreachable());
+        }
+        let usage = Use {
+            begin: Arc::clone(&target.begin),
+            prepares: self.prepares,
+            outages: self.control.outages(),
+            heard: self.control.heard(),
+        };
+        let connecting = async {
+            let connection = PgConnection::connect_with(&target.options).await?;
+            Connection::new(connection, usage).await
+        };
+        let limited = timeout(CONNECT, connecting);
+        let activity = Activity::default();
+        let watched = self.control.watch(&activity, limited, std::future::pending());
+        let Some(Ok(connection)) = watched.await else { return Err(unreachable()) };
+        connection.inspect_err(|error| {
+            if !is_crowded(error) {
+                self.control.suspect();
+            }
+        })
+    }
+
+    /// A connection that has rested, where it can be used again.
+    pub(super) async fn revive(&self, mut connection: Connection) -> Option<Connection> {
+        let is_old = connection.age() > OLD || connection.outages() != self.control.outages();
+        if connection.is_broken() || is_old {
+            return None;
+        }
+        if connection.is_settled() && connection.rested() < RESTED {
+            return Some(connection);
+        }
+        let settled = timeout(SETTLE, connection.settle()).await;
+        matches!(settled, Ok(Ok(()))).then_some(connection)
+    }
+}
+
+impl Target {
+    /// Settings go with the connection, or, where a pooler would refuse that, with each
+    /// transaction.
+    fn new(connect: &PgConnectOptions, settings: &[(&str, String)], prepares: bool) -> Self {
+        let connect = connect.clone();
+        if prepares {
+            let options = settings.iter().map(|(name, value)| (*name, value));
+            return Target { options: connect.options(options), begin: "BEGIN".into() };
+        }
+        let set = settings.iter().map(|(name, value)| format!("SET LOCAL {name} = {value}"));
+        let set: Vec<String> = set.collect();
+        let begin = format!("BEGIN; {}; SELECT pg_backend_pid()", set.join("; "));
+        Target { options: connect, begin: begin.into() }
+    }
+}
+
+fn unreachable() -> sqlx::Error {
+    sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
+}
+
+/// Connections, up to a number of them.
+pub(super) struct Pool {
+    connector: Arc<Connector>,
+    permits: Arc<Semaphore>,
+    resting: Mutex<Vec<Connection>>,
+    timeout: Duration,
+}
+
+/// A connection of the pool, in use. Dropping it closes it.
+#[derive(Debug)]
+pub(super) struct Lease {
+    pub(super) connection: Connection,
+    /// Whether it was used before.
+    pub(super) reused: bool,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Pool {
+    pub(super) fn new(connector: Arc<Connector>, options: &Options) -> Self {
+        Pool {
+            connector,
+            permits: Arc::new(Semaphore::new(options.max_connections as usize)),
+            resting: Mutex::default(),
+            timeout: options.acquire_timeout,
+        }
+    }
+
+    /// A connection, for which it waits as long as a call may.
+    pub(super) async fn acquire(&self) -> sqlx::Result<Lease> {
+        let end = Instant::now() + self.timeout;
+        let permit = match Arc::clone(&self.permits).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => tokio::select! {
+                permit = timeout_at(end, Arc::clone(&self.permits).acquire_owned()) => {
+                    permit.map_err(|_| sqlx::Error::PoolTimedOut)?
+                        .map_err(|_| sqlx::Error::PoolClosed)?
+                }
+                () = self.connector.control.lost() => return Err(unreachable()),
+            },
+        };
+        loop {
+            while let Some(rested) = self.take() {
+                if let Some(connection) = self.connector.revive(rested).await {
+                    return Ok(Lease { connection, reused: true, permit });
+                }
+            }
+            match self.connector.connect(&self.connector.calls).await {
+                Ok(connection) => return Ok(Lease { connection, reused: false, permit }),
+                Err(error) if is_crowded(&error) && Instant::now() + CROWDED < end => {
+                    sleep(CROWDED).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn take(&self) -> Option<Connection> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// Gives a connection back. One that has not been answered is first cleared, or closed.
+    pub(super) async fn release(&self, lease: Lease) {
+        let Lease { mut connection, permit, .. } = lease;
+        let settled = connection.is_settled()
+            || (!connection.is_broken()
+                && matches!(timeout(SETTLE, connection.settle()).await, Ok(Ok(()))));
+        if settled {
+            connection.rest();
+            self.resting.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        }
+        drop(permit);
+    }
+
+    /// Closes the connections that rest: one of them has turned out to be dead.
+    pub(super) fn forget(&self) {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Takes leave of the server.
+    pub(super) async fn close(&self) {
+        while let Some(connection) = self.take() {
+            // Closed either way.
+            let _ = timeout(SETTLE, connection.close()).await;
+        }
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").finish_non_exhaustive()
+    }
+}

@@ -31,6 +31,9 @@ struct Flags {
     /// Apply outstanding migrations at start, also to Postgres
     #[arg(long)]
     migrate: bool,
+    /// Apply outstanding migrations and end, without serving
+    #[arg(long)]
+    migrate_only: bool,
     /// Event loops; 0: one for each core
     #[arg(long, value_name = "COUNT")]
     threads: Option<String>,
@@ -75,9 +78,13 @@ pub fn main(schema: Schema) -> ExitCode {
 }
 
 fn run(schema: Schema, flags: Flags) -> Result<(), StartError> {
+    let migrate_only = flags.migrate_only;
     let config = load(flags)?;
     telemetry::init(&config.log)?;
     log_panics();
+    if migrate_only {
+        return Proxy::builder(schema).config(config).migrate();
+    }
     let show_table = !telemetry::is_json(config.log.format);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -123,7 +130,7 @@ fn announce(proxy: &Proxy, show_table: bool) {
 fn load(flags: Flags) -> Result<Config, ConfigError> {
     let mut sources = Sources::from_environment();
     sources.file = flags.config;
-    let migrate = flags.migrate.then(|| "true".to_owned());
+    let migrate = (flags.migrate || flags.migrate_only).then(|| "true".to_owned());
     let named = [
         ("--migrate", "migrate", migrate),
         ("--listen", "server.listen", flags.listen),

@@ -121,6 +121,22 @@ impl Builder {
         self
     }
 
+    /// Applies outstanding migrations, whatever the setting `migrate` says, and ends: a deployment
+    /// does this once before its servers start. Blocks meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::start`], without the address.
+    pub fn migrate(mut self) -> Result<(), StartError> {
+        self.config.migrate = Some(true);
+        self.config.validate()?;
+        let bindings = Bindings::resolve(&self.schema, &self.config)?;
+        let opened = stores::open(&self.schema, &self.config, &bindings, self.clock)?;
+        opened.backends.close();
+        tracing::info!("the databases are as the schema says");
+        Ok(())
+    }
+
     /// Opens the stores and serves, on threads of its own. Works with and without a tokio
     /// runtime around it.
     ///

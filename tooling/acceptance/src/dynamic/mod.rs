@@ -9,7 +9,7 @@ mod calls;
 use std::fs;
 use std::path::Path;
 
-use prism_codegen::evolve::{History, MigrationFile};
+use prism_codegen::evolve::{Change, History, MigrationFile};
 use prism_codegen::pipeline::Checked;
 use prism_runtime::codegen::bytes::Bytes;
 use prism_runtime::codegen::{self, Handlers, Migration, Migrations};
@@ -35,6 +35,8 @@ pub struct Version {
     pub model: &'static prism_codegen::model::Schema,
     /// Every migration up to this version.
     pub migrations: Migrations,
+    /// What has changed since the version before.
+    pub changes: Vec<Change>,
     pool: DescriptorPool,
 }
 
@@ -65,7 +67,9 @@ impl Project {
         if !migrated.diff.pending.is_empty() {
             return Err(prism_codegen::Error::from(migrated.diff.pending).to_string());
         }
-        Version::new(builder.check(&files).map_err(refused)?, &out)
+        let mut version = Version::new(builder.check(&files).map_err(refused)?, &out)?;
+        version.changes = migrated.diff.changes;
+        Ok(version)
     }
 }
 
@@ -84,7 +88,7 @@ impl Version {
             sqlite: migrations(&history.migrations, Dialect::Sqlite),
             postgres: migrations(&history.migrations, Dialect::Postgres),
         };
-        Ok(Version { model, migrations, pool })
+        Ok(Version { model, migrations, changes: Vec::new(), pool })
     }
 
     /// What the runtime serves.

@@ -1,0 +1,137 @@
+//! A table of a million rows is migrated through every change that is made without asking, while a
+//! server of the first version goes on reading and writing: no call fails, and none waits longer
+//! than the lock timeout.
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+mod chain;
+mod load;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use prism_acceptance::dynamic::{Project, Serving, Version};
+use prism_codegen::evolve::Level;
+use prism_codegen::evolve::change::Kind;
+use prost::Message as _;
+use prost_reflect::{DynamicMessage, Value};
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+
+use chain::{CHAIN, Schema};
+use load::{Call, FILL, Load, id};
+
+const ROWS: u32 = 1_000_000;
+
+/// The `lock_timeout` that the files set, and what a call takes on a machine that does much else.
+const LONGEST: Duration = Duration::from_millis(5_000 + 1_000);
+
+/// What a change without asking can be. A kind that has no step here is not shown to be harmless.
+const KINDS: [Kind; 13] = [
+    Kind::EntityAdded,
+    Kind::RetentionChanged,
+    Kind::FieldAdded,
+    Kind::FieldRenamed,
+    Kind::TypeWidened,
+    Kind::PresenceAdded,
+    Kind::ManagementChanged,
+    Kind::IndexAdded,
+    Kind::IndexChanged,
+    Kind::IndexRenamed,
+    Kind::IndexRemoved,
+    Kind::ValueAdded,
+    Kind::ValueRenamed,
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_million_rows_are_migrated_under_load() {
+    let Some(database) = prism_postgres::for_test() else { return };
+    let url = database.url();
+    let project = Project::new().unwrap();
+    let mut schema = Schema::first();
+    let first = project.next(&schema.render(), &[]).unwrap();
+    let old = Arc::new(first.serve(&url).await.unwrap());
+    fill(&url).await;
+
+    let load = Load::start(&old);
+    let mut met = BTreeSet::new();
+    for (name, change) in CHAIN {
+        change(&mut schema);
+        let version = project.next(&schema.render(), &[]).unwrap();
+        for change in &version.changes {
+            assert!(change.level <= Level::Online, "{name}: {change:?}");
+            met.insert(change.kind.code());
+        }
+        let started = Instant::now();
+        migrate(&version, &url, &old).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        load.check();
+        report(name, started.elapsed(), &load.taken());
+    }
+    assert_eq!(met, KINDS.iter().map(|kind| kind.code()).collect());
+    for made in load.stop().await {
+        assert!(made > 100, "a task made {made} calls only");
+    }
+}
+
+/// Fills the table, and makes its indexes afterwards: that is several times faster.
+async fn fill(url: &str) {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let started = Instant::now();
+    let indexes: Vec<(String, String)> = sqlx::query_as(
+        "SELECT indexname::text, indexdef FROM pg_indexes \
+         WHERE tablename = 'things' AND indexname LIKE 'idx_%'",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .unwrap();
+    assert_eq!(indexes.len(), 3);
+    let execute = async |connection: &mut PgConnection, sql: String| {
+        connection.execute(AssertSqlSafe(sql)).await.unwrap();
+    };
+    execute(&mut connection, "SET maintenance_work_mem = '128MB'".to_owned()).await;
+    for (name, _) in &indexes {
+        execute(&mut connection, format!("DROP INDEX {name}")).await;
+    }
+    let query = sqlx::query(FILL).bind(0_i64).bind(i64::from(ROWS));
+    query.execute(&mut connection).await.unwrap();
+    for (_, definition) in indexes {
+        execute(&mut connection, definition).await;
+    }
+    execute(&mut connection, "ANALYZE things".to_owned()).await;
+    eprintln!("filled in {:.1?}", started.elapsed());
+}
+
+/// Migrates as a server of the new version does, which then serves what is there.
+async fn migrate(version: &Version, url: &str, old: &Serving) {
+    let new = version.serve(url).await.unwrap();
+    assert_eq!(encoded(&new, 78).await, encoded(old, 78).await);
+    let written = json!({"id": id(ROWS - 1)});
+    new.call("PutThing", json!({"thing": written})).await.unwrap();
+    new.call("DeleteThing", written).await.unwrap();
+    new.stop().await;
+}
+
+/// A row as a server answers it: fields by number, so that it is the same for every version.
+async fn encoded(serving: &Serving, number: u32) -> Vec<u8> {
+    let method = serving.method("GetThing").unwrap();
+    let mut request = DynamicMessage::new(method.input());
+    request.set_field_by_name("id", Value::String(id(number)));
+    serving.unary(&method, request).await.unwrap().encode_to_vec()
+}
+
+fn report(name: &str, took: Duration, calls: &[Call]) {
+    let longest = calls.iter().max_by_key(|call| call.took).unwrap();
+    let mut times: Vec<Duration> = calls.iter().map(|call| call.took).collect();
+    times.sort_unstable();
+    let at = |share: usize| times[(times.len() - 1) * share / 100];
+    eprintln!(
+        "{name}: {took:.1?}, {} calls, half within {:.1?}, 99 % within {:.1?}, longest {:.1?} ({})",
+        calls.len(),
+        at(50),
+        at(99),
+        longest.took,
+        longest.operation,
+    );
+    assert!(longest.took < LONGEST, "{name}: {} took {:?}", longest.operation, longest.took);
+}

@@ -13,6 +13,7 @@ mod postgres;
 mod renames;
 mod rewrites;
 mod sqlite;
+pub(crate) mod squawk;
 mod steps;
 mod table;
 mod types;

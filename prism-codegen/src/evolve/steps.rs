@@ -12,7 +12,7 @@ use super::lock::Lock;
 use super::rewrites::{self, Planned};
 use super::table::Table;
 use super::types::Names;
-use super::{MigrationFile, postgres, sqlite};
+use super::{MigrationFile, postgres, sqlite, squawk};
 
 /// A statement and the changes of the schema that cause it.
 pub(super) struct Statement {
@@ -25,9 +25,20 @@ impl Statement {
         Statement { causes, change }
     }
 
+    fn created(&self) -> Option<&ddl::Step> {
+        match &self.change {
+            Alter::Create(step) => Some(step),
+            _ => None,
+        }
+    }
+
     fn render(&self, dialect: Dialect) -> String {
         let causes: String = self.causes.iter().map(|cause| format!("-- {cause}\n")).collect();
-        causes + &self.change.render(dialect)
+        let exceptions = match dialect {
+            Dialect::Postgres => squawk::exceptions(&self.change),
+            Dialect::Sqlite => String::new(),
+        };
+        causes + &exceptions + &self.change.render(dialect)
     }
 }
 
@@ -223,6 +234,7 @@ const HEADER: &str =
 fn together(dialect: Dialect, phase: Phase, statements: &[Statement], accepted: &str) -> String {
     let mut sql = format!("{HEADER}{accepted}");
     if dialect == Dialect::Postgres {
+        sql += &squawk::of_file(statements.iter().filter_map(Statement::created));
         let _ = write!(
             sql,
             "\n-- Gives up instead of queueing behind, or in front of, other sessions.\n\

@@ -7,4 +7,4 @@ mod migrate;
 pub(crate) mod query;
 
 pub use introspect::verify;
-pub use migrate::{Migrator, Settings};
+pub use migrate::{Migrator, Settings, history};

@@ -13,6 +13,7 @@
 pub mod check;
 mod database;
 mod error;
+pub mod json;
 mod migration;
 mod own;
 pub mod postgres;

@@ -9,7 +9,7 @@ use sqlx::{Connection as _, PgConnection, Row as _};
 
 use super::index::{self, Existing};
 use super::lock;
-use super::query::{self, code, literal};
+use super::query::{self, is_locked, literal};
 use crate::check::{Applied, History, Plans, statuses};
 use crate::migration::hex;
 use crate::statement::{self, IndexStatement};
@@ -190,8 +190,8 @@ impl<'a> Migrator<'a> {
         let settings = &self.settings;
         if migration.is_rewrite() {
             limit(connection, settings.lock, settings.statement, settings.client_check).await?;
-            rewrite::postgres(connection, migration).await.map_err(Failure::Cause)?;
-            return Ok(query::execute(connection, insert(table, migration)).await?);
+            let record = insert(table, migration);
+            return rewrite::postgres(connection, migration, &record).await.map_err(Failure::Cause);
         }
         if migration.without_transaction() {
             let (lock, statement) = (settings.concurrent_lock, settings.concurrent_statement);
@@ -255,13 +255,6 @@ async fn alone(connection: &mut PgConnection, migration: &Migration<'_>) -> Resu
         let _ = index::drop_invalid(connection, &name).await;
     }
     Ok(built?)
-}
-
-/// Whether a statement gave way to other sessions: it may be tried again.
-fn is_locked(cause: &Cause) -> bool {
-    let Cause::Postgres(error) = cause else { return false };
-    // lock_not_available, deadlock_detected, serialization_failure
-    matches!(code(error).as_deref(), Some("55P03" | "40P01" | "40001"))
 }
 
 /// Limits the session's statements.

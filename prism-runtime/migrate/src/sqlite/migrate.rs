@@ -111,8 +111,9 @@ fn execute(
     migration: &Migration<'_>,
 ) -> Result<(), Cause> {
     if migration.is_rewrite() {
-        rewrite::sqlite(connection, migration)?;
-        return Ok(insert(connection, table, migration)?);
+        return rewrite::sqlite(connection, migration, &|connection| {
+            insert(connection, table, migration)
+        });
     }
     let transaction = !migration.without_transaction();
     if transaction {

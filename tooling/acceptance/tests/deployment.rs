@@ -12,7 +12,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use prism_acceptance::proxy::{self, Proxy};
-use prism_acceptance::tools::Tool;
+use prism_acceptance::tools::{self, Tool};
 use prism_postgres::{Setup, Shutdown};
 use prism_runtime::codegen::Client;
 use serde_json::Value;
@@ -167,17 +167,65 @@ fn the_manifests_name_each_other() {
         assert_eq!(spec["volumes"][0]["configMap"]["name"], "prism-proxy");
         let container = &spec["containers"][0];
         assert_eq!(container["volumeMounts"][0]["mountPath"], "/etc/prism-proxy");
-        for (what, expected) in
-            [("readOnlyRootFilesystem", true), ("allowPrivilegeEscalation", false)]
-        {
-            assert_eq!(container["securityContext"][what], expected);
-        }
         let images =
             [&container["image"], &deploy::documents("docker-compose.yml")[0]["x-proxy"]["image"]];
         assert_eq!(images[0], images[1]);
     }
     for file in deploy::words(&deploy::documents("kubernetes/kustomization.yaml")[0]["resources"]) {
         deploy::path(&format!("kubernetes/{file}"));
+    }
+}
+
+/// The rules of the profile, for a pod with one container.
+/// <https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted>
+#[test]
+fn pods_keep_to_the_restricted_profile() {
+    for pod in deploy::pods() {
+        let (spec, container) = (&pod["spec"], &pod["spec"]["containers"][0]);
+        assert_eq!(spec["containers"].as_array().unwrap().len(), 1);
+        assert_eq!(spec["securityContext"]["runAsNonRoot"], true);
+        assert_eq!(spec["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+        let context = &container["securityContext"];
+        assert_eq!(context["allowPrivilegeEscalation"], false);
+        assert_eq!(deploy::words(&context["capabilities"]["drop"]), ["ALL"]);
+        assert_eq!(context["readOnlyRootFilesystem"], true);
+        for volume in spec["volumes"].as_array().unwrap() {
+            assert!(volume["configMap"].is_object(), "{volume}");
+        }
+        // The user that the image has.
+        let user = &spec["securityContext"]["runAsUser"];
+        assert!(deploy::text("Dockerfile").contains(&format!("\nUSER {user}:{user}\n")));
+    }
+}
+
+/// Docker itself is not here; what the image is built by is.
+#[test]
+fn the_image_is_built_from_a_package_that_is_there() {
+    let text = deploy::text("Dockerfile").replace("\\\n", " ");
+    let line = text.lines().find(|line| line.contains("cargo build")).unwrap();
+    let after = |flag: &str| {
+        let mut words = line.split_whitespace().skip_while(|word| *word != flag);
+        words.nth(1).unwrap_or_else(|| panic!("no {flag}")).to_owned()
+    };
+    assert!(line.contains(" --release ") && line.contains(" --locked "), "{line}");
+    // The context is the one that the compose file names.
+    let build = &deploy::documents("docker-compose.yml")[0]["x-proxy"]["build"];
+    let context = deploy::path("").join(build["context"].as_str().unwrap());
+    assert!(context.join(build["dockerfile"].as_str().unwrap()).is_file());
+    assert!(context.join("Cargo.lock").is_file());
+    let metadata = tools::cargo()
+        .args(["metadata", "--no-deps", "--locked", "--format-version", "1"])
+        .args(["--manifest-path", &after("--manifest-path")])
+        .current_dir(&context)
+        .output()
+        .unwrap();
+    let metadata: Value = serde_json::from_slice(&metadata.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let targets = packages.iter().flat_map(|package| package["targets"].as_array().unwrap());
+    let mut binaries = targets.filter(|target| target["kind"][0] == "bin");
+    assert!(binaries.any(|target| target["name"] == after("--bin")));
+    for copied in text.lines().filter(|line| line.starts_with("COPY generated/")) {
+        assert!(context.join(copied.split(' ').nth(1).unwrap()).is_file(), "{copied}");
     }
 }
 

@@ -17,6 +17,7 @@ use prism_acceptance::tools::root;
 use prism_proxy::acme::orders::v1::{
     CreateOrderRequest, GetOrderRequest, ListOrdersRequest, ListOrdersResponse, Order, order,
 };
+use prism_runtime::proto::keyvalue::v1::{GetRequest, GetResponse, PutResponse};
 use tonic::{Code, Status};
 
 /// How the blocks of commands on the page begin.
@@ -136,6 +137,56 @@ async fn a_postgres_database_is_dumped_while_it_serves_and_restored() {
     assert_eq!(get(&other, "later").await.unwrap_err().code(), Code::NotFound);
     create(&other, "new").await;
     assert_eq!(get(&proxy, "new").await.unwrap_err().code(), Code::NotFound, "another database");
+}
+
+/// The page's formula: what a proxy opens beside `postgres.max_connections`.
+const BESIDE: i64 = 5;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_opens_as_many_connections_as_the_formula_says() {
+    let Some(backend) = Backend::postgres() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let limit = 3;
+    let flag = format!("postgres.max_connections={limit}");
+    let proxy = backend.start_in(folder.path(), &["--set", &flag]).unwrap();
+    let orders = support::orders(&proxy).await;
+    let client = support::connect(&proxy).await;
+    // More of everything than there are connections for.
+    let calls = (0..64).map(|number| {
+        let (orders, client) = (orders.clone(), client.clone());
+        async move {
+            let id = number.to_string();
+            for round in 0..8_u8 {
+                let put = support::put(&id, &[round], vec![round; 100]);
+                client.unary::<_, PutResponse>(support::PUT, put).await.unwrap();
+                let namespace = "test".to_owned();
+                let get = GetRequest { namespace, id: id.clone(), ..GetRequest::default() };
+                client.unary::<_, GetResponse>(support::GET, get).await.unwrap();
+                let new = Order {
+                    customer_id: id.clone(),
+                    order_id: round.to_string(),
+                    ..Order::default()
+                };
+                let request = CreateOrderRequest { order: Some(new), request_id: String::new() };
+                orders.create_order(request).await.unwrap();
+                let list = ListOrdersRequest { customer_id: id.clone(), ..Default::default() };
+                orders.list_orders(list).await.unwrap();
+                let get = GetOrderRequest {
+                    customer_id: id.clone(),
+                    order_id: round.to_string(),
+                    ..GetOrderRequest::default()
+                };
+                orders.get_order(get).await.unwrap();
+            }
+        }
+    });
+    futures_util::future::join_all(calls).await;
+    let others = "pid <> pg_backend_pid() AND backend_type = 'client backend'";
+    let table = format!("pg_stat_activity WHERE datname = current_database() AND {others}");
+    let opened = support::count(&backend, folder.path(), &table).await;
+    assert!(opened > limit && opened <= limit + BESIDE, "{opened}");
+    let page = std::fs::read_to_string(root().join("docs/deployment.md")).unwrap();
+    assert!(page.contains(&format!("(postgres.max_connections + {BESIDE})")));
 }
 
 /// The page of a list that follows a token; the first one after an empty one.

@@ -3,6 +3,7 @@
 //! than the lock timeout.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod ahead;
 mod chain;
 mod load;
 
@@ -106,7 +107,7 @@ async fn fill(url: &str) {
 async fn migrate(version: &Version, url: &str, old: &Serving) {
     let new = version.serve(url).await.unwrap();
     assert_eq!(encoded(&new, 78).await, encoded(old, 78).await);
-    let written = json!({"id": id(ROWS - 1)});
+    let written = json!({"id": "of a new server"});
     new.call("PutThing", json!({"thing": written})).await.unwrap();
     new.call("DeleteThing", written).await.unwrap();
     new.stop().await;

@@ -9,6 +9,7 @@ use prism_options::{Diagnostics, Span};
 use crate::descriptors::Inputs;
 use crate::diagnostics::catalog::evolve as catalog;
 use crate::diagnostics::{self, Format};
+use crate::emit::deploy::BuildContext;
 use crate::emit::{self, Layout, Options};
 use crate::pipeline::{self, Checked, Migrated, Mode, Outcome, Targets};
 
@@ -22,6 +23,7 @@ pub struct Builder {
     crate_name: String,
     runtime_path: Option<String>,
     whole_crate: bool,
+    deploy: bool,
     check: bool,
     deny_warnings: bool,
 }
@@ -45,6 +47,7 @@ pub fn configure() -> Builder {
         crate_name: "prism-proxy".to_owned(),
         runtime_path: None,
         whole_crate: false,
+        deploy: false,
         check: false,
         deny_warnings: false,
     }
@@ -121,6 +124,13 @@ impl Builder {
         self
     }
 
+    /// Adds `deploy/` to a whole crate: Dockerfile, compose file, systemd unit, Kubernetes
+    /// manifests. Default: it is left out. Needs a runtime path that is not absolute.
+    pub fn deploy(mut self, deploy: bool) -> Self {
+        self.deploy = deploy;
+        self
+    }
+
     /// Writes nothing, and fails where a file on disk is not what would be written.
     pub fn check_only(mut self, check: bool) -> Self {
         self.check = check;
@@ -181,7 +191,7 @@ impl Builder {
     /// Everything that is wrong with the schema, its history or the output folder.
     pub fn generate(&self, files: &[PathBuf]) -> Result<Outcome, Error> {
         let checked = self.check(files)?;
-        let targets = self.targets(&checked.schema.files);
+        let targets = self.targets(&checked.schema.files)?;
         let mode = if self.check { Mode::Check } else { Mode::Write };
         let outcome = pipeline::generate(checked, &targets, mode)?;
         if self.check && !outcome.changed.is_empty() {
@@ -203,7 +213,7 @@ impl Builder {
     /// make.
     pub fn migrate(&self, files: &[PathBuf], accepted: &[String]) -> Result<Migrated, Error> {
         let checked = self.check(files)?;
-        let targets = self.targets(&checked.schema.files);
+        let targets = self.targets(&checked.schema.files)?;
         Ok(pipeline::migrate(checked, &targets, accepted)?)
     }
 
@@ -215,7 +225,7 @@ impl Builder {
         }
     }
 
-    fn targets(&self, files: &[String]) -> Targets {
+    fn targets(&self, files: &[String]) -> Result<Targets, Error> {
         let folder = |name: &str| env::var_os(name).map(PathBuf::from);
         let out = match (&self.out_dir, self.whole_crate) {
             (Some(folder), _) => folder.clone(),
@@ -226,6 +236,7 @@ impl Builder {
             true => Layout::Crate {
                 name: self.crate_name.clone(),
                 runtime_path: self.runtime_path.clone(),
+                deploy: self.build_context(&out)?,
             },
             false => Layout::BuildScript,
         };
@@ -233,11 +244,22 @@ impl Builder {
             true => out.clone(),
             false => folder("CARGO_MANIFEST_DIR").unwrap_or_else(|| out.clone()),
         };
-        Targets {
+        Ok(Targets {
             out,
             history,
             options: Options { layout, origin: emit::origin(files.iter().map(String::as_str)) },
+        })
+    }
+
+    fn build_context(&self, out: &Path) -> Result<Option<BuildContext>, Error> {
+        if !self.deploy {
+            return Ok(None);
         }
+        let runtime_path = self.runtime_path.as_deref();
+        let context = BuildContext::of(out, runtime_path).ok_or_else(|| {
+            catalog::runtime_out_of_reach(&Span::default(), runtime_path.unwrap_or_default())
+        });
+        context.map(Some).map_err(|found| Error(Diagnostics::from_one(found)))
     }
 }
 

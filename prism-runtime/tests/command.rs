@@ -22,7 +22,8 @@ fn main() -> ExitCode {
         return prism_runtime::main(support::schema());
     }
     let filter = std::env::args().nth(1).unwrap_or_default();
-    let tests: [(&str, fn()); 7] = [
+    let tests: [(&str, fn()); 8] = [
+        ("migrations_may_be_applied_without_serving", migrations_may_be_applied_without_serving),
         ("a_postgres_serves_in_place_of_the_file", a_postgres_serves_in_place_of_the_file),
         ("what_was_put_is_there_after_a_restart", what_was_put_is_there_after_a_restart),
         ("calls_in_flight_end_after_sigint", calls_in_flight_end_after_sigint),
@@ -135,6 +136,29 @@ fn a_postgres_serves_in_place_of_the_file() {
     );
     restart(folder.path(), &["--database", &url, "--migrate"]);
     assert!(!folder.path().join("prism.db").exists());
+}
+
+fn migrations_may_be_applied_without_serving() {
+    let folder = tempfile::tempdir().unwrap();
+    // Taken, which does not matter.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let migrate = |arguments: &[&str]| {
+        let all = [&["--migrate-only", "--listen", &address], arguments].concat();
+        let output = command(folder.path(), &all).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        text
+    };
+    assert!(migrate(&[]).contains("the databases are as the schema says"));
+    assert!(folder.path().join("prism.db").exists());
+    let Some(database) = prism_postgres::for_test() else { return };
+    let url = database.url();
+    assert!(migrate(&["--database", &url]).contains("migration applied"));
+    assert!(!migrate(&["--database", &url]).contains("migration applied"));
+    let server = Server::start(folder.path(), &["--database", &url]);
+    server.signal("TERM");
+    assert_eq!(server.end().0, Some(0));
 }
 
 fn restart(folder: &Path, arguments: &[&str]) {

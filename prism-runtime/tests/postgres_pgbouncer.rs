@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use prism_postgres::{Database as Server, for_test, pooled_for_test};
 use prism_runtime::conformance::entity::Opened;
@@ -13,13 +13,14 @@ use prism_runtime::schema::sql::{Dialect, ddl};
 use prism_runtime::store::Migration;
 use prism_runtime::store::memory::{self, MemoryEntities};
 use prism_runtime::store::postgres::{Database, KeyValue, Options, PostgresEntities};
+use sqlx::{Connection as _, Executor as _, PgConnection};
 
 mod key_value {
-    prism_runtime::keyvalue_conformance!(async || super::keyvalue().await);
+    prism_runtime::keyvalue_conformance!(async || crate::keyvalue().await);
 }
 
 mod entities {
-    prism_runtime::entity_conformance!(super::entities);
+    prism_runtime::entity_conformance!(crate::entities);
 }
 
 /// A server's database, migrated, and the URL of the same behind PgBouncer.
@@ -35,12 +36,43 @@ fn migrated(migrations: Vec<Migration>) -> Option<(Server, Options)> {
     Some((server, options))
 }
 
+/// Databases that no scenario has at the moment: making one takes longer than most scenarios.
+static FREE: Mutex<Vec<Lease>> = Mutex::new(Vec::new());
+
+#[derive(Clone)]
+struct Lease {
+    server: Server,
+    database: Arc<Database>,
+}
+
+/// Gives a database back when the scenario has ended.
+struct Return(Lease);
+
+impl Drop for Return {
+    fn drop(&mut self) {
+        FREE.lock().unwrap().push(self.0.clone());
+    }
+}
+
 async fn keyvalue() -> Fixture {
-    // Where there is no PgBouncer, and nobody insists on one, memory stands in.
-    let Some((_, options)) = migrated(Vec::new()) else {
-        return Fixture::new(Arc::new(memory::KeyValue::new()));
+    let free = FREE.lock().unwrap().pop();
+    let lease = match free {
+        Some(lease) => {
+            let mut session = PgConnection::connect(&lease.server.url()).await.unwrap();
+            let empty = "DELETE FROM kv_items; DELETE FROM kv_namespaces WHERE namespace <> ''";
+            session.execute(empty).await.unwrap();
+            lease
+        }
+        // Where there is no PgBouncer, and nobody insists on one, memory stands in.
+        None => match migrated(Vec::new()) {
+            None => return Fixture::new(Arc::new(memory::KeyValue::new())),
+            Some((server, options)) => {
+                Lease { server, database: Database::open(&options).unwrap() }
+            }
+        },
     };
-    Fixture::new(Arc::new(KeyValue::new(Database::open(&options).unwrap())))
+    let store = KeyValue::new(Arc::clone(&lease.database));
+    Fixture::new(Arc::new(store)).keeping(Return(lease))
 }
 
 fn entities(entities: &[Entity]) -> Opened {

@@ -27,6 +27,8 @@ pub(super) struct Project {
     pub crate_name: Option<String>,
     /// Path of prism-runtime from the generated crate.
     pub runtime_path: Option<String>,
+    /// Add `deploy/` to the generated crate.
+    pub deploy: bool,
     /// Take warnings for errors.
     pub deny_warnings: bool,
 }

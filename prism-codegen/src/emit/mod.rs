@@ -1,6 +1,7 @@
 //! Emitting: a model in, files in memory out. Pure, ordered and infallible; what could be wrong
 //! with a schema was found before.
 
+pub mod deploy;
 pub mod rust;
 pub mod sql;
 pub mod text;
@@ -26,6 +27,8 @@ pub enum Layout {
         name: String,
         /// Path of prism-runtime, as Cargo takes it; its published version where there is none.
         runtime_path: Option<String>,
+        /// Where an image of it is built; none where `deploy/` is not wanted.
+        deploy: Option<deploy::BuildContext>,
     },
     /// `OUT_DIR` of a build script: an entry file and what it includes.
     BuildScript,
@@ -57,5 +60,6 @@ pub fn origin<'a>(files: impl IntoIterator<Item = &'a str>) -> String {
 pub fn files(input: Input<'_>) -> Vec<File> {
     let mut files = rust::emit(input);
     files.extend(text::emit(input));
+    files.extend(deploy::emit(input));
     files
 }

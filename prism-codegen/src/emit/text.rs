@@ -12,6 +12,9 @@ const TEMPLATES: [(&str, &str); 2] = [
     ("README.md", include_str!("../../../templates/README.md.tera")),
 ];
 
+/// Version of the generated package.
+pub(super) const CRATE_VERSION: &str = "0.1.0";
+
 #[derive(Serialize)]
 struct Entity<'a> {
     namespace: &'a str,
@@ -34,10 +37,11 @@ struct Method<'a> {
 
 /// The files of a whole crate; none for a build script, whose crate is the user's.
 pub fn emit(input: Input<'_>) -> Vec<File> {
-    let Layout::Crate { name, runtime_path } = &input.options.layout else { return Vec::new() };
+    let Layout::Crate { name, runtime_path, .. } = &input.options.layout else { return Vec::new() };
     let mut context = Context::new();
     context.insert("origin", &input.options.origin);
     context.insert("name", name);
+    context.insert("version", CRATE_VERSION);
     context.insert("library", &name.replace('-', "_"));
     context.insert("runtime_path", runtime_path);
     context.insert("runtime_version", env!("CARGO_PKG_VERSION"));
@@ -45,11 +49,16 @@ pub fn emit(input: Input<'_>) -> Vec<File> {
     context.insert("services", &services(input));
     TEMPLATES
         .iter()
-        .map(|(path, template)| match Tera::one_off(template, &context, false) {
-            Ok(text) => File::text((*path).to_owned(), text.trim_end().to_owned() + "\n"),
-            Err(error) => unreachable!("the template of {path} is ours: {error}"),
-        })
+        .map(|(path, template)| File::text((*path).to_owned(), render(path, template, &context)))
         .collect()
+}
+
+/// Renders one of our templates; `path` is for the panic where it is wrong.
+pub(super) fn render(path: &str, template: &str, context: &Context) -> String {
+    match Tera::one_off(template, context, false) {
+        Ok(text) => text.trim_end().to_owned() + "\n",
+        Err(error) => unreachable!("the template of {path} is ours: {error:?}"),
+    }
 }
 
 fn entities(input: Input<'_>) -> Vec<Entity<'_>> {

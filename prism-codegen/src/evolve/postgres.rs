@@ -135,7 +135,11 @@ fn indexes(table: &Table<'_>, steps: &mut Steps) {
         match (&old, &index.new) {
             (Some(old), Some(new)) if same => {
                 if let Some((_, built)) = copy {
-                    later.push((causes(), built.clone(), name(new)));
+                    let mut causes = causes();
+                    if causes.is_empty() {
+                        causes = table.causes_of_rewrite();
+                    }
+                    later.push((causes, built.clone(), name(new)));
                     continue;
                 }
                 if name(old) != name(new) {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Schema;
+use super::bindings::Bindings;
 use crate::config::{self, Config, Switch};
+use crate::schema::Entity;
 use crate::server::StartError;
 use crate::store::Readiness;
 use crate::store::entity::EntityBackend;
@@ -28,18 +30,21 @@ enum Database {
 impl Backends {
     /// Opens databases, and applies their migrations. Blocks meanwhile.
     pub(super) fn open(
-        databases: &BTreeMap<String, config::Database>,
+        bindings: &Bindings,
         schema: &Schema,
         config: &Config,
     ) -> Result<Self, StartError> {
         let mut open = BTreeMap::new();
-        for (name, settings) in databases {
+        for (name, settings) in &bindings.databases {
+            let bound = schema.entities.iter().zip(&bindings.entities);
+            let entities = bound.filter(|(_, of)| *of == name).map(|(entity, _)| *entity).collect();
             let database =
-                Database::open(settings, schema, config).map_err(|cause| {
-                    match config.backends.is_empty() {
-                        true => StartError::new(cause),
-                        false => StartError::new(format!("backends.{name}: {cause}")),
-                    }
+                Database::open(settings, schema, entities, config).map_err(|cause| match config
+                    .backends
+                    .is_empty()
+                {
+                    true => StartError::new(cause),
+                    false => StartError::new(format!("backends.{name}: {cause}")),
                 })?;
             open.insert(name.clone(), database);
         }
@@ -91,13 +96,18 @@ impl Backends {
 
 impl Database {
     /// An error is one line.
-    fn open(settings: &config::Database, schema: &Schema, config: &Config) -> Result<Self, String> {
+    fn open(
+        settings: &config::Database,
+        schema: &Schema,
+        entities: Vec<&'static Entity>,
+        config: &Config,
+    ) -> Result<Self, String> {
         let cannot = |error: &dyn std::error::Error| super::stores::one_line(&error.to_string());
         match settings {
             config::Database::Sqlite { path } => {
                 let mut options = sqlite::Options::new(path);
                 options.migrations = schema.migrations.sqlite.to_vec();
-                options.entities = schema.stored();
+                options.entities = entities;
                 options.migrate = config.migrate.unwrap_or(true);
                 let database = sqlite::Database::open(&options).map_err(|error| cannot(&error))?;
                 Ok(Database::Sqlite(database))
@@ -105,7 +115,7 @@ impl Database {
             config::Database::Postgres { url, settings } => {
                 let mut options = postgres::Options::new(url.expose());
                 options.migrations = schema.migrations.postgres.to_vec();
-                options.entities = schema.stored();
+                options.entities = entities;
                 options.migrate = config.migrate.unwrap_or(false);
                 options.max_connections = settings.max_connections;
                 options.acquire_timeout = Duration::from_millis(settings.acquire_timeout_ms);

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use super::probe;
 use super::signals::Signals;
 use super::{Proxy, Schema};
 use crate::config::{Config, ConfigError, Sources};
@@ -30,6 +31,9 @@ struct Flags {
     /// Apply outstanding migrations at start, also to Postgres
     #[arg(long)]
     migrate: bool,
+    /// Apply outstanding migrations and end, without serving
+    #[arg(long)]
+    migrate_only: bool,
     /// Event loops; 0: one for each core
     #[arg(long, value_name = "COUNT")]
     threads: Option<String>,
@@ -42,6 +46,10 @@ struct Flags {
     /// Any setting: --set server.drain_seconds=5
     #[arg(long = "set", value_name = "SETTING=VALUE")]
     settings: Vec<String>,
+    /// Ask a running proxy whether it serves, at server.listen where no address is given: exit code 0
+    /// where it does, else 1
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    health_check: Option<Option<String>>,
 }
 
 /// Exit code of a second signal: the shell's for an interrupt.
@@ -52,8 +60,14 @@ const INTERRUPTED: i32 = 130;
 /// A second signal ends the process at once, with 130. What keeps the server from starting is
 /// printed as one line, and the exit code is 1; wrong flags are 2.
 pub fn main(schema: Schema) -> ExitCode {
-    let flags = Flags::parse();
-    match run(schema, flags) {
+    let mut flags = Flags::parse();
+    let done = match flags.health_check.take() {
+        Some(address) => load(flags)
+            .map_err(StartError::from)
+            .and_then(|config| probe::check(&address.unwrap_or(config.server.listen))),
+        None => run(schema, flags),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The last word of the process: there is nobody left to tell where this fails.
@@ -64,9 +78,13 @@ pub fn main(schema: Schema) -> ExitCode {
 }
 
 fn run(schema: Schema, flags: Flags) -> Result<(), StartError> {
+    let migrate_only = flags.migrate_only;
     let config = load(flags)?;
     telemetry::init(&config.log)?;
     log_panics();
+    if migrate_only {
+        return Proxy::builder(schema).config(config).migrate();
+    }
     let show_table = !telemetry::is_json(config.log.format);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -112,7 +130,7 @@ fn announce(proxy: &Proxy, show_table: bool) {
 fn load(flags: Flags) -> Result<Config, ConfigError> {
     let mut sources = Sources::from_environment();
     sources.file = flags.config;
-    let migrate = flags.migrate.then(|| "true".to_owned());
+    let migrate = (flags.migrate || flags.migrate_only).then(|| "true".to_owned());
     let named = [
         ("--migrate", "migrate", migrate),
         ("--listen", "server.listen", flags.listen),

@@ -5,6 +5,7 @@ mod backends;
 mod bindings;
 mod bound;
 mod command;
+mod probe;
 mod routes;
 mod schema;
 mod signals;
@@ -118,6 +119,21 @@ impl Builder {
     pub fn sweep_interval(mut self, interval: Duration) -> Self {
         self.sweep_interval = interval;
         self
+    }
+
+    /// Applies outstanding migrations, whatever the setting `migrate` says, and ends: a deployment
+    /// does this once before its servers start. Blocks meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::start`], without the address.
+    pub fn migrate(mut self) -> Result<(), StartError> {
+        self.config.migrate = Some(true);
+        self.config.validate()?;
+        let bindings = Bindings::resolve(&self.schema, &self.config)?;
+        Backends::open(&bindings, &self.schema, &self.config)?.close();
+        tracing::info!("the databases are as the schema says");
+        Ok(())
     }
 
     /// Opens the stores and serves, on threads of its own. Works with and without a tokio

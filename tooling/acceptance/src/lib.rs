@@ -1,10 +1,11 @@
 //! Acceptance: a real `prism-proxy`, called by clients that nobody here wrote.
 //!
-//! [`tools`] finds and installs the clients, [`proxy`] runs the server. The calls themselves are
-//! in `tests/` (buf curl, grpcurl) and `python/` (grpcio). [`dynamic`] serves a schema without
-//! compiling it.
+//! [`tools`] finds and installs the clients, [`proxy`] runs the server, on any [`backend`]. The
+//! calls themselves are in `tests/` (buf curl, grpcurl) and `python/` (grpcio). [`dynamic`] serves
+//! a schema without compiling it.
 #![allow(clippy::print_stderr)] // a skipped test says so
 
+pub mod backend;
 #[cfg(feature = "dynamic")]
 pub mod dynamic;
 pub mod proxy;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::backend::Backend;
 use crate::tools::{cargo, root};
 
 /// How long the proxy may take to start.
@@ -52,13 +53,13 @@ impl fmt::Debug for Log {
 }
 
 impl Proxy {
-    /// Builds and starts the proxy in a temporary folder.
+    /// Builds and starts the proxy in a temporary folder, with the default settings.
     ///
     /// # Errors
     ///
     /// Where it cannot be built, does not start, or does not listen within 20 s.
     pub fn start() -> io::Result<Proxy> {
-        Proxy::start_binary(executable()?)
+        Backend::Sqlite.start()
     }
 
     /// Starts a generated proxy that was built already, in a temporary folder.
@@ -66,9 +67,11 @@ impl Proxy {
     /// # Errors
     ///
     /// Where it does not start, or does not listen within 20 s.
-    pub fn start_binary(binary: &Path) -> io::Result<Proxy> {
+    pub fn start_on(backend: &Backend, binary: &Path) -> io::Result<Proxy> {
         let temporary = tempfile::tempdir()?;
-        let mut proxy = Proxy::spawn(command_of(binary, temporary.path(), &[]), temporary.path())?;
+        let mut command = command_of(binary, temporary.path(), &[]);
+        backend.configure(&mut command);
+        let mut proxy = Proxy::spawn(command, temporary.path())?;
         proxy._temporary = Some(temporary);
         Ok(proxy)
     }
@@ -212,8 +215,8 @@ fn follow(stderr: ChildStderr, log: &Log, found: &mpsc::Sender<SocketAddr>) {
     }
 }
 
-/// The address in the log line that tells it, JSON or text.
-fn address_in(line: &str) -> Option<SocketAddr> {
+/// The address on loopback in the log line that tells it, JSON or text.
+pub fn address_in(line: &str) -> Option<SocketAddr> {
     let at = line.find("127.0.0.1:").filter(|_| line.contains("serving"))?;
     let end = line[at..].find(|c: char| !(c.is_ascii_digit() || ".:".contains(c)));
     line[at..end.map_or(line.len(), |end| at + end)].parse().ok()
@@ -233,6 +236,7 @@ fn command_of(binary: &Path, folder: &Path, flags: &[&str]) -> Command {
     command
         .current_dir(folder)
         .env_remove("RUST_LOG")
+        .env_remove("DATABASE_URL")
         .args(["--listen", "127.0.0.1:0"])
         .args(flags)
         .stdin(Stdio::null())

@@ -15,6 +15,9 @@ pub enum Tool {
     Buf,
     /// A Python that has grpcio and its code generator. From PyPI, in a virtual environment.
     Python,
+    /// A Python environment with linters of deployment files: hadolint, kubernetes-validate and
+    /// check-jsonschema, which bring the schemas of Kubernetes and of compose files. From PyPI.
+    Linters,
     /// grpcurl, where somebody has installed it: no registry that we install from has it.
     Grpcurl,
 }
@@ -43,7 +46,7 @@ impl Tool {
     pub fn find(self) -> Option<PathBuf> {
         match self {
             Tool::Grpcurl => on_path("grpcurl"),
-            Tool::Buf | Tool::Python => {
+            Tool::Buf | Tool::Python | Tool::Linters => {
                 let current = fs::read_to_string(self.pin()).ok()?;
                 let installed = fs::read_to_string(self.stamp()).ok()?;
                 (current == installed).then(|| self.executable()).filter(|path| path.exists())
@@ -88,8 +91,11 @@ impl Tool {
                     .args(["--no-audit", "--no-fund", "--silent"])
                     .current_dir(&directory))?;
             }
-            Tool::Python => {
-                let environment = directory.join("python");
+            Tool::Python | Tool::Linters => {
+                let environment = match self {
+                    Tool::Linters => directory.join("linters"),
+                    _ => directory.join("python"),
+                };
                 run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
                 run(Command::new(self.executable())
                     .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
@@ -104,6 +110,7 @@ impl Tool {
         directory().join(match self {
             Tool::Buf => "node_modules/.bin/buf",
             Tool::Python => "python/bin/python",
+            Tool::Linters => "linters/bin/python",
             Tool::Grpcurl => "grpcurl",
         })
     }
@@ -112,6 +119,7 @@ impl Tool {
     fn pin(self) -> PathBuf {
         root().join("tooling/acceptance").join(match self {
             Tool::Python => "python/requirements.txt",
+            Tool::Linters => "python/linters.txt",
             Tool::Buf | Tool::Grpcurl => "package.json",
         })
     }
@@ -120,6 +128,7 @@ impl Tool {
     fn stamp(self) -> PathBuf {
         directory().join(match self {
             Tool::Python => "python/installed.txt",
+            Tool::Linters => "linters/installed.txt",
             Tool::Buf | Tool::Grpcurl => "node_modules/installed.json",
         })
     }

@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
+#[macro_use]
 mod support;
 
 use std::fs;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::{Method, Request};
+use prism_acceptance::backend::Backend;
 use prism_acceptance::proxy::Proxy;
 use prism_runtime::proto::keyvalue::v1::{GetRequest, GetResponse, PutResponse, ScanRequest};
 use prost::Message;
@@ -86,9 +88,17 @@ async fn assert_stops_well(proxy: Proxy) {
 
 const CREATE_ORDER: &str = "/acme.orders.v1.OrderService/CreateOrder";
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn malformed_messages_are_invalid_requests() {
-    let proxy = Proxy::start().unwrap();
+on_every_backend! {
+    malformed_messages_are_invalid_requests,
+    random_bytes_are_refused_or_understood,
+    messages_over_the_limit_are_refused,
+    ten_thousand_connections_come_and_go,
+    scans_that_are_not_read_take_no_memory_and_no_time_of_others,
+    what_is_no_http2_is_cut_off,
+}
+
+async fn malformed_messages_are_invalid_requests(backend: Backend) {
+    let proxy = backend.start().unwrap();
     let whole = framed(&put("r", b"k", b"v".to_vec()).encode_to_vec());
     let cases: [(&str, &[u8]); 8] = [
         // No message, half of a prefix, half of a message, two of them.
@@ -110,9 +120,8 @@ async fn malformed_messages_are_invalid_requests() {
     assert_stops_well(proxy).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn random_bytes_are_refused_or_understood() {
-    let proxy = Proxy::start().unwrap();
+async fn random_bytes_are_refused_or_understood(backend: Backend) {
+    let proxy = backend.start().unwrap();
     let methods = [
         PUT,
         GET,
@@ -145,9 +154,8 @@ async fn random_bytes_are_refused_or_understood() {
     assert_stops_well(proxy).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn messages_over_the_limit_are_refused() {
-    let proxy = Proxy::start().unwrap();
+async fn messages_over_the_limit_are_refused(backend: Backend) {
+    let proxy = backend.start().unwrap();
     let client = support::connect(&proxy).await;
     // Over the limit of a message, of a value, and of an id.
     let large = client.unary::<_, PutResponse>(PUT, put("r", b"k", vec![0; 5 << 20])).await;
@@ -163,9 +171,8 @@ async fn messages_over_the_limit_are_refused() {
     assert_stops_well(proxy).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_connections_come_and_go() {
-    let proxy = Proxy::start().unwrap();
+async fn ten_thousand_connections_come_and_go(backend: Backend) {
+    let proxy = backend.start().unwrap();
     assert_serves(&proxy).await;
     let before = resident(&proxy);
     for round in 0..100 {
@@ -187,9 +194,8 @@ async fn ten_thousand_connections_come_and_go() {
     assert_stops_well(proxy).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn scans_that_are_not_read_take_no_memory_and_no_time_of_others() {
-    let proxy = Proxy::start().unwrap();
+async fn scans_that_are_not_read_take_no_memory_and_no_time_of_others(backend: Backend) {
+    let proxy = backend.start().unwrap();
     let client = support::connect(&proxy).await;
     for number in 0..64 {
         let request = put(&format!("r{number}"), b"k", vec![number; 1 << 20]);
@@ -224,9 +230,8 @@ async fn scans_that_are_not_read_take_no_memory_and_no_time_of_others() {
     assert_stops_well(proxy).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn what_is_no_http2_is_cut_off() {
-    let proxy = Proxy::start().unwrap();
+async fn what_is_no_http2_is_cut_off(backend: Backend) {
+    let proxy = backend.start().unwrap();
     for bytes in [&b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"[..], &[0xff; 4096], b"\x16\x03\x01\x02\x00"]
     {
         let mut stream = TcpStream::connect(proxy.address()).await.unwrap();

@@ -2,12 +2,21 @@
 //! every method, typed services included.
 #![allow(clippy::unwrap_used)]
 
+#[macro_use]
+mod support;
+
 use std::path::PathBuf;
 use std::process::Command;
 
+use prism_acceptance::backend::Backend;
 use prism_acceptance::proxy::Proxy;
 use prism_acceptance::tools::Tool;
 use serde_json::{Value, json};
+
+on_every_backend! {
+    buf_curl,
+    grpcurl,
+}
 
 /// One of the clients, and the server that it calls.
 struct Client {
@@ -17,9 +26,9 @@ struct Client {
 }
 
 impl Client {
-    fn start(tool: Tool) -> Option<Client> {
+    fn start(tool: Tool, backend: &Backend) -> Option<Client> {
         let binary = tool.for_test()?;
-        Some(Client { tool, binary, proxy: Proxy::start().unwrap() })
+        Some(Client { tool, binary, proxy: backend.start().unwrap() })
     }
 
     fn command(&self, method: &str, request: &Value) -> Command {
@@ -191,8 +200,8 @@ fn health(client: &Client) {
     assert_eq!(answer, json!({"status": "SERVING"}));
 }
 
-fn everything(tool: Tool) {
-    let Some(client) = Client::start(tool) else { return };
+fn everything(tool: Tool, backend: &Backend) {
+    let Some(client) = Client::start(tool, backend) else { return };
     health(&client);
     key_value(&client);
     failures(&client);
@@ -200,12 +209,10 @@ fn everything(tool: Tool) {
     orders(&client);
 }
 
-#[test]
-fn buf_curl() {
-    everything(Tool::Buf);
+async fn buf_curl(backend: Backend) {
+    everything(Tool::Buf, &backend);
 }
 
-#[test]
-fn grpcurl() {
-    everything(Tool::Grpcurl);
+async fn grpcurl(backend: Backend) {
+    everything(Tool::Grpcurl, &backend);
 }

@@ -3,11 +3,12 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
+#[macro_use]
 mod support;
 
 use std::time::{Duration, Instant};
 
-use prism_acceptance::proxy::Proxy;
+use prism_acceptance::backend::Backend;
 use prism_runtime::codegen::Client;
 use prism_runtime::proto::keyvalue::v1::{
     GetRequest, GetResponse, PutResponse, ScanRequest, ScanResponse,
@@ -24,10 +25,14 @@ async fn scan(client: &Client) -> tonic::Streaming<ScanResponse> {
     client.server_streaming(SCAN, request).await.unwrap().into_inner()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sigterm_lets_a_scan_and_writes_in_flight_end() {
+on_every_backend! {
+    sigterm_lets_a_scan_and_writes_in_flight_end,
+    what_does_not_end_is_cut_off_and_the_exit_code_is_still_0,
+}
+
+async fn sigterm_lets_a_scan_and_writes_in_flight_end(backend: Backend) {
     let folder = tempfile::tempdir().unwrap();
-    let proxy = Proxy::start_in(folder.path(), &[]).unwrap();
+    let proxy = backend.start_in(folder.path(), &[]).unwrap();
     let client = support::connect(&proxy).await;
     for number in 0..RECORDS {
         let request = put(&format!("r{number:03}"), b"k", vec![number as u8; VALUE]);
@@ -74,7 +79,7 @@ async fn sigterm_lets_a_scan_and_writes_in_flight_end() {
     assert!(started.elapsed() < Duration::from_secs(20), "it waited for the hard end");
     assert!(!log.contains("cut off") && !log.contains("panic"), "{log}");
 
-    let proxy = Proxy::start_in(folder.path(), &[]).unwrap();
+    let proxy = backend.start_in(folder.path(), &[]).unwrap();
     let client = support::connect(&proxy).await;
     for id in acknowledged {
         let request = GetRequest { namespace: "test".to_owned(), id, ..GetRequest::default() };
@@ -83,10 +88,9 @@ async fn sigterm_lets_a_scan_and_writes_in_flight_end() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_does_not_end_is_cut_off_and_the_exit_code_is_still_0() {
+async fn what_does_not_end_is_cut_off_and_the_exit_code_is_still_0(backend: Backend) {
     let folder = tempfile::tempdir().unwrap();
-    let proxy = Proxy::start_in(folder.path(), &["--set", "server.drain_seconds=1"]).unwrap();
+    let proxy = backend.start_in(folder.path(), &["--set", "server.drain_seconds=1"]).unwrap();
     let client = support::connect(&proxy).await;
     for number in 0..RECORDS {
         let request = put(&format!("r{number}"), b"k", vec![0; VALUE]);

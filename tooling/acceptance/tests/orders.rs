@@ -1,9 +1,10 @@
 //! Every method of the demo's OrderService, over the wire with the generated client.
 #![allow(clippy::unwrap_used)]
 
+#[macro_use]
 mod support;
 
-use prism_acceptance::proxy::Proxy;
+use prism_acceptance::backend::Backend;
 use prism_proxy::acme::orders::v1::order_service::OrderServiceClient;
 use prism_proxy::acme::orders::v1::*;
 use prost_types::FieldMask;
@@ -66,9 +67,23 @@ async fn create(service: &OrderServiceClient, order: Order) -> Order {
     service.create_order(request).await.unwrap().into_inner()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn an_order_lives_through_every_method() {
-    let proxy = Proxy::start().unwrap();
+on_every_backend! {
+    an_order_lives_through_every_method,
+    a_deleted_order_is_hidden_until_it_is_undeleted,
+    an_etag_guards_every_write,
+    a_request_id_makes_a_create_happen_once,
+    a_request_id_is_remembered_after_a_crash,
+    pages_follow_the_order_and_end,
+    page_tokens_that_are_not_of_this_list_are_refused,
+    lists_refuse_what_they_cannot_serve,
+    writes_refuse_what_is_wrong_and_say_where,
+    an_update_may_create_and_may_replace,
+    a_custom_method_is_unimplemented_in_the_stand_alone_proxy,
+    unknown_fields_are_refused_at_any_depth,
+}
+
+async fn an_order_lives_through_every_method(backend: Backend) {
+    let proxy = backend.start().unwrap();
     let service = orders(&proxy).await;
 
     let created = create(&service, order("c", "")).await;
@@ -112,9 +127,8 @@ fn key_only(order: &Order) -> Order {
     Order { customer_id, order_id, ..Order::default() }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_deleted_order_is_hidden_until_it_is_undeleted() {
-    let proxy = Proxy::start().unwrap();
+async fn a_deleted_order_is_hidden_until_it_is_undeleted(backend: Backend) {
+    let proxy = backend.start().unwrap();
     let service = orders(&proxy).await;
     let referenced = |id| Order { external_reference: Some("R".to_owned()), ..order("c", id) };
     let first = create(&service, referenced("1")).await;
@@ -161,9 +175,8 @@ async fn a_deleted_order_is_hidden_until_it_is_undeleted() {
     gone(service.undelete_order(undelete(&order("c", "none"), "")).await);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn an_etag_guards_every_write() {
-    let proxy = Proxy::start().unwrap();
+async fn an_etag_guards_every_write(backend: Backend) {
+    let proxy = backend.start().unwrap();
     let service = orders(&proxy).await;
     // Create ignores it.
     let created = create(&service, Order { etag: "mine".to_owned(), ..order("c", "1") }).await;
@@ -187,9 +200,8 @@ async fn an_etag_guards_every_write() {
     service.delete_order(delete(&created, &last.etag)).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_request_id_makes_a_create_happen_once() {
-    let proxy = Proxy::start().unwrap();
+async fn a_request_id_makes_a_create_happen_once(backend: Backend) {
+    let proxy = backend.start().unwrap();
     let service = orders(&proxy).await;
     let request = |note: &str| CreateOrderRequest {
         order: Some(Order { note: Some(note.to_owned()), ..order("c", "") }),
@@ -226,21 +238,19 @@ async fn a_request_id_makes_a_create_happen_once() {
     service.create_order(failing("free")).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_request_id_is_remembered_after_a_crash() {
+async fn a_request_id_is_remembered_after_a_crash(backend: Backend) {
     let folder = tempfile::tempdir().unwrap();
     let request = CreateOrderRequest { order: Some(order("c", "")), request_id: "r-1".to_owned() };
-    let proxy = Proxy::start_in(folder.path(), &[]).unwrap();
+    let proxy = backend.start_in(folder.path(), &[]).unwrap();
     let first = orders(&proxy).await.create_order(request.clone()).await.unwrap().into_inner();
     proxy.kill().unwrap();
-    let proxy = Proxy::start_in(folder.path(), &[]).unwrap();
+    let proxy = backend.start_in(folder.path(), &[]).unwrap();
     let again = orders(&proxy).await.create_order(request).await.unwrap().into_inner();
     assert_eq!(first, again);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn pages_follow_the_order_and_end() {
-    let proxy = Proxy::start().unwrap();
+async fn pages_follow_the_order_and_end(backend: Backend) {
+    let proxy = backend.start().unwrap();
     let service = orders(&proxy).await;
     let mut created = Vec::new();
     for id in 0..7 {
@@ -278,9 +288,8 @@ async fn pages_follow_the_order_and_end() {
     assert!(service.list_orders(none).await.unwrap().into_inner().orders.is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn page_tokens_that_are_not_of_this_list_are_refused() {
-    let proxy = Proxy::start().unwrap();
+async fn page_tokens_that_are_not_of_this_list_are_refused(backend: Backend) {
+    let proxy = backend.start().unwrap();
     let service = orders(&proxy).await;
     for id in 0..3 {
         create(&service, order("c", &format!("{id}"))).await;
@@ -333,9 +342,8 @@ async fn page_tokens_that_are_not_of_this_list_are_refused() {
     assert_fails(answer, Code::InvalidArgument, "PAGE_TOKEN_INVALID", &["page_token"]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn lists_refuse_what_they_cannot_serve() {
-    let proxy = Proxy::start().unwrap();
+async fn lists_refuse_what_they_cannot_serve(backend: Backend) {
+    let proxy = backend.start().unwrap();
     let service = orders(&proxy).await;
     let invalid = |answer, field: &str| {
         assert_fails(answer, Code::InvalidArgument, "INVALID_REQUEST", &[field])
@@ -355,9 +363,8 @@ async fn lists_refuse_what_they_cannot_serve() {
     service.list_orders(huge).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn writes_refuse_what_is_wrong_and_say_where() {
-    let proxy = Proxy::start().unwrap();
+async fn writes_refuse_what_is_wrong_and_say_where(backend: Backend) {
+    let proxy = backend.start().unwrap();
     let service = orders(&proxy).await;
     let created = create(&service, order("c", "1")).await;
     let invalid = |answer, fields: &[&str]| {
@@ -408,9 +415,8 @@ async fn writes_refuse_what_is_wrong_and_say_where() {
     assert_eq!(service.get_order(get(&created)).await.unwrap().into_inner(), created);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn an_update_may_create_and_may_replace() {
-    let proxy = Proxy::start().unwrap();
+async fn an_update_may_create_and_may_replace(backend: Backend) {
+    let proxy = backend.start().unwrap();
     let service = orders(&proxy).await;
     let absent = update(order("c", "1"), &["note"]);
     let answer = service.update_order(absent.clone()).await;
@@ -424,18 +430,16 @@ async fn an_update_may_create_and_may_replace() {
     assert_eq!(replaced.create_time, created.create_time);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_custom_method_is_unimplemented_in_the_stand_alone_proxy() {
-    let proxy = Proxy::start().unwrap();
+async fn a_custom_method_is_unimplemented_in_the_stand_alone_proxy(backend: Backend) {
+    let proxy = backend.start().unwrap();
     let answer = orders(&proxy).await.cancel_order(CancelOrderRequest::default()).await;
     let status = assert_fails(answer, Code::Unimplemented, "METHOD_UNIMPLEMENTED", &[]);
     assert!(status.message().contains("CancelOrder"), "{status:?}");
     assert!(proxy.log().contains("CancelOrder"), "the start-up table says so: {}", proxy.log());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn unknown_fields_are_refused_at_any_depth() {
-    let proxy = Proxy::start().unwrap();
+async fn unknown_fields_are_refused_at_any_depth(backend: Backend) {
+    let proxy = backend.start().unwrap();
     let client = support::connect(&proxy).await;
     // CreateOrderRequest { order: Order { line_items[1].unit_price: Money { 99: 1 } } }.
     let money = b"\x98\x06\x01".to_vec();

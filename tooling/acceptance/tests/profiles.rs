@@ -2,11 +2,13 @@
 //! personal data that stays out of the log.
 #![allow(clippy::unwrap_used)]
 
+#[macro_use]
 mod support;
 
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use prism_acceptance::backend::Backend;
 use prism_acceptance::proxy::Proxy;
 use prism_proxy::acme::orders::v1::{
     Address, CreateOrderRequest, Order, UpdateOrderRequest, order,
@@ -26,7 +28,7 @@ fn profile(id: &str, email: Option<&str>) -> UserProfile {
         settings: Some(Settings {
             time_zone: "Europe/Lisbon".to_owned(),
             theme: 17,
-            subscriptions: vec![String::new(), "☂\u{0}\"".to_owned()],
+            subscriptions: vec![String::new(), "☂\u{1}\"".to_owned()],
             ..Settings::default()
         }),
         labels: HashMap::from([(String::new(), String::new()), ("a".to_owned(), "b".to_owned())]),
@@ -54,9 +56,16 @@ fn delete(id: &str, etag: &str) -> DeleteUserProfileRequest {
     DeleteUserProfileRequest { user_id, etag }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_profile_lives_through_every_method() {
-    let proxy = Proxy::start().unwrap();
+on_every_backend! {
+    a_profile_lives_through_every_method,
+    expired_profiles_are_hidden_and_free_their_key_and_email,
+    a_nul_in_a_text_is_kept_or_refused,
+    list_refuses_what_is_no_page,
+    personal_data_is_in_no_log_line_and_in_no_error,
+}
+
+async fn a_profile_lives_through_every_method(backend: Backend) {
+    let proxy = backend.start().unwrap();
     let service = profiles(&proxy).await;
     let sent = UserProfile {
         recovery_phrase: "horse".to_owned(),
@@ -104,9 +113,8 @@ async fn a_profile_lives_through_every_method() {
     assert_fails(gone, Code::NotFound, "RECORD_NOT_FOUND", &[]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn expired_profiles_are_hidden_and_free_their_key_and_email() {
-    let proxy = Proxy::start().unwrap();
+async fn expired_profiles_are_hidden_and_free_their_key_and_email(backend: Backend) {
+    let proxy = backend.start().unwrap();
     let service = profiles(&proxy).await;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let expire_time = Some(Timestamp { seconds: now as i64 - 1, nanos: 0 });
@@ -122,9 +130,34 @@ async fn expired_profiles_are_hidden_and_free_their_key_and_email() {
     assert_eq!(page.into_inner().user_profiles, [again, other]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn list_refuses_what_is_no_page() {
-    let proxy = Proxy::start().unwrap();
+async fn a_nul_in_a_text_is_kept_or_refused(backend: Backend) {
+    let proxy = backend.start().unwrap();
+    let service = profiles(&proxy).await;
+    let settings = Settings { time_zone: "a\0b".to_owned(), ..Settings::default() };
+    let nested = UserProfile { settings: Some(settings), ..profile("nested", None) };
+    let text = UserProfile { display_name: "a\0b".to_owned(), ..profile("text", None) };
+    for (profile, field) in [(nested, "user_profile.settings"), (text, "user_profile.display_name")]
+    {
+        let request = CreateUserProfileRequest {
+            user_profile: Some(profile.clone()),
+            request_id: String::new(),
+        };
+        let answer = service.create_user_profile(request).await;
+        match backend {
+            Backend::Sqlite => {
+                let created = answer.unwrap().into_inner();
+                assert_eq!(created.settings, profile.settings);
+                assert_eq!(created.display_name, profile.display_name);
+            }
+            Backend::Postgres(_) => {
+                assert_fails(answer, Code::InvalidArgument, "INVALID_REQUEST", &[field]);
+            }
+        }
+    }
+}
+
+async fn list_refuses_what_is_no_page(backend: Backend) {
+    let proxy = backend.start().unwrap();
     let service = profiles(&proxy).await;
     let request = ListUserProfilesRequest { page_size: -1, ..Default::default() };
     let refused = service.list_user_profiles(request).await;
@@ -237,12 +270,11 @@ async fn calls_with_secrets(proxy: &Proxy) -> Vec<tonic::Status> {
     told
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn personal_data_is_in_no_log_line_and_in_no_error() {
+async fn personal_data_is_in_no_log_line_and_in_no_error(backend: Backend) {
     for format in ["json", "text"] {
         let folder = tempfile::tempdir().unwrap();
         let flags = ["--log-level", "trace", "--log-format", format];
-        let proxy = Proxy::start_in(folder.path(), &flags).unwrap();
+        let proxy = backend.another().unwrap().start_in(folder.path(), &flags).unwrap();
         let told = calls_with_secrets(&proxy).await;
         assert!(told.len() >= 12, "{} calls failed", told.len());
         let (code, log) = proxy.stop().unwrap();

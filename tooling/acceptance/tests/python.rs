@@ -1,34 +1,40 @@
 //! Python's grpcio, with stubs that it generated itself, calls everything that the proxy serves.
 #![allow(clippy::unwrap_used)]
 
-use prism_acceptance::proxy::Proxy;
+#[macro_use]
+mod support;
+
+use prism_acceptance::backend::Backend;
 use prism_acceptance::python;
 use prism_acceptance::tools::Tool;
 
-fn run(module: &str) {
+on_every_backend! {
+    health_reflection_and_protocol_errors,
+    key_value,
+    profiles,
+    orders,
+}
+
+fn run(backend: &Backend, module: &str) {
     let Some(python) = Tool::Python.for_test() else { return };
-    let proxy = Proxy::start().unwrap();
+    let proxy = backend.start().unwrap();
     if let Err(output) = python::run(&python, &proxy, module) {
         panic!("{output}");
     }
 }
 
-#[test]
-fn health_reflection_and_protocol_errors() {
-    run("test_server");
+async fn health_reflection_and_protocol_errors(backend: Backend) {
+    run(&backend, "test_server");
 }
 
-#[test]
-fn key_value() {
-    run("test_keyvalue");
+async fn key_value(backend: Backend) {
+    run(&backend, "test_keyvalue");
 }
 
-#[test]
-fn profiles() {
-    run("test_profiles");
+async fn profiles(backend: Backend) {
+    run(&backend, "test_profiles");
 }
 
-#[test]
-fn orders() {
-    run("test_orders");
+async fn orders(backend: Backend) {
+    run(&backend, "test_orders");
 }

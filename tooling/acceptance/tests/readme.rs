@@ -1,10 +1,14 @@
 //! The calls that README.md shows, made with the client that it names, and what it prints.
 #![allow(clippy::unwrap_used)]
 
+#[macro_use]
+mod support;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
+use prism_acceptance::backend::Backend;
 use prism_acceptance::proxy::Proxy;
 use prism_acceptance::tools::{self, Tool, root};
 
@@ -65,11 +69,14 @@ fn run(block: &str, buf: &Path, address: SocketAddr, folder: &Path) -> usize {
     calls.len()
 }
 
-#[test]
-fn the_first_calls_print_what_is_shown() {
+on_every_backend! {
+    the_first_calls_print_what_is_shown,
+}
+
+async fn the_first_calls_print_what_is_shown(backend: Backend) {
     let Some(buf) = Tool::Buf.for_test() else { return };
     let readme = readme();
-    let proxy = Proxy::start().unwrap();
+    let proxy = backend.start().unwrap();
     let calls = run(blocks(&readme, "console")[0], &buf, proxy.address(), proxy.directory());
     assert_eq!(calls, 4);
 }
@@ -90,7 +97,8 @@ fn the_tour_prints_what_is_shown() {
             let runtime = root.join("prism-runtime").display().to_string();
             let command = command.replace("../../prism-runtime", &runtime);
             let done = cargo(&root)
-                .args(["run", "--quiet", "--package", "prism-codegen", "--bin", "prism"])
+                .args(["run", "--quiet", "--package", "prism-codegen", "--features", "command"])
+                .args(["--bin", "prism"])
                 .arg("--manifest-path")
                 .arg(root.join("Cargo.toml"))
                 .arg("--")
@@ -107,9 +115,11 @@ fn the_tour_prints_what_is_shown() {
     let mut build = cargo(&root);
     build.args(["build", "--quiet"]).current_dir(&service);
     assert!(build.status().unwrap().success());
-    let proxy = Proxy::start_binary(&target(&root).join("debug/notes")).unwrap();
-    let calls = run(blocks(&readme, "console")[1], &buf, proxy.address(), proxy.directory());
-    assert_eq!(calls, 2);
+    for backend in [Some(Backend::Sqlite), Backend::postgres()].into_iter().flatten() {
+        let proxy = Proxy::start_on(&backend, &target(&root).join("debug/notes")).unwrap();
+        let calls = run(blocks(&readme, "console")[1], &buf, proxy.address(), proxy.directory());
+        assert_eq!(calls, 2);
+    }
 }
 
 fn target(root: &Path) -> std::path::PathBuf {

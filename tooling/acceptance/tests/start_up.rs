@@ -2,6 +2,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
+#[macro_use]
 mod support;
 
 use std::fs::{self, Permissions};
@@ -10,6 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use prism_acceptance::backend::Backend;
 use prism_acceptance::proxy::{self, Proxy};
 use prism_runtime::proto::keyvalue::v1::{GetRequest, GetResponse, PutResponse};
 use support::{GET, PUT, put};
@@ -40,10 +42,6 @@ fn assert_refused(output: &Output, expected: &str) {
 
 fn refusal(folder: &Path) -> Output {
     proxy::refusal(folder, &[]).unwrap()
-}
-
-fn change(database: &Path, sql: &str) {
-    rusqlite::Connection::open(database).unwrap().execute_batch(sql).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -143,12 +141,17 @@ fn is_root() -> bool {
     fs::metadata(probe.path()).unwrap().uid() == 0
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn migrations_that_are_not_the_proxys_own() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = database(folder.path()).await;
-    let saved = fs::read(&path).unwrap();
+on_every_backend! {
+    migrations_that_are_not_the_proxys_own,
+    a_database_from_before_the_schema_is_migrated,
+}
+
+async fn migrations_that_are_not_the_proxys_own(backend: Backend) {
     let table = "_sqlx_migrations";
+    let no_checksum = match backend {
+        Backend::Sqlite => "x'00'",
+        Backend::Postgres(_) => "'\\x00'",
+    };
     for (sql, expected) in [
         // A newer server has been here, and has changed what values mean.
         (
@@ -158,29 +161,28 @@ async fn migrations_that_are_not_the_proxys_own() {
             ),
             "which this server does not know",
         ),
-        (format!("UPDATE {table} SET checksum = x'00'"), "was edited after it was applied"),
-        (format!("UPDATE {table} SET success = 0 WHERE version = 1"), "broke off halfway"),
+        (format!("UPDATE {table} SET checksum = {no_checksum}"), "was edited after it was applied"),
+        (format!("UPDATE {table} SET success = false WHERE version = 1"), "broke off halfway"),
     ] {
-        fs::write(&path, &saved).unwrap();
-        change(&path, &sql);
-        assert_refused(&refusal(folder.path()), expected);
+        let (backend, folder) = (backend.another().unwrap(), tempfile::tempdir().unwrap());
+        let start = || backend.start_in(folder.path(), &[]).unwrap();
+        // As the proxy has made it, it is served.
+        start().stop().unwrap();
+        start().stop().unwrap();
+        support::execute(&backend, folder.path(), &sql).await;
+        let mut command = backend.command(folder.path(), &[]).unwrap();
+        assert_refused(&command.output().unwrap(), expected);
     }
-    // As it was, it is served.
-    fs::write(&path, &saved).unwrap();
-    Proxy::start_in(folder.path(), &[]).unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_database_from_before_the_schema_is_migrated() {
+async fn a_database_from_before_the_schema_is_migrated(backend: Backend) {
     let folder = tempfile::tempdir().unwrap();
     // One that only ever served key-values: the schema's own migration is missing.
-    let path = database(folder.path()).await;
-    change(
-        &path,
-        "DELETE FROM _sqlx_migrations WHERE description = 'initial';
-         DROP TABLE orders; DROP TABLE user_profiles;",
-    );
-    let proxy = Proxy::start_in(folder.path(), &[]).unwrap();
+    backend.start_in(folder.path(), &[]).unwrap().stop().unwrap();
+    let sql = "DELETE FROM _sqlx_migrations WHERE description = 'initial';
+               DROP TABLE orders; DROP TABLE user_profiles;";
+    support::execute(&backend, folder.path(), sql).await;
+    let proxy = backend.start_in(folder.path(), &[]).unwrap();
     let orders = support::orders(&proxy).await;
     let request = prism_proxy::acme::orders::v1::ListOrdersRequest {
         customer_id: "c".to_owned(),
@@ -192,11 +194,17 @@ async fn a_database_from_before_the_schema_is_migrated() {
 #[test]
 fn settings_that_are_wrong() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [(&str, &str); 4] = [
+    let cases: [(&str, &str); 7] = [
         ("server:\n  lisen: 127.0.0.1:0\n", "prism.yaml:2"),
         ("server: [\n", "prism.yaml:"),
         ("server:\n  listen: 0.0.0.0:0\n", "loopback"),
         ("database: none/a.db\n", "does not exist"),
+        ("backends:\n  main:\n    ulr: a.db\n", "prism.yaml:3"),
+        (
+            "backends: {one: {url: one.db}, two: {url: two.db}}\n",
+            "say which one serves it with the line `orders: one` below `namespaces:`",
+        ),
+        ("backends: {main: {url: none/a.db}}\n", "error: backends.main: "),
     ];
     for (yaml, expected) in cases {
         fs::write(folder.path().join("prism.yaml"), yaml).unwrap();

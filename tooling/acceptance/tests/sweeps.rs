@@ -1,11 +1,13 @@
 //! A running proxy removes what nothing need be known of any more, and nothing else.
 #![allow(clippy::unwrap_used)]
 
+#[macro_use]
 mod support;
 
 use std::path::Path;
 use std::time::Duration;
 
+use prism_acceptance::backend::Backend;
 use prism_proxy::acme::profiles::v1::profile_service::ProfileServiceClient;
 use prism_proxy::acme::profiles::v1::{
     CreateUserProfileRequest, GetUserProfileRequest, UserProfile,
@@ -17,28 +19,23 @@ use prism_runtime::config::Config;
 use prism_runtime::proto::common::ItemMetadata;
 use prism_runtime::proto::keyvalue::v1::{DeleteRequest, DeleteResponse, PutResponse};
 use prost_types::Timestamp;
-use support::{PUT, put};
+use support::{PUT, count, put};
 
 /// 2027-01-15, in seconds since the Unix epoch.
 const START: i64 = 1_800_000_000;
 /// More than one batch of the sweep.
 const MANY: i64 = 1_200;
 
-fn count(database: &Path, table: &str) -> i64 {
-    let connection = rusqlite::Connection::open(database).unwrap();
-    let sql = format!("SELECT count(*) FROM {table}");
-    connection.query_row(&sql, [], |row| row.get(0)).unwrap()
-}
-
 /// Waits until a table has this many rows.
-async fn until(database: &Path, table: &str, rows: i64) {
+async fn until(backend: &Backend, folder: &Path, table: &str, rows: i64) {
     let counted = async {
-        while count(database, table) != rows {
+        while count(backend, folder, table).await != rows {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     let limit = tokio::time::timeout(Duration::from_secs(20), counted).await;
-    assert!(limit.is_ok(), "{table} has {} rows, not {rows}", count(database, table));
+    let found = count(backend, folder, table).await;
+    assert!(limit.is_ok(), "{table} has {found} rows, not {rows}");
 }
 
 async fn create(service: &ProfileServiceClient, id: String, expires: Option<i64>) {
@@ -55,14 +52,19 @@ async fn put_item(client: &Client, id: &str, ttl_seconds: i64) {
     client.unary::<_, PutResponse>(PUT, request).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn what_has_expired_is_removed_from_the_file() {
+on_every_backend! {
+    what_has_expired_is_removed_from_the_database,
+}
+
+async fn what_has_expired_is_removed_from_the_database(backend: Backend) {
     let folder = tempfile::tempdir().unwrap();
-    let database = folder.path().join("test.db");
+    let rows = async |table: &str| count(&backend, folder.path(), table).await;
+    let until = async |table: &str, rows| until(&backend, folder.path(), table, rows).await;
     let clock = Clock::manual(START * 1_000_000);
     let mut config = Config::default();
     config.server.listen = "127.0.0.1:0".to_owned();
-    config.database = database.to_str().unwrap().to_owned();
+    config.database = backend.database(folder.path());
+    config.migrate = Some(true);
     let proxy = Proxy::builder(prism_proxy::schema())
         .config(config)
         .clock(clock.clone())
@@ -88,19 +90,19 @@ async fn what_has_expired_is_removed_from_the_file() {
     let path = "/prism.keyvalue.v1.KeyValueService/Delete";
     client.unary::<_, DeleteResponse>(path, delete).await.unwrap();
     // Nothing has expired yet; the tombstone is there.
-    assert_eq!(count(&database, "user_profiles"), MANY + 2);
-    assert_eq!(count(&database, "kv_items"), 3);
+    assert_eq!(rows("user_profiles").await, MANY + 2);
+    assert_eq!(rows("kv_items").await, 3);
 
     clock.advance(11 * 1_000_000);
-    until(&database, "user_profiles", 2).await;
+    until("user_profiles", 2).await;
     // An item that has expired is remembered as long as a delete, and so are request ids.
-    assert_eq!(count(&database, "kv_items"), 3);
-    assert_eq!(count(&database, "prism_requests"), MANY + 2);
+    assert_eq!(rows("kv_items").await, 3);
+    assert_eq!(rows("prism_requests").await, MANY + 2);
 
     clock.advance(25 * 3600 * 1_000_000);
-    until(&database, "kv_items", 1).await;
-    until(&database, "prism_requests", 0).await;
-    assert_eq!(count(&database, "user_profiles"), 2);
+    until("kv_items", 1).await;
+    until("prism_requests", 0).await;
+    assert_eq!(rows("user_profiles").await, 2);
     for user_id in ["later", "stays"] {
         let request = GetUserProfileRequest { user_id: user_id.to_owned() };
         service.get_user_profile(request).await.unwrap();

@@ -234,8 +234,8 @@ fn latency(
     println!("open loop, {RATE} calls a second, latency from when a call should have been sent");
     let shape = Shape {
         pace: Pace::Open { rate: RATE / cli.connections as f64 },
-        window: Window { warm_up: WARM_UP, length: Duration::from_secs(3) },
-        rounds: 5,
+        window: Window { warm_up: WARM_UP, length: Duration::from_millis(3 * cli.window) },
+        rounds: cli.rounds.min(5),
         ..cli.shape()
     };
     let mut suite = Suite::start(workloads, directory, shape, settings)?;

@@ -74,7 +74,7 @@ impl PgBouncer {
         let text = format!(
             "[databases]\n* = host=127.0.0.1 port={server}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
              listen_port = {port}\nunix_socket_dir =\nauth_type = plain\nauth_file = {users}\n\
-             pool_mode = transaction\ndefault_pool_size = {pool}\nmax_client_conn = 500\n",
+             pool_mode = transaction\ndefault_pool_size = {pool}\nmax_client_conn = 500\nserver_idle_timeout = 2\n",
             server = server.port(),
             users = users.display(),
         );

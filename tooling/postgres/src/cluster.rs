@@ -222,6 +222,11 @@ impl Database {
         Database { port, name: self.name.clone() }
     }
 
+    /// Another database of the same server.
+    pub fn named(&self, name: &str) -> Database {
+        Database { port: self.port, name: name.to_owned() }
+    }
+
     /// The port that the server listens on, at 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port

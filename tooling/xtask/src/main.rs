@@ -4,12 +4,17 @@
 mod bench;
 mod codegen;
 mod command;
+mod events;
 mod generation;
+mod packages;
+mod postgres;
 mod protos;
 mod schemas;
+mod stack;
 mod test;
 
 use std::error::Error;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -61,10 +66,36 @@ enum Commands {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Run a throw-away Postgres server and print its URL. Ctrl-C stops it and removes its data.
+    /// Installs the server's programs where there are none: with apt-get as root, or Homebrew.
+    Postgres {
+        /// Run this command with the URL in DATABASE_URL, and stop with it.
+        #[arg(last = true, value_name = "COMMAND")]
+        command: Vec<String>,
+    },
+    /// Proxy and Postgres together.
+    Stack {
+        #[command(subcommand)]
+        command: StackCommand,
+    },
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    match Cli::parse().command {
+#[derive(Subcommand)]
+enum StackCommand {
+    /// Build the proxy, run it on a throw-away Postgres, wait until it is healthy and print the
+    /// addresses. Ctrl-C stops both and removes the data.
+    Up {
+        /// Address and port of the proxy.
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8980")]
+        listen: String,
+        /// Passed on to the proxy.
+        #[arg(last = true, value_name = "FLAGS")]
+        arguments: Vec<String>,
+    },
+}
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let done = match Cli::parse().command {
         Commands::Test { arguments } => test::run(&arguments),
         Commands::Schemas { folder, includes } => schemas::run(&folder, &includes),
         Commands::Protos { check } => protos::run(check),
@@ -72,5 +103,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         Commands::Generation => generation::run(),
         Commands::Baseline => protos::baseline(),
         Commands::Bench { arguments } => bench::run(&arguments),
-    }
+        Commands::Postgres { command } => return postgres::run(&command),
+        Commands::Stack { command: StackCommand::Up { listen, arguments } } => {
+            return stack::up(&listen, &arguments);
+        }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

@@ -3,12 +3,13 @@
 use std::env;
 use std::error::Error;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use prism_acceptance::tools::Tool;
 use prism_postgres::{PgBouncer, Programs};
 
 use crate::command::cargo;
+use crate::packages::{self, runs};
 
 /// Installs the foreign clients and runs every test of the workspace, with the arguments given.
 pub fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
@@ -36,7 +37,7 @@ pub fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
 fn install() -> Result<(), Box<dyn Error>> {
     install_packages();
     let strict = env::var_os("CI").is_some_and(|value| value == "true");
-    for tool in [Tool::Buf, Tool::Python, Tool::Grpcurl] {
+    for tool in [Tool::Buf, Tool::Python, Tool::Linters, Tool::Grpcurl] {
         match tool.install() {
             Ok(path) => println!("{tool:?}: {}", path.display()),
             Err(error) if strict && tool != Tool::Grpcurl => return Err(error.into()),
@@ -53,41 +54,22 @@ fn install() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Installs the Debian packages of what is not there, where apt-get may: as root, in CI. Where it
-/// may not, what needs them says so.
+/// Installs the Debian packages of what is not there.
 fn install_packages() {
-    let mut packages = Vec::new();
+    let mut missing = Vec::new();
     if !runs("npm", &["--version"]) {
-        packages.push("npm");
+        missing.push("npm");
     }
     if !runs("python3", &["-c", "import ensurepip, venv"]) {
-        packages.push("python3-venv");
+        missing.push("python3-venv");
     }
     if Programs::find().is_err() {
-        packages.push("postgresql");
+        missing.push("postgresql");
     }
     if PgBouncer::find().is_err() {
-        packages.push("pgbouncer");
+        missing.push("pgbouncer");
     }
-    if packages.is_empty() {
-        return;
-    }
-    println!("installing with apt-get: {}", packages.join(" "));
-    let apt = |arguments: &[&str]| {
-        let mut command = Command::new("apt-get");
-        let command = command.args(arguments).args(&packages[..]);
-        command.env("DEBIAN_FRONTEND", "noninteractive").status().is_ok_and(|it| it.success())
-    };
-    let updated = Command::new("apt-get").args(["update", "--quiet"]).status();
-    if updated.is_err() || !apt(&["install", "--yes", "--no-install-recommends"]) {
-        println!("apt-get cannot install them here");
-    }
-}
-
-fn runs(program: &str, arguments: &[&str]) -> bool {
-    let mut command = Command::new(program);
-    let command = command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
+    packages::install(&missing);
 }
 
 #[derive(Default)]

@@ -83,7 +83,7 @@ pub(crate) fn admit(
 ///
 /// What it cannot read, or why it cannot write.
 pub fn can_serve(plans: &Plans<'_>, differences: &[Difference]) -> Result<(), String> {
-    if plans.own.ahead.first().is_some() {
+    if !plans.own.ahead.is_empty() {
         return Err("Prism's own tables are those of a newer version".to_owned());
     }
     if let Some(pending) = plans.outstanding().next() {

@@ -38,6 +38,15 @@ pub enum Fault {
     Invalid(String),
 }
 
+impl From<prism_migrate::json::Error> for Fault {
+    fn from(error: prism_migrate::json::Error) -> Self {
+        match error {
+            prism_migrate::json::Error::Malformed => Fault::Malformed,
+            error => Fault::Invalid(error.to_string()),
+        }
+    }
+}
+
 impl From<Malformed> for Fault {
     fn from(_: Malformed) -> Self {
         Fault::Malformed

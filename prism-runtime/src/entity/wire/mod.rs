@@ -3,7 +3,6 @@
 //! through untouched.
 
 mod field;
-mod json;
 mod nested;
 mod reader;
 mod scalar;
@@ -13,6 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::BufMut;
+use prism_migrate::json;
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 
 pub(crate) use field::{Fault, Field, Form};
@@ -217,7 +217,9 @@ impl Decoding<'_> {
             let field = &self.codec.fields[position];
             let value = match (field.form, field.storage) {
                 (Form::Raw, Storage::Json) => {
-                    json::from_wire(&self.codec.message, field.number, &bytes).map(Value::Text)
+                    json::from_wire(&self.codec.message, field.number, &bytes)
+                        .map(Value::Text)
+                        .map_err(Fault::from)
                 }
                 (Form::Raw | Form::Message | Form::Group, _) => Ok(Value::Blob(bytes)),
                 _ => field.value(Wire::Len(&bytes)),

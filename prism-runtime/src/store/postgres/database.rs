@@ -289,11 +289,11 @@ impl Attempt<'_> {
         let activity = connection.activity();
         let ended = match self.form {
             Form::Read if connection.prepares() => {
-                let work = Box::pin(work.run(connection));
+                let work = work.run(connection);
                 self.connector.control.watch(&activity, work, given_up).await
             }
             _ => {
-                let work = Box::pin(transaction(connection, work));
+                let work = transaction(connection, work);
                 self.connector.control.watch(&activity, work, given_up).await
             }
         };
@@ -334,7 +334,7 @@ fn connect_options(options: &Options) -> Result<PgConnectOptions, OpenError> {
     Ok(match options.prepared_statements {
         true => connect,
         // Poolers know few settings that come with a connection.
-        false => connect.extra_float_digits(None).statement_cache_capacity(100),
+        false => connect.extra_float_digits(None),
     })
 }
 

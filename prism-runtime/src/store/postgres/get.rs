@@ -1,9 +1,14 @@
-//! Gets of one item, coalesced.
+//! Reads of one record, coalesced.
+
+use futures_util::TryStreamExt as _;
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
 
 use super::answer::{Answer, Caller, answer};
 use super::connection::Connection as PgConnection;
 use super::database::Database;
-use super::items::place;
+use super::error::breaks_connection;
+use super::items::{LAST_KEY, key_after, place};
 use super::keyvalue::stored_item;
 use super::lane::{Flight, Job, Lane};
 use crate::Error;
@@ -11,28 +16,73 @@ use crate::keyvalue::page::PageRead;
 use crate::keyvalue::selection::Selection;
 use crate::store::StoreFuture;
 
-/// Items of many records, by their places in the arrays.
+/// Items of ranges of keys, by the places of the ranges in the arrays: the first ones of each. A
+/// value that is too long to share a statement is left out.
 const MANY: &str = "
-    SELECT id, key, value, expires_at, compression, ttl_seconds, created_at_millis,
-        updated_at_millis, place
-    FROM unnest($1::text[], $2::bytea[], $3::bytea[]) WITH ORDINALITY
-        AS wanted (namespace, id, key, place)
-    JOIN kv_items USING (namespace, id, key)";
+    SELECT id, item.key, CASE WHEN octet_length(value) <= $6 THEN value END, expires_at,
+        compression, ttl_seconds, created_at_millis, updated_at_millis, place,
+        coalesce(octet_length(value) > $6, false)
+    FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[]) WITH ORDINALITY
+        AS wanted (namespace, id, first, behind, place)
+    CROSS JOIN LATERAL (
+        SELECT key, value, expires_at, compression, ttl_seconds, created_at_millis,
+            updated_at_millis
+        FROM kv_items AS item
+        WHERE item.namespace = wanted.namespace AND item.id = wanted.id
+            AND item.key >= wanted.first AND item.key < wanted.behind
+        ORDER BY item.key LIMIT $5
+    ) AS item
+    ORDER BY place, item.key";
 
-/// A read of one item.
+/// Rows of a range, and the bytes of a value, that a shared statement reads; and the keys that one
+/// read may name to take part in it. A read of more goes on by itself.
+const RANGE_ROWS: usize = 16;
+const VALUE_BYTES: i32 = 64 << 10;
+const MOST_KEYS: usize = 64;
+
+/// A read of items of one record.
 #[derive(Debug)]
 pub(super) struct Get {
     read: PageRead,
-    answer: Answer<PageRead>,
+    answer: Answer<Shared>,
+}
+
+/// What a shared statement has made of a read.
+#[derive(Debug)]
+pub(super) enum Shared {
+    /// All of it.
+    Done(PageRead),
+    /// It goes on by itself.
+    More(PageRead),
+}
+
+/// What is left to be done for a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// All rows were offered that there are.
+    Ended,
+    /// The page takes no more rows.
+    Closed,
+    /// There are more rows, or rows that are not for a shared statement.
+    More,
 }
 
 impl Get {
-    /// Sends a read that names a record and one key.
+    /// Whether a read is one that [`Get::send`] takes: of one record, and not of many keys.
+    pub(super) fn takes(read: &PageRead) -> bool {
+        let few = match &read.query.selection {
+            Selection::Keys(keys) => keys.len() <= MOST_KEYS,
+            Selection::All | Selection::Range { .. } => true,
+        };
+        read.query.id.is_some() && few
+    }
+
+    /// Sends a read.
     pub(super) fn send(
         database: &Database,
         lane: &Lane<Get>,
         read: PageRead,
-    ) -> StoreFuture<PageRead> {
+    ) -> StoreFuture<Shared> {
         let room = match database.admit(0) {
             Ok(room) => room,
             Err(error) => return StoreFuture::ready(Err(error)),
@@ -42,19 +92,28 @@ impl Get {
         outcome
     }
 
-    fn id(&self) -> &[u8] {
-        self.read.query.id.as_ref().map_or(&[], String::as_bytes)
+    /// The ranges of keys that are still to be read, each from a key on and before another.
+    fn ranges(&self) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
+        let after = self.read.page.after().map(|after| after.key.as_slice());
+        let selection = &self.read.query.selection;
+        let (keys, range): (&[Vec<u8>], _) = match selection {
+            Selection::Keys(keys) => (keys, None),
+            Selection::All | Selection::Range { .. } => {
+                let (start, end) = selection.bounds();
+                let first = after.map_or_else(|| start.to_vec(), key_after);
+                (&[], Some((first, end.unwrap_or(&LAST_KEY).to_vec())))
+            }
+        };
+        let keys = keys.iter().filter(move |key| after.is_none_or(|after| key.as_slice() > after));
+        keys.map(|key| (key.clone(), key_after(key))).chain(range)
     }
 
-    fn key(&self) -> &[u8] {
-        match &self.read.query.selection {
-            Selection::Keys(keys) => keys.first().map_or(&[], Vec::as_slice),
-            _ => &[],
+    fn answer(mut self, state: State) {
+        if state == State::Ended {
+            self.read.page.end();
         }
-    }
-
-    fn answer(self) {
-        self.answer.send(Ok(self.read));
+        let done = state != State::More;
+        self.answer.send(Ok(if done { Shared::Done(self.read) } else { Shared::More(self.read) }));
     }
 }
 
@@ -87,24 +146,71 @@ impl Flight for Gets {
         connection: &mut PgConnection,
         jobs: &mut Vec<Get>,
     ) -> sqlx::Result<()> {
-        let namespaces: Vec<&str> = jobs.iter().map(|g| g.read.query.namespace.as_str()).collect();
-        let ids: Vec<&[u8]> = jobs.iter().map(Get::id).collect();
-        let keys: Vec<&[u8]> = jobs.iter().map(Get::key).collect();
-        let query = sqlx::query(MANY).bind(namespaces).bind(ids).bind(keys);
-        let rows = query.fetch_all(connection).await?;
-        let mut open = vec![true; jobs.len()];
-        for row in &rows {
-            let at = place(row, 8)?;
-            if let Some(Get { read: PageRead { query, page }, .. }) = jobs.get_mut(at) {
-                open[at] = page.offer(query, &stored_item(row)?).is_continue();
+        let mut states = vec![State::Ended; jobs.len()];
+        match read(connection, jobs, &mut states).await {
+            Ok(()) => {}
+            Err(error) if breaks_connection(&error) => {
+                // What has been offered is on the page; the others are read again from there on.
+                let mut states = states.into_iter();
+                let closed = |_: &mut Get| states.next() == Some(State::Closed);
+                jobs.extract_if(.., closed).for_each(|get| get.answer(State::Closed));
+                return Err(error);
+            }
+            // One of them is damaged or refused: the others are not.
+            Err(_) => {
+                states.iter_mut().filter(|s| **s == State::Ended).for_each(|s| *s = State::More);
             }
         }
-        for (mut get, open) in jobs.drain(..).zip(open) {
-            if open {
-                get.read.page.end();
-            }
-            get.answer();
-        }
+        jobs.drain(..).zip(states).for_each(|(get, state)| get.answer(state));
         Ok(())
     }
+}
+
+/// Offers the rows to the pages.
+async fn read(
+    connection: &mut PgConnection,
+    jobs: &mut [Get],
+    states: &mut [State],
+) -> sqlx::Result<()> {
+    let (mut of_job, mut first, mut behind) = (Vec::new(), Vec::new(), Vec::new());
+    for (at, job) in jobs.iter().enumerate() {
+        for (from, end) in job.ranges() {
+            of_job.push(at);
+            first.push(from);
+            behind.push(end);
+        }
+    }
+    if of_job.is_empty() {
+        return Ok(());
+    }
+    let queries = || of_job.iter().map(|at| &jobs[*at].read.query);
+    let namespaces: Vec<&str> = queries().map(|query| query.namespace.as_str()).collect();
+    let ids: Vec<&[u8]> =
+        queries().map(|query| query.id.as_deref().unwrap_or_default().as_bytes()).collect();
+    let query = sqlx::query(MANY).bind(namespaces).bind(ids).bind(first).bind(behind);
+    let query = query.bind(RANGE_ROWS as i64).bind(VALUE_BYTES);
+    let mut rows = query.fetch(connection);
+    let mut found = vec![0; of_job.len()];
+    while let Some(row) = rows.try_next().await? {
+        let range = place(&row, 8)?;
+        let Some(&at) = of_job.get(range) else { continue };
+        if states[at] == State::Ended {
+            found[range] += 1;
+            states[at] = offer(&mut jobs[at].read, &row, found[range] == RANGE_ROWS)?;
+        }
+    }
+    Ok(())
+}
+
+/// Offers a row, which may be the last one that was asked for.
+fn offer(read: &mut PageRead, row: &PgRow, is_last: bool) -> sqlx::Result<State> {
+    if row.try_get(9)? {
+        return Ok(State::More);
+    }
+    let open = read.page.offer(&read.query, &stored_item(row)?).is_continue();
+    Ok(match open {
+        false => State::Closed,
+        true if is_last => State::More,
+        true => State::Ended,
+    })
 }

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use sqlx::Row as _;
-use sqlx::postgres::PgRow;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{Postgres, Row as _};
 
 use super::connection::Connection as PgConnection;
 use crate::keyvalue::decide::{Current, Version};
@@ -58,6 +59,28 @@ const STORE: &str = "
     )
     SELECT namespace, id, key FROM inserted UNION ALL SELECT namespace, id, key FROM updated";
 
+/// Writes items over what has a smaller token, which is what
+/// [`decide::put`](crate::keyvalue::decide::put) says of such: all of it is new but for the created
+/// time, which an item that is overwritten keeps. Answers with the names of those that it wrote.
+const OVERWRITE: &str = "
+    INSERT INTO kv_items AS item (namespace, id, key, token, compression, ttl_seconds,
+        created_at_millis, updated_at_millis, expires_at, removable_at, value)
+    SELECT * FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bigint[], $5::integer[],
+        $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[])
+        AS new (namespace, id, key, token, compression, ttl_seconds, created_at_millis,
+            updated_at_millis, expires_at, removable_at, value)
+    ORDER BY new.namespace, new.id, new.key
+    ON CONFLICT (namespace, id, key) DO UPDATE SET
+        token = excluded.token, compression = excluded.compression,
+        ttl_seconds = excluded.ttl_seconds,
+        created_at_millis = CASE
+            WHEN item.value IS NOT NULL AND (item.expires_at IS NULL OR item.expires_at > $12)
+            THEN item.created_at_millis ELSE excluded.created_at_millis END,
+        updated_at_millis = excluded.updated_at_millis, expires_at = excluded.expires_at,
+        removable_at = excluded.removable_at, value = excluded.value
+    WHERE item.token < excluded.token
+    RETURNING namespace, id, key";
+
 /// What becomes of an item.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Change<'a> {
@@ -70,20 +93,39 @@ pub(super) struct Change<'a> {
     pub(super) seen: Option<Current>,
 }
 
-/// Writes the changes of which each is to another item. Answers with the ids and keys of those
+/// Writes the changes of which each is to another item. Answers with the names of those
 /// that were as they had been seen; the others are not written.
 pub(super) async fn store(
     connection: &mut PgConnection,
     changes: &[Change<'_>],
 ) -> sqlx::Result<Vec<PgRow>> {
-    fn column<'a, T>(changes: &[Change<'a>], of: impl Fn(&Change<'a>) -> T) -> Vec<T> {
-        changes.iter().map(of).collect()
-    }
     if changes.is_empty() {
         return Ok(Vec::new());
     }
+    bind(sqlx::query(STORE), changes)
+        .bind(column(changes, |change| change.seen.map(|seen| seen.token)))
+        .bind(column(changes, |change| change.seen.map(|seen| seen.deleted)))
+        .fetch_all(connection)
+        .await
+}
+
+/// Writes puts, each to another item, that were decided as if nothing were there: over what has a
+/// smaller token. Answers with the names of those; the others are not written. `now` is the latest
+/// time of the puts, in microseconds.
+pub(super) async fn overwrite(
+    connection: &mut PgConnection,
+    puts: &[Change<'_>],
+    now: i64,
+) -> sqlx::Result<Vec<PgRow>> {
+    bind(sqlx::query(OVERWRITE), puts).bind(now).fetch_all(connection).await
+}
+
+fn bind<'q>(
+    query: Query<'q, Postgres, PgArguments>,
+    changes: &[Change<'q>],
+) -> Query<'q, Postgres, PgArguments> {
     let content = |change: &Change<'_>| change.version.content.unwrap_or_default();
-    sqlx::query(STORE)
+    query
         .bind(column(changes, |change| change.namespace))
         .bind(column(changes, |change| change.id))
         .bind(column(changes, |change| change.key))
@@ -95,10 +137,10 @@ pub(super) async fn store(
         .bind(column(changes, |change| change.version.expires_at))
         .bind(column(changes, |change| change.version.removable_at))
         .bind(column(changes, |change| change.value))
-        .bind(column(changes, |change| change.seen.map(|seen| seen.token)))
-        .bind(column(changes, |change| change.seen.map(|seen| seen.deleted)))
-        .fetch_all(connection)
-        .await
+}
+
+fn column<'a, T>(changes: &[Change<'a>], of: impl Fn(&Change<'a>) -> T) -> Vec<T> {
+    changes.iter().map(of).collect()
 }
 
 /// Locks the items with these keys, as far as they are there.

@@ -10,7 +10,7 @@ use super::admission::Admitted;
 use super::connection::Connection;
 use super::database::{Database, Transact};
 use super::error::Failure;
-use super::get::{Get, Gets};
+use super::get::{Get, Gets, Shared};
 use super::items::{LAST_KEY, key_after};
 use super::lane::Lane;
 use super::put::{Put, Puts};
@@ -86,19 +86,18 @@ impl KeyValue {
 }
 
 impl KeyValueStore for KeyValue {
-    fn read(&self, mut read: PageRead) -> StoreFuture<PageRead> {
-        let key = match (&read.query.id, &read.query.selection) {
-            (Some(_), Selection::Keys(keys)) if keys.len() == 1 => keys.first(),
-            _ => None,
-        };
-        let Some(key) = key else {
+    fn read(&self, read: PageRead) -> StoreFuture<PageRead> {
+        if !Get::takes(&read) {
             return self.database.read(Fill { read: Some(read) });
-        };
-        if read.page.after().is_some_and(|after| *key <= after.key) {
-            read.page.end();
-            return StoreFuture::ready(Ok(read));
         }
-        Get::send(&self.database, &self.gets, read)
+        let database = Arc::clone(&self.database);
+        let shared = Get::send(&database, &self.gets, read);
+        StoreFuture::pending(async move {
+            match shared.await? {
+                Shared::Done(read) => Ok(read),
+                Shared::More(read) => database.read(Fill { read: Some(read) }).await,
+            }
+        })
     }
 
     fn put(&self, put: RecordPut) -> StoreFuture<()> {

@@ -142,7 +142,7 @@ impl<F: Flight> Running<F> {
         };
         let activity = connection.activity();
         let callers: Option<Vec<Caller>> = jobs.iter().map(Job::caller).collect();
-        let flying = Box::pin(self.flight.fly(&mut connection, jobs));
+        let flying = self.flight.fly(&mut connection, jobs);
         let flown = self.connector.control.watch(&activity, flying, all_gone(callers)).await;
         let Some(flown) = flown else {
             return Err(Grounded::Lost { may_have_committed: activity.may_have_committed() });

@@ -1,5 +1,7 @@
 //! Why a database cannot be opened, and what to do.
 
+use std::io::ErrorKind;
+
 use sqlx::postgres::PgConnectOptions;
 
 /// Why a database cannot be opened. For the operator: the messages name hosts and users, never
@@ -137,6 +139,10 @@ impl Place {
             (Some("08P01"), _) => OpenError::Pooler { server, cause: said(&source) },
             (Some("3D000"), _) => OpenError::NoDatabase { server, database: self.database.clone() },
             (None, sqlx::Error::Tls(cause)) => OpenError::Tls { server, cause: cause.to_string() },
+            // What TLS says of a certificate comes as an error of input.
+            (None, sqlx::Error::Io(cause)) if cause.kind() == ErrorKind::InvalidData => {
+                OpenError::Tls { server, cause: cause.to_string() }
+            }
             (None, sqlx::Error::Io(cause)) => {
                 OpenError::Unreachable { server, cause: cause.to_string() }
             }

@@ -29,6 +29,18 @@ const CROWDED: Duration = Duration::from_millis(50);
 /// How long a statement of a flight waits for a lock: the others of the flight wait with it.
 const FLIGHT_LOCK: Duration = Duration::from_secs(1);
 
+/// How the statements of flights are planned: once and for all, since the values of a flight say
+/// nothing about the next one's, and planning again for each of them costs more than it saves. So
+/// the plan is the one that is right for a table that grows: every row by the index of its key,
+/// also where the table is empty, or was when it was analyzed last.
+const PLANS: [(&str, &str); 5] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+];
+
 /// What makes connections.
 #[derive(Debug)]
 pub(super) struct Connector {
@@ -52,17 +64,13 @@ impl Connector {
             ("statement_timeout", millis.clone()),
             ("idle_in_transaction_session_timeout", millis),
         ];
-        // Plans are made once and for all: the values of a flight say nothing about the next
-        // one's, and planning again for each of them costs more than it saves.
-        let flights = [
-            ("plan_cache_mode", "force_generic_plan".to_owned()),
-            ("lock_timeout", FLIGHT_LOCK.as_millis().to_string()),
-        ];
+        let lock_timeout = [("lock_timeout", FLIGHT_LOCK.as_millis().to_string())];
+        let plans = PLANS.map(|(name, value)| (name, value.to_owned()));
         let prepares = options.prepared_statements;
         let target = |settings: &[(&str, String)]| Target::new(connect, settings, prepares);
         Connector {
             calls: target(&limits),
-            flights: target(&[limits, flights].concat()),
+            flights: target(&[&limits[..], &lock_timeout, &plans].concat()),
             prepares,
             control,
         }

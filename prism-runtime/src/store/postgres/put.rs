@@ -13,7 +13,8 @@ use super::database::{Database, transaction};
 use super::error::{Failure, breaks_connection, outcome_unknown};
 use super::items::{self, Change};
 use super::lane::{Flight, Job, Lane};
-use crate::keyvalue::decide::{self, Current};
+use crate::keyvalue::decide::{self, Current, Token};
+use crate::proto::keyvalue::v1::Item;
 use crate::store::StoreFuture;
 use crate::store::keyvalue::{RecordPut, content_of, too_many_namespaces};
 use crate::{Error, Result};
@@ -31,6 +32,9 @@ const ITEM_BYTES: usize = 128;
 /// Namespace, id and key of an item.
 type Name<'a> = (&'a str, &'a [u8], &'a [u8]);
 
+/// An item of a Put.
+type Putting<'a> = (&'a RecordPut, &'a Item);
+
 impl Put {
     /// Sends a Put.
     pub(super) fn send(database: &Database, lane: &Lane<Put>, put: RecordPut) -> StoreFuture<()> {
@@ -44,8 +48,7 @@ impl Put {
     }
 
     fn names(&self) -> impl Iterator<Item = Name<'_>> {
-        let target = &self.put.target;
-        self.put.items.iter().map(|item| (&*target.namespace, target.id.as_bytes(), &*item.key))
+        self.put.items.iter().map(|item| name((&self.put, item)))
     }
 
     fn answer(self, result: Result<()>) {
@@ -75,9 +78,10 @@ impl Job for Put {
     }
 }
 
-/// A look at the items, then one statement that writes those of them that are still so. Where
-/// every Put is of one item it commits by itself: none of them can be half written. Else all are
-/// written or none, in a transaction.
+/// One statement that writes every item whose stored token is smaller. What it did not write is
+/// looked at, decided, and written where it is still so. Where every Put is of one item each
+/// statement commits by itself: no Put can be half written. Else all are written or none, in a
+/// transaction.
 pub(super) struct Puts {
     pub(super) admitted: Arc<Admitted>,
 }
@@ -169,61 +173,92 @@ impl Broken {
 
 /// How many from the first on are to different items: a statement writes none twice.
 fn distinct(jobs: &[Put]) -> usize {
-    let mut names = HashSet::with_capacity(jobs.len());
-    jobs.iter().take_while(|put| put.names().all(|name| names.insert(name))).count().max(1)
+    let mut seen = HashSet::with_capacity(jobs.len());
+    jobs.iter().take_while(|put| put.names().all(|name| seen.insert(name))).count().max(1)
 }
 
 /// Writes Puts to different items. Answers which of them are done.
 async fn write(connection: &mut PgConnection, jobs: &[Put]) -> Result<Vec<bool>, Broken> {
-    if jobs.iter().all(|put| put.put.items.len() == 1) {
-        let seen = look(connection, jobs).await.map_err(Broken::before)?;
-        return store(connection, jobs, &seen).await.map_err(Broken::committing);
+    let items = jobs.iter().flat_map(|put| put.put.items.iter().map(move |item| (&put.put, item)));
+    let items: Vec<Putting<'_>> = items.collect();
+    if items.len() == jobs.len() {
+        let done = overwrite(connection, &items).await.map_err(Broken::committing)?;
+        return match settle(connection, &items, &done).await {
+            // What is written is not to be written again.
+            Err(_) if done.contains(&true) => Ok(done),
+            settled => settled.map_err(Broken::committing),
+        };
     }
     let mut transaction = connection.begin().await.map_err(Broken::before)?;
-    let seen = look(&mut transaction, jobs).await.map_err(Broken::before)?;
-    let done = store(&mut transaction, jobs, &seen).await.map_err(Broken::before)?;
+    let done = overwrite(&mut transaction, &items).await.map_err(Broken::before)?;
+    let done = settle(&mut transaction, &items, &done).await.map_err(Broken::before)?;
     if done.iter().all(|done| *done) {
         transaction.commit().await.map_err(Broken::committing)?;
-        return Ok(done);
+        return Ok(vec![true; jobs.len()]);
     }
     transaction.rollback().await.map_err(Broken::before)?;
     Ok(vec![false; jobs.len()])
 }
 
-async fn look(connection: &mut PgConnection, jobs: &[Put]) -> sqlx::Result<Vec<Option<Current>>> {
-    let names: Vec<_> = jobs.iter().flat_map(Put::names).collect();
-    items::look(connection, &names).await
+/// Writes what has a larger token than what is stored. Answers which items are done: where the
+/// token is the client's, what was not written stays as it is.
+async fn overwrite(
+    connection: &mut PgConnection,
+    items: &[Putting<'_>],
+) -> sqlx::Result<Vec<bool>> {
+    let changes = changes(items, &vec![None; items.len()]);
+    let now = items.iter().map(|(put, _)| put.stamp.now).max().unwrap_or_default();
+    let rows = items::overwrite(connection, &changes, now).await?;
+    let written = done(items, &rows, &changes)?.into_iter();
+    let stays = |put: &RecordPut| matches!(put.stamp.token, Token::Client(_));
+    Ok(items.iter().zip(written).map(|((put, _), written)| written || stays(put)).collect())
 }
 
-/// Writes what the Puts make of the items as they were seen. Answers which of them are done.
-async fn store(
+/// Looks at the items that are not done, and writes what becomes of those that are still as they
+/// were seen. Answers which are done now.
+async fn settle(
     connection: &mut PgConnection,
-    jobs: &[Put],
-    seen: &[Option<Current>],
+    items: &[Putting<'_>],
+    done_before: &[bool],
 ) -> sqlx::Result<Vec<bool>> {
-    let mut changes = Vec::with_capacity(seen.len());
-    let items = jobs.iter().flat_map(|put| put.put.items.iter().map(move |item| (&put.put, item)));
-    for ((put, item), seen) in items.zip(seen) {
-        let version = decide::put(seen.as_ref(), content_of(item), &put.stamp);
-        changes.extend(version.map(|version| Change {
-            namespace: &put.target.namespace,
-            id: put.target.id.as_bytes(),
-            key: &item.key,
-            version,
-            value: Some(&item.value),
-            seen: *seen,
-        }));
+    let open = items.iter().zip(done_before).filter(|(_, done)| !**done);
+    let open: Vec<Putting<'_>> = open.map(|(item, _)| *item).collect();
+    if open.is_empty() {
+        return Ok(done_before.to_vec());
     }
+    let names: Vec<_> = open.iter().map(|item| name(*item)).collect();
+    let seen = items::look(connection, &names).await?;
+    let changes = changes(&open, &seen);
     let rows = items::store(connection, &changes).await?;
+    let mut settled = done(&open, &rows, &changes)?.into_iter();
+    Ok(done_before.iter().map(|done| *done || settled.next().unwrap_or(false)).collect())
+}
+
+/// What becomes of the items as they were seen.
+fn changes<'a>(items: &[Putting<'a>], seen: &[Option<Current>]) -> Vec<Change<'a>> {
+    let changed = items.iter().zip(seen).filter_map(|(&(put, item), seen)| {
+        let version = decide::put(seen.as_ref(), content_of(item), &put.stamp)?;
+        let (namespace, id, key) = name((put, item));
+        Some(Change { namespace, id, key, version, value: Some(&item.value), seen: *seen })
+    });
+    changed.collect()
+}
+
+/// Which items have no change that is missing among the rows that were written.
+fn done(items: &[Putting<'_>], rows: &[PgRow], changes: &[Change<'_>]) -> sqlx::Result<Vec<bool>> {
     if rows.len() == changes.len() {
-        return Ok(vec![true; jobs.len()]);
+        return Ok(vec![true; items.len()]);
     }
-    let name = |row: &PgRow| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
-    let stored: HashSet<(String, Vec<u8>, Vec<u8>)> =
-        rows.iter().map(name).collect::<sqlx::Result<_>>()?;
-    let stored: HashSet<Name<'_>> =
-        stored.iter().map(|(namespace, id, key)| (&**namespace, &**id, &**key)).collect();
-    let names = changes.iter().map(|change| (change.namespace, change.id, change.key));
-    let failed: HashSet<Name<'_>> = names.filter(|name| !stored.contains(name)).collect();
-    Ok(jobs.iter().map(|put| put.names().all(|name| !failed.contains(&name))).collect())
+    let of_row = |row: &PgRow| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+    let written: HashSet<(String, Vec<u8>, Vec<u8>)> =
+        rows.iter().map(of_row).collect::<sqlx::Result<_>>()?;
+    let written: HashSet<Name<'_>> =
+        written.iter().map(|(namespace, id, key)| (&**namespace, &**id, &**key)).collect();
+    let wanted = changes.iter().map(|change| (change.namespace, change.id, change.key));
+    let failed: HashSet<Name<'_>> = wanted.filter(|name| !written.contains(name)).collect();
+    Ok(items.iter().map(|item| !failed.contains(&name(*item))).collect())
+}
+
+fn name<'a>((put, item): Putting<'a>) -> Name<'a> {
+    (&put.target.namespace, put.target.id.as_bytes(), &item.key)
 }

@@ -2,7 +2,9 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::fmt::Debug;
+use std::path::Path;
 
+use prism_acceptance::backend::Backend;
 use prism_acceptance::proxy::Proxy;
 use prism_proxy::acme::orders::v1::order_service::OrderServiceClient;
 use prism_proxy::acme::profiles::v1::profile_service::ProfileServiceClient;
@@ -10,6 +12,64 @@ use prism_runtime::codegen::Client;
 use prism_runtime::proto::keyvalue::v1::{Item, PutRequest};
 use tonic::{Code, Response, Status};
 use tonic_types::StatusExt;
+
+/// Makes each of these functions two tests, on SQLite and on Postgres: `async fn(Backend)`.
+#[allow(unused_macros)]
+macro_rules! on_every_backend {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    super::$test(prism_acceptance::backend::Backend::Sqlite).await;
+                }
+            )*
+        }
+
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    if let Some(backend) = prism_acceptance::backend::Backend::postgres() {
+                        super::$test(backend).await;
+                    }
+                }
+            )*
+        }
+    };
+}
+
+/// Runs statements on the database of a proxy that has this folder.
+pub async fn execute(backend: &Backend, folder: &Path, sql: &str) {
+    match backend {
+        Backend::Sqlite => {
+            let file = backend.database(folder);
+            rusqlite::Connection::open(file).unwrap().execute_batch(sql).unwrap();
+        }
+        Backend::Postgres(url) => {
+            use sqlx::{Connection, Executor};
+            let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+            connection.execute(sqlx::AssertSqlSafe(sql)).await.unwrap();
+        }
+    }
+}
+
+/// How many rows a table has.
+pub async fn count(backend: &Backend, folder: &Path, table: &str) -> i64 {
+    let sql = format!("SELECT count(*) FROM {table}");
+    match backend {
+        Backend::Sqlite => {
+            let connection = rusqlite::Connection::open(backend.database(folder)).unwrap();
+            connection.query_row(&sql, [], |row| row.get(0)).unwrap()
+        }
+        Backend::Postgres(url) => {
+            use sqlx::Connection;
+            let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+            let count = sqlx::query_scalar(sqlx::AssertSqlSafe(sql));
+            count.fetch_one(&mut connection).await.unwrap()
+        }
+    }
+}
 
 pub async fn connect(proxy: &Proxy) -> Client {
     Client::connect(proxy.uri()).await.unwrap()

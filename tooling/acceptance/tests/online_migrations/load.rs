@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 pub const WRITTEN: u32 = 900_000;
 
 /// The time between the calls of one kind.
-const PACE: Duration = Duration::from_millis(15);
+const PACE: Duration = Duration::from_millis(25);
 
 /// A call and how long it took.
 #[derive(Clone, Copy)]

@@ -106,7 +106,9 @@ async fn fill(url: &str) {
 /// Migrates as a server of the new version does, which then serves what is there.
 async fn migrate(version: &Version, url: &str, old: &Serving) {
     let new = version.serve(url).await.unwrap();
-    assert_eq!(encoded(&new, 78).await, encoded(old, 78).await);
+    // New fields have higher numbers.
+    let (found, expected) = (encoded(&new, 78).await, encoded(old, 78).await);
+    assert!(found.starts_with(&expected), "{found:?} {expected:?}");
     let written = json!({"id": "of a new server"});
     new.call("PutThing", json!({"thing": written})).await.unwrap();
     new.call("DeleteThing", written).await.unwrap();

@@ -83,6 +83,13 @@ pub(super) fn is_crowded(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("53300"))
 }
 
+/// Whether a statement has waited too long for a lock that somebody else holds.
+pub(super) fn is_lock_timeout(failure: &Failure) -> bool {
+    let Failure::Database(error) = failure else { return false };
+    // lock_not_available
+    error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("55P03"))
+}
+
 /// The error of each of several calls that failed together; nothing was written.
 pub(super) fn of_all(error: &sqlx::Error) -> Error {
     Kind::of(error).into_error(error.to_string())

@@ -77,6 +77,11 @@ pub(super) fn is_locked(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("55P03"))
 }
 
+/// Whether an error says that a session is not always the same one.
+pub(super) fn is_mixed_up(error: &sqlx::Error) -> bool {
+    Kind::of(error) == Kind::Pooled
+}
+
 /// Whether the server has no room for another connection.
 pub(super) fn is_crowded(error: &sqlx::Error) -> bool {
     // too_many_connections

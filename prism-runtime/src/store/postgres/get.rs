@@ -11,6 +11,7 @@ use super::error::breaks_connection;
 use super::items::{LAST_KEY, key_after, place};
 use super::keyvalue::stored_item;
 use super::lane::{Flight, Job, Lane};
+use super::pool::Patience;
 use crate::Error;
 use crate::keyvalue::page::PageRead;
 use crate::keyvalue::selection::Selection;
@@ -140,6 +141,7 @@ pub(super) struct Gets;
 
 impl Flight for Gets {
     type Job = Get;
+    const PATIENCE: Patience = Patience::Long;
 
     async fn fly(
         &mut self,

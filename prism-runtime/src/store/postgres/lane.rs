@@ -53,8 +53,8 @@ pub(super) trait Flight: Send + 'static {
     /// What it flies.
     type Job: Job;
 
-    /// How long its statements wait for locks.
-    const PATIENCE: Patience = Patience::Long;
+    /// How long its statements wait for locks. Those that only read meet none but a migration's.
+    const PATIENCE: Patience = Patience::Brief;
 
     /// Takes jobs out of the list and answers them. What is left in it has written nothing; it
     /// flies again, with what has come meanwhile.

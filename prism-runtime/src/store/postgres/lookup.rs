@@ -11,6 +11,7 @@ use super::current::{CurrentTable, Using, unusable};
 use super::database::Database;
 use super::error::{Failure, breaks_connection, of_all};
 use super::lane::{Flight, Job, Lane};
+use super::pool::Patience;
 use super::table::{Table, Values};
 use crate::entity::layout::Layout;
 use crate::entity::record::{Key, Record};
@@ -72,6 +73,7 @@ pub(super) struct Lookups;
 
 impl Flight for Lookups {
     type Job = Lookup;
+    const PATIENCE: Patience = Patience::Long;
 
     async fn fly(
         &mut self,

@@ -13,7 +13,6 @@ use super::database::{Database, transaction};
 use super::error::{Failure, breaks_connection, is_locked, outcome_unknown};
 use super::items::{self, Change};
 use super::lane::{Flight, Job, Lane};
-use super::pool::Patience;
 use crate::keyvalue::decide::{self, Current, Token};
 use crate::proto::keyvalue::v1::Item;
 use crate::store::StoreFuture;
@@ -91,7 +90,6 @@ pub(super) struct Puts {
 
 impl Flight for Puts {
     type Job = Put;
-    const PATIENCE: Patience = Patience::Brief;
 
     async fn fly(
         &mut self,

@@ -1,11 +1,12 @@
 //! Entities in Postgres.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
 
-use super::connection::Connection as PgConnection;
+use super::connection::Connection;
 use super::current::{CurrentTable, Using};
 use super::database::{Database, Transact};
 use super::error::{Failure, check_text, is_unique_violation};
@@ -13,6 +14,7 @@ use super::lane::Lane;
 use super::lookup::{Lookup, Lookups};
 use super::requests;
 use super::table::{Table, Values};
+use super::write::{HashedKey, Pending, Shared, Writes};
 use crate::entity::decide::{Change, Mask, decide, join, repeat, unique_violation};
 use crate::entity::layout::Layout;
 use crate::entity::prefix_bounds;
@@ -31,13 +33,20 @@ use crate::{Error, Result};
 pub struct PostgresEntities {
     database: Arc<Database>,
     lookups: Arc<Lane<Lookup>>,
+    writes: Arc<[Lane<Pending>; WRITE_LANES]>,
+    hasher: RandomState,
 }
+
+/// Lanes for writes. Those to a record always take the same one, so that they stay in their order;
+/// a second one writes while the first waits for its COMMIT to be durable.
+const WRITE_LANES: usize = 2;
 
 impl PostgresEntities {
     /// In this database, whose migrations have made the tables.
     pub fn new(database: Arc<Database>) -> Self {
         let lookups = Arc::new(Lane::start(&database, Lookups));
-        PostgresEntities { database, lookups }
+        let writes = Arc::new([(); WRITE_LANES].map(|()| Lane::start(&database, Writes)));
+        PostgresEntities { database, lookups, writes, hasher: RandomState::new() }
     }
 }
 
@@ -45,14 +54,17 @@ impl EntityBackend for PostgresEntities {
     fn open(&self, layout: Arc<Layout>) -> Result<Arc<dyn EntityStore>> {
         let opening = self.database.read(Opening { layout });
         let table = Arc::new(self.database.wait(opening)?);
-        let (database, lookups) = (Arc::clone(&self.database), Arc::clone(&self.lookups));
-        Ok(Arc::new(PostgresEntityStore { database, lookups, table }))
+        let PostgresEntities { database, lookups, writes, hasher } = self.clone();
+        Ok(Arc::new(PostgresEntityStore { database, lookups, writes, hasher, table }))
     }
 }
 
+#[derive(Clone)]
 struct PostgresEntityStore {
     database: Arc<Database>,
     lookups: Arc<Lane<Lookup>>,
+    writes: Arc<[Lane<Pending>; WRITE_LANES]>,
+    hasher: RandomState,
     table: Arc<CurrentTable>,
 }
 
@@ -92,13 +104,30 @@ impl EntityStore for PostgresEntityStore {
         if let Err(error) = check_write(self.table.layout(), &write) {
             return StoreFuture::ready(Err(error));
         }
-        let using = Using::new(Arc::clone(&self.table));
-        self.database.transact(Writing { using, write, crowded: false })
+        if write.request.is_some() {
+            return self.write_alone(write);
+        }
+        let store = self.clone();
+        let lane = self.hasher.hash_one(HashedKey(&write.key)) as usize % WRITE_LANES;
+        let shared = Pending::send(&self.database, &self.writes[lane], &self.table, write);
+        StoreFuture::pending(async move {
+            match shared.await? {
+                Shared::Written(record) => Ok(record),
+                Shared::Alone(write) => store.write_alone(*write).await,
+            }
+        })
     }
 
     fn sweep(&self, now_micros: i64, limit: usize) -> StoreFuture<usize> {
         let using = Using::new(Arc::clone(&self.table));
         self.database.transact(Sweep { using, now_micros, limit })
+    }
+}
+
+impl PostgresEntityStore {
+    fn write_alone(&self, write: Write) -> StoreFuture<Option<Record>> {
+        let using = Using::new(Arc::clone(&self.table));
+        self.database.transact(Writing { using, write, crowded: false })
     }
 }
 
@@ -110,7 +139,7 @@ struct Opening {
 impl Transact for Opening {
     type Output = CurrentTable;
 
-    async fn run(&mut self, connection: &mut PgConnection) -> Result<CurrentTable, Failure> {
+    async fn run(&mut self, connection: &mut Connection) -> Result<CurrentTable, Failure> {
         Ok(CurrentTable::open(connection, Arc::clone(&self.layout)).await?)
     }
 }
@@ -124,7 +153,7 @@ struct BatchGet {
 impl Transact for BatchGet {
     type Output = Vec<Record>;
 
-    async fn run(&mut self, connection: &mut PgConnection) -> Result<Vec<Record>, Failure> {
+    async fn run(&mut self, connection: &mut Connection) -> Result<Vec<Record>, Failure> {
         let table = self.using.table(connection).await?;
         let found = batch_get(&table, connection, &self.keys, self.view).await;
         self.using.settle(found)
@@ -139,7 +168,7 @@ struct List {
 impl Transact for List {
     type Output = Page;
 
-    async fn run(&mut self, connection: &mut PgConnection) -> Result<Page, Failure> {
+    async fn run(&mut self, connection: &mut Connection) -> Result<Page, Failure> {
         let table = self.using.table(connection).await?;
         let page = list(&table, connection, &self.query).await;
         self.using.settle(page)
@@ -149,7 +178,7 @@ impl Transact for List {
 /// All of them as of one moment.
 async fn batch_get(
     table: &Table,
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     keys: &[Key],
     view: View,
 ) -> Result<Vec<Record>, Failure> {
@@ -177,7 +206,7 @@ async fn batch_get(
 
 async fn list(
     table: &Table,
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     query: &ListQuery,
 ) -> Result<Page, Failure> {
     let mut conditions = Vec::with_capacity(query.conditions.len());
@@ -236,7 +265,7 @@ struct Writing {
 impl Transact for Writing {
     type Output = Option<Record>;
 
-    async fn run(&mut self, connection: &mut PgConnection) -> Result<Option<Record>, Failure> {
+    async fn run(&mut self, connection: &mut Connection) -> Result<Option<Record>, Failure> {
         if let Some(request) = &self.write.request {
             requests::lock(connection, self.using.layout(), request).await?;
         }
@@ -250,7 +279,7 @@ impl Writing {
     async fn write(
         &mut self,
         table: &Table,
-        connection: &mut PgConnection,
+        connection: &mut Connection,
     ) -> Result<Option<Record>, Failure> {
         let write = &self.write;
         let now = write.command.now_micros;
@@ -287,7 +316,7 @@ impl Writing {
 
 async fn carry_out(
     table: &Table,
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     write: &Write,
     change: &Change,
 ) -> Result<(), Failure> {
@@ -315,7 +344,7 @@ async fn carry_out(
 /// Removes expired rows that hold a unique value; fails where a row has not expired.
 async fn make_way(
     table: &Table,
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     write: &Write,
     change: &Change,
 ) -> Result<(), Failure> {
@@ -344,7 +373,7 @@ struct Sweep {
 impl Transact for Sweep {
     type Output = usize;
 
-    async fn run(&mut self, connection: &mut PgConnection) -> Result<usize, Failure> {
+    async fn run(&mut self, connection: &mut Connection) -> Result<usize, Failure> {
         let (now_micros, limit) = (self.now_micros, self.limit);
         let forgotten = requests::forget(connection, now_micros, limit).await?;
         let table = self.using.table(connection).await?;
@@ -358,7 +387,7 @@ impl Transact for Sweep {
 
 async fn sweep(
     table: &Table,
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     now_micros: i64,
     limit: usize,
 ) -> Result<u64, Failure> {

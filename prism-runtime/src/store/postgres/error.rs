@@ -51,6 +51,11 @@ impl Failure {
         }
     }
 
+    /// Whether somebody else has held a lock for too long.
+    pub(super) fn is_locked(&self) -> bool {
+        matches!(self, Failure::Database(error) if is_locked(error))
+    }
+
     /// The error for the caller.
     pub(super) fn into_error(self) -> Error {
         match self {

@@ -5,7 +5,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
 use super::answer::{Answer, Caller, answer};
-use super::connection::Connection as PgConnection;
+use super::connection::Connection;
 use super::database::Database;
 use super::error::breaks_connection;
 use super::items::{LAST_KEY, key_after, place};
@@ -143,11 +143,7 @@ impl Flight for Gets {
     type Job = Get;
     const PATIENCE: Patience = Patience::Long;
 
-    async fn fly(
-        &mut self,
-        connection: &mut PgConnection,
-        jobs: &mut Vec<Get>,
-    ) -> sqlx::Result<()> {
+    async fn fly(&mut self, connection: &mut Connection, jobs: &mut Vec<Get>) -> sqlx::Result<()> {
         let mut states = vec![State::Ended; jobs.len()];
         match read(connection, jobs, &mut states).await {
             Ok(()) => {}
@@ -170,7 +166,7 @@ impl Flight for Gets {
 
 /// Offers the rows to the pages.
 async fn read(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     jobs: &mut [Get],
     states: &mut [State],
 ) -> sqlx::Result<()> {

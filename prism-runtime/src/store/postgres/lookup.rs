@@ -6,13 +6,13 @@ use std::sync::Arc;
 use futures_util::TryStreamExt as _;
 
 use super::answer::{Answer, Caller, answer};
-use super::connection::Connection as PgConnection;
+use super::connection::Connection;
 use super::current::{CurrentTable, Using, unusable};
 use super::database::Database;
 use super::error::{Failure, breaks_connection, of_all};
 use super::lane::{Flight, Job, Lane};
 use super::pool::Patience;
-use super::table::{Table, Values};
+use super::table::Table;
 use crate::entity::layout::Layout;
 use crate::entity::record::{Key, Record};
 use crate::schema::sql::Visibility;
@@ -77,7 +77,7 @@ impl Flight for Lookups {
 
     async fn fly(
         &mut self,
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         jobs: &mut Vec<Lookup>,
     ) -> sqlx::Result<()> {
         while let Some(first) = jobs.first() {
@@ -129,7 +129,7 @@ enum Broken {
 /// The rows with these keys, in the table as it is now.
 async fn find_now(
     using: &mut Using,
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     keys: &[Key],
 ) -> Result<(Arc<Table>, BTreeMap<Key, Record>), Broken> {
     loop {
@@ -156,13 +156,11 @@ async fn find_now(
 /// The rows with these keys, whatever their state.
 async fn find(
     table: &Table,
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     keys: &[Key],
 ) -> Result<BTreeMap<Key, Record>, Failure> {
-    let places = keys.len().next_power_of_two();
-    let statement = table.statements().get_many(places, Visibility::All);
-    let values = Values { keys, ..table.values() };
-    let mut rows = table.query(&statement, &values)?.fetch(connection);
+    let rows: Vec<_> = keys.iter().map(|key| (key, None)).collect();
+    let mut rows = table.query_many(&table.many.find, &rows)?.fetch(connection);
     let mut found = BTreeMap::new();
     while let Some(row) = rows.try_next().await? {
         let record = table.record(&row)?;

@@ -160,7 +160,7 @@ async fn connections_that_are_killed() {
     let running = Running::start(&database).await;
     let load = Load::start(&running.client);
     let mut administrator = session(&database).await;
-    for _ in 0..15 {
+    for _ in 0..8 {
         load.until_succeeded(30, BACK).await;
         administrator.execute(KILL).await.unwrap();
     }

@@ -137,7 +137,10 @@ impl Server {
         let rate = rate.and_then(|rate| rate.split_whitespace().next()?.parse().ok());
         match rate {
             Some(rate) if output.status.success() => Ok((rate, used)),
-            _ => Err(format!("pgbench: {}", String::from_utf8_lossy(&output.stderr)).into()),
+            _ => {
+                let errors = String::from_utf8_lossy(&output.stderr);
+                Err(format!("pgbench: {}: {text}{errors}", output.status).into())
+            }
         }
     }
 

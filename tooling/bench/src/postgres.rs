@@ -45,14 +45,15 @@ pub struct Run {
     pub script: Script,
     /// Connections, each with one statement in flight.
     pub clients: usize,
-    /// Whole seconds are run, rounded up.
+    /// Length of a window. pgbench runs twice as long, in whole seconds: it counts the time in
+    /// which its clients connect as its own.
     pub length: Duration,
 }
 
 impl Run {
     /// How long it is.
     pub fn seconds(self) -> Duration {
-        Duration::from_secs(self.length.as_secs_f64().ceil() as u64)
+        Duration::from_secs((2.0 * self.length.as_secs_f64()).ceil() as u64)
     }
 }
 

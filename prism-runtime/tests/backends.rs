@@ -12,8 +12,10 @@ use bytes::Bytes;
 use prism_runtime::clock::Clock;
 use prism_runtime::codegen::{Client, Handlers, Migration, Migrations};
 use prism_runtime::config::{self, Config, Secret};
+use prism_runtime::entity::Entity;
 use prism_runtime::proto::common::ItemMetadata;
 use prism_runtime::proto::keyvalue::v1::{GetRequest, GetResponse, Item, PutRequest, PutResponse};
+use prism_runtime::schema::sql::{Dialect, ddl};
 use prism_runtime::schema::{Backend, Method, Service};
 use prism_runtime::service::{Context, Encoded, Reply};
 use prism_runtime::{Error, Proxy, Reason, Schema};
@@ -54,11 +56,22 @@ static DESCRIPTORS: LazyLock<Vec<u8>> = LazyLock::new(|| {
     prost_types::FileDescriptorSet { file }.encode_to_vec()
 });
 
-const TABLES: &str = "CREATE TABLE local_notes (id TEXT PRIMARY KEY, text TEXT NOT NULL);
-    CREATE TABLE shared_notes (id TEXT PRIMARY KEY, text TEXT NOT NULL);
-    CREATE TABLE passing_notes (id TEXT PRIMARY KEY, text TEXT NOT NULL);";
+/// The tables of a dialect, as the generator makes them.
+fn migrations(dialect: Dialect) -> &'static [Migration] {
+    let entities = [Local::schema(), Shared::schema(), Passing::schema()];
+    let steps = entities.into_iter().flat_map(ddl::create);
+    let sql: Vec<String> = steps.map(|step| step.render(dialect)).collect();
+    Box::leak(Box::new([Migration {
+        version: 1,
+        description: "notes",
+        sql: sql.join("\n").leak(),
+    }]))
+}
 
-const MIGRATIONS: &[Migration] = &[Migration { version: 1, description: "notes", sql: TABLES }];
+static MIGRATIONS: LazyLock<Migrations> = LazyLock::new(|| Migrations {
+    sqlite: migrations(Dialect::Sqlite),
+    postgres: migrations(Dialect::Postgres),
+});
 
 /// `Put` writes a note into every store, `Get` reads it from where it is.
 struct Notes;
@@ -128,7 +141,7 @@ async fn get(context: &Context, note: Local) -> prism_runtime::Result<Local> {
 
 fn schema() -> Schema {
     Schema::new(&DESCRIPTORS)
-        .migrations(Migrations { sqlite: MIGRATIONS, postgres: MIGRATIONS })
+        .migrations(*MIGRATIONS)
         .entity::<Local>()
         .entity::<Shared>()
         .entity::<Passing>()

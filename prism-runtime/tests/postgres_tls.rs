@@ -81,8 +81,8 @@ async fn a_server_is_who_its_certificate_says() {
     }
 
     let refused = [
-        (with(&by_name, "verify-full", &other), "UnknownIssuer"),
-        (with(&by_address, "verify-ca", &other), "UnknownIssuer"),
+        (with(&by_name, "verify-full", &other), "invalid peer certificate"),
+        (with(&by_address, "verify-ca", &other), "invalid peer certificate"),
         (with(&by_address, "verify-full", &ours), "not valid for name"),
         (Options::new(format!("{by_name}?sslmode=verify-full")), "UnknownIssuer"),
         (Options::new(format!("{by_name}?sslmode=verify-full&sslrootcert=/none")), "sslrootcert"),

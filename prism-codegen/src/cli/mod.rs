@@ -1,5 +1,6 @@
 //! Command line: arguments, `prism.gen.yaml`, and how findings are shown.
 
+mod migrate;
 mod project;
 mod report;
 
@@ -9,6 +10,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use prism_codegen::{Builder, Error};
 
+use self::migrate::MigrateCommand;
 use self::project::Project;
 use self::report::Reporter;
 
@@ -71,22 +73,6 @@ enum Command {
     },
 }
 
-#[derive(Subcommand)]
-enum MigrateCommand {
-    /// Write the migrations from schema.lock to the schema, and the lock. Exit code 2 and nothing
-    /// written where a change has to be accepted, 1 where no migration can make it.
-    Diff {
-        #[command(flatten)]
-        inputs: Inputs,
-        /// Folder that has schema.lock and migrations/ [default: generated].
-        #[arg(long, value_name = "DIR")]
-        out: Option<PathBuf>,
-        /// Code of a change that loses or reinterprets data; may be given more than once.
-        #[arg(long, value_name = "CODE")]
-        accept: Vec<String>,
-    },
-}
-
 /// What to read; what is not given comes from prism.gen.yaml in the current folder.
 #[derive(Args)]
 struct Inputs {
@@ -121,9 +107,6 @@ pub(crate) enum ColorArg {
     Never,
 }
 
-/// Exit code where a change has to be accepted.
-const UNACCEPTED: u8 = 2;
-
 /// Runs a command. 0: done; 1: the schema or the disk is not right; 2: the call was wrong, or
 /// lacks what it has to accept.
 pub(crate) fn run(cli: Cli) -> ExitCode {
@@ -148,15 +131,22 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
             Err(error) => reporter.usage(&error),
         },
         Command::Migrate { command: MigrateCommand::Diff { inputs, out, accept } } => {
-            let (mut builder, files) = match start(inputs) {
-                Ok(started) => started,
-                Err(error) => return reporter.usage(&error),
-            };
-            builder = builder.whole_crate();
-            if let Some(out) = out.or(project.out.clone()) {
-                builder = builder.out_dir(out);
+            match start(inputs) {
+                Ok((builder, files)) => {
+                    let out = out.or(project.out.clone());
+                    migrate::diff(&reporter, builder, &files, out, &accept)
+                }
+                Err(error) => reporter.usage(&error),
             }
-            migrate(&reporter, &builder, &files, &accept)
+        }
+        Command::Migrate { command: MigrateCommand::Status { target } } => {
+            migrate::status(&reporter, &project, target)
+        }
+        Command::Migrate { command: MigrateCommand::Apply { target, dry_run } } => {
+            migrate::apply(&reporter, &project, target, dry_run)
+        }
+        Command::Migrate { command: MigrateCommand::Verify { target } } => {
+            migrate::verify(&reporter, &project, target)
         }
         Command::Generate { inputs, out, check, crate_name, runtime_path, deploy } => {
             let (mut builder, files) = match start(inputs) {
@@ -192,33 +182,6 @@ fn generate(reporter: &Reporter, builder: &Builder, files: &[PathBuf]) -> ExitCo
             }
         }),
     )
-}
-
-fn migrate(
-    reporter: &Reporter,
-    builder: &Builder,
-    files: &[PathBuf],
-    accept: &[String],
-) -> ExitCode {
-    let migrated = match builder.migrate(files, accept) {
-        Ok(migrated) => migrated,
-        Err(error) => return finish(reporter, Err(error)),
-    };
-    reporter.warnings(&migrated.diagnostics);
-    if !migrated.diff.pending.is_empty() {
-        reporter.failed(&migrated.diff.pending);
-        return ExitCode::from(UNACCEPTED);
-    }
-    for code in &migrated.diff.unused {
-        reporter.note(&format!("nothing asks for --accept {code}"));
-    }
-    for change in &migrated.diff.changes {
-        reporter.note(&change.cause);
-    }
-    for path in &migrated.changed {
-        reporter.note(&format!("wrote {}", path.display()));
-    }
-    ExitCode::SUCCESS
 }
 
 fn explain(reporter: &Reporter, builder: &Builder, files: &[PathBuf], method: &str) -> ExitCode {

@@ -6,6 +6,9 @@ use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use prism_codegen::diagnostics::{self, Diagnostics, Format};
+use prism_migrate::check::Status;
+use prism_migrate::verify::Difference;
+use serde_json::json;
 
 use super::{ColorArg, FormatArg};
 
@@ -56,6 +59,53 @@ impl Reporter {
     pub(super) fn failed(&self, found: &Diagnostics) {
         eprint!("{}", diagnostics::render(found, self.format));
         self.note(&diagnostics::summary(found));
+    }
+
+    /// What stopped the run, where it is no finding in a schema.
+    pub(super) fn stopped(&self, error: &str) -> ExitCode {
+        match self.format {
+            Format::Json => eprintln!("{}", json!({"severity": "error", "message": error})),
+            _ => eprintln!("error: {error}"),
+        }
+        ExitCode::FAILURE
+    }
+
+    /// A line for a migration of a database.
+    pub(super) fn migration(&self, whose: &str, status: &Status<'_>) -> String {
+        let (version, state) = (status.version, status.state.name());
+        let description = &status.description;
+        match self.format {
+            Format::Json => {
+                let line = json!({
+                    "of": whose, "version": version, "description": description, "state": state,
+                });
+                format!("{line}\n")
+            }
+            _ => format!("{whose:<6}  {version:04}  {state:<11}  {description}\n"),
+        }
+    }
+
+    /// A line for something that differs in a database.
+    pub(super) fn difference(&self, difference: &Difference) -> String {
+        let severity = difference.severity().name();
+        match self.format {
+            Format::Json => {
+                let (table, message) = (&difference.table, difference.to_string());
+                let line = json!({"severity": severity, "table": table, "message": message});
+                format!("{line}\n")
+            }
+            _ => format!("{severity}: {difference}\n"),
+        }
+    }
+
+    /// Shows what takes its time, as it happens.
+    pub(super) fn show_progress(&self) {
+        let events = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false);
+        // It is the only one of the process.
+        let _ = match self.format {
+            Format::Json => events.json().try_init(),
+            _ => events.without_time().with_level(false).with_ansi(false).try_init(),
+        };
     }
 
     /// A call that cannot be understood.

@@ -12,7 +12,7 @@ use crate::output::File;
 const MAX_OBJECT_NAME: usize = 48;
 
 /// What the health service calls the process alone, whatever its database does.
-const LIVENESS: &str = "grpc.reflection.v1.ServerReflection";
+const LIVENESS: &str = "liveness";
 
 /// The settings in a container; the ConfigMap holds them too.
 const CONTAINER_SETTINGS: &str = include_str!("../../../templates/deploy/prism.yaml.tera");

@@ -92,8 +92,7 @@ pub(super) fn postgres(table: &Table<'_>, types: Option<Types>) -> Option<Planne
         rewrite.finish.push(key_from_index(table.name, &name));
     }
     rewrite.types = types;
-    let causes = changes().flat_map(|change| change.causes.clone()).collect();
-    Some(Planned { causes, rewrite })
+    Some(Planned { causes: table.causes_of_rewrite(), rewrite })
 }
 
 /// The indexes that a copy builds again, as they are afterwards, each with the name that it has

@@ -73,7 +73,9 @@ pub(super) fn plan_rebuild(table: &Table<'_>) -> Option<Rebuild> {
     let mut finish: Vec<_> = rest.map(|change| Statement::new(Vec::new(), change)).into();
     for index in &table.indexes {
         let step = index.new.clone().map(Alter::Create);
-        finish.extend(step.map(|step| Statement::new(index.causes.clone(), step)));
+        // An index that nothing else changes goes with the old table.
+        let own = if index.causes.is_empty() { &causes } else { &index.causes };
+        finish.extend(step.map(|step| Statement::new(own.clone(), step)));
     }
     Some(Rebuild { causes, create, name, copied, finish })
 }

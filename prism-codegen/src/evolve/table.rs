@@ -98,6 +98,12 @@ impl<'a> Table<'a> {
         self.columns.iter().any(TableChange::rewritten)
     }
 
+    /// The changes for which values are written anew.
+    pub fn causes_of_rewrite(&self) -> Vec<String> {
+        let rewritten = self.columns.iter().filter(|column| column.rewritten());
+        rewritten.flat_map(|column| column.causes.iter().cloned()).collect()
+    }
+
     /// The statement that makes the new table.
     pub fn create(&self) -> Option<Step> {
         ddl::create(self.new).into_iter().next()

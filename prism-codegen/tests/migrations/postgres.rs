@@ -4,12 +4,14 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use prism_migrate::Migration;
 use rusqlite::types::Value;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Column as _, Connection as _, Executor as _, Row as _, TypeInfo as _};
 use tokio::runtime::Runtime;
 
 use super::database::{Database, Rows};
+use super::part::canonical;
 
 thread_local! {
     /// A test has a thread, and a database, of its own: an index that is built waits for the
@@ -51,6 +53,9 @@ impl Database for Postgres {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let connection = runtime.block_on(PgConnection::connect(&url)).unwrap();
         let database = Postgres { runtime, connection: RefCell::new(connection) };
+        // What a test leaves behind is nothing: it need not reach the disk.
+        database.execute("ALTER SYSTEM SET fsync = off").unwrap();
+        database.execute("SELECT pg_reload_conf()").unwrap();
         let schema = format!("case_{}", COUNT.fetch_add(1, Ordering::Relaxed));
         database
             .execute(&format!(
@@ -62,6 +67,12 @@ impl Database for Postgres {
     }
 
     fn apply(&self, sql: &str) -> Result<(), String> {
+        let migration = Migration { version: 1, description: "", sql };
+        if migration.is_rewrite() {
+            let mut connection = self.connection.borrow_mut();
+            let copy = prism_migrate::rewrite::postgres(&mut connection, &migration, "SELECT 1");
+            return self.runtime.block_on(copy).map_err(|error| error.to_string());
+        }
         if sql.starts_with("-- no-transaction") {
             return self.execute(sql);
         }
@@ -161,6 +172,12 @@ fn value(row: &PgRow, name: &str) -> Value {
         "INT8" => row.get::<Option<i64>, _>(name).map(Value::Integer),
         "FLOAT8" => row.get::<Option<f64>, _>(name).map(Value::Real),
         "TEXT" => row.get::<Option<String>, _>(name).map(Value::Text),
+        "JSONB" => row
+            .try_get_raw(name)
+            .ok()
+            .and_then(|raw| raw.as_str().ok().map(str::to_owned))
+            // Its binary form begins with a version.
+            .map(|json| canonical(json.trim_start_matches('\u{1}'))),
         "BYTEA" => row.get::<Option<Vec<u8>>, _>(name).map(Value::Blob),
         "TIMESTAMPTZ" => {
             // Its binary form: microseconds since 2000.

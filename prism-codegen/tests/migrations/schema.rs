@@ -57,6 +57,11 @@ impl Kind {
         !matches!(self, Kind::Time | Kind::Part | Kind::Tags)
     }
 
+    /// Whether it may be stored as JSON.
+    pub fn structured(self) -> bool {
+        matches!(self, Kind::Part | Kind::Tags)
+    }
+
     pub fn ordered(self) -> bool {
         !matches!(self, Kind::Double | Kind::Part | Kind::Tags)
     }
@@ -78,6 +83,7 @@ pub struct Field {
     pub index: Index,
     pub oneof: bool,
     pub deleted: bool,
+    pub json: bool,
 }
 
 impl Field {
@@ -94,6 +100,9 @@ impl Field {
             Index::Secondary => options.push("(prism.field).index = INDEX_KIND_SECONDARY"),
             Index::Unique => options.push("(prism.field).index = INDEX_KIND_UNIQUE"),
         }
+        if self.json {
+            options.push("(prism.field).storage = STORAGE_JSON");
+        }
         if self.deleted {
             options.push("(prism.field).managed = MANAGED_DELETE_TIME");
         }
@@ -109,10 +118,12 @@ pub struct Schema {
     pub reserved: Vec<(u32, String)>,
     pub retention: bool,
     pub other: bool,
-    pub nested: Vec<u32>,
-    pub nested_retired: Vec<u32>,
-    pub values: Vec<u32>,
-    pub values_retired: Vec<u32>,
+    /// Fields of the nested message.
+    pub nested: Vec<(u32, String)>,
+    pub nested_retired: Vec<(u32, String)>,
+    /// Values of the enum.
+    pub values: Vec<(u32, String)>,
+    pub values_retired: Vec<(u32, String)>,
     pub table: &'static str,
     pub names: u32,
     pub numbers: u32,
@@ -125,9 +136,9 @@ impl Schema {
             reserved: Vec::new(),
             retention: false,
             other: false,
-            nested: vec![1],
+            nested: vec![(1, "part_1".to_owned())],
             nested_retired: Vec::new(),
-            values: vec![1],
+            values: vec![(1, "LEVEL_1".to_owned())],
             values_retired: Vec::new(),
             table: "things",
             names: 0,
@@ -145,7 +156,8 @@ impl Schema {
         let (number, name) = (self.numbers, self.name());
         let optional = optional && kind.scalar();
         let index = Index::None;
-        let field = Field { number, name, kind, optional, index, oneof: false, deleted: false };
+        let (oneof, deleted, json) = (false, false, false);
+        let field = Field { number, name, kind, optional, index, oneof, deleted, json };
         self.fields.push(field);
         let last = self.fields.len() - 1;
         &mut self.fields[last]
@@ -174,18 +186,19 @@ impl Schema {
             text += "  }\n";
         }
         text += "}\n\nmessage Part {\n";
-        for number in &self.nested_retired {
-            let _ = writeln!(text, "  reserved {number};\n  reserved \"part_{number}\";");
+        for (number, name) in &self.nested_retired {
+            let _ = writeln!(text, "  reserved {number};\n  reserved \"{name}\";");
         }
-        for number in &self.nested {
-            let _ = writeln!(text, "  string part_{number} = {number};");
+        text += "  Level level = 2;\n";
+        for (number, name) in &self.nested {
+            let _ = writeln!(text, "  string {name} = {number};");
         }
         text += "}\n\nenum Level {\n  LEVEL_UNSPECIFIED = 0;\n";
-        for number in &self.values_retired {
+        for (number, _) in &self.values_retired {
             let _ = writeln!(text, "  reserved {number};");
         }
-        for number in &self.values {
-            let _ = writeln!(text, "  LEVEL_{number} = {number};");
+        for (number, name) in &self.values {
+            let _ = writeln!(text, "  {name} = {number};");
         }
         text += "}\n";
         if self.other {
@@ -216,17 +229,27 @@ impl Schema {
                 let name = self.fields[position].name.clone();
                 self.fields[position].name = std::mem::replace(&mut self.fields[other].name, name);
             }
-            7..=12 => return self.change_field(way, position),
+            7..=13 => return self.change_field(way, position),
+            14 if at.is_multiple_of(2) => {
+                let name = self.name();
+                let at = other % self.nested.len();
+                self.nested[at].1 = name;
+            }
+            14 => {
+                let name = self.name().to_uppercase();
+                let at = other % self.values.len();
+                self.values[at].1 = name;
+            }
             REFUSED => {
                 self.fields.remove(position);
             }
-            14 => {
+            16 => {
                 let field = &mut self.fields[position];
                 field.kind = if field.kind == Kind::Text { Kind::Bytes } else { Kind::Text };
-                field.deleted = false;
+                (field.deleted, field.json) = (false, false);
             }
-            15 => self.table = "objects",
-            16 => {
+            17 => self.table = "objects",
+            18 => {
                 let Some((number, _)) = self.reserved.pop() else { return false };
                 let name = self.name();
                 self.add(Kind::Text, false).number = number;
@@ -253,9 +276,9 @@ impl Schema {
             1 => self.retention = !self.retention,
             2 => self.other = !self.other,
             _ => match at % 5 {
-                0 => self.nested.push(100 + self.names),
+                0 => self.nested.push((100 + self.names, format!("part_{}", self.names))),
                 1 if self.nested.len() > 1 => self.nested_retired.extend(self.nested.pop()),
-                2 => self.values.push(100 + self.names),
+                2 => self.values.push((3 + self.names, format!("LEVEL_{}", self.names))),
                 3 if self.values.len() > 1 => self.values_retired.extend(self.values.pop()),
                 _ => {
                     if !self.fields.iter().any(|field| field.deleted) {
@@ -289,6 +312,7 @@ impl Schema {
                 field.oneof = !field.oneof;
                 field.optional = false;
             }
+            13 if field.kind.structured() => field.json = !field.json,
             _ => return false,
         }
         true
@@ -296,4 +320,6 @@ impl Schema {
 }
 
 /// The first way that has no migration.
-pub const REFUSED: u8 = 13;
+pub const REFUSED: u8 = 15;
+/// All ways.
+pub const WAYS: u8 = 19;

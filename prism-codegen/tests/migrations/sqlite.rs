@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use prism_migrate::Migration;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -31,6 +32,11 @@ impl Database for Sqlite {
     }
 
     fn apply(&self, sql: &str) -> Result<(), String> {
+        let migration = Migration { version: 1, description: "", sql };
+        if migration.is_rewrite() {
+            let copied = prism_migrate::rewrite::sqlite(&self.0, &migration, &|_| Ok(()));
+            return copied.map_err(|error| error.to_string());
+        }
         assert!(!sql.starts_with("-- no-transaction"), "SQLite needs none: {sql}");
         self.0.execute_batch("BEGIN IMMEDIATE").unwrap();
         let result = self.0.execute_batch(sql);

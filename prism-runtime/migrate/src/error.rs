@@ -142,6 +142,23 @@ pub enum Error {
         /// How long this one has waited.
         waited: Duration,
     },
+    /// There is no such database, or it cannot be reached.
+    #[error("the database {database} cannot be opened: {source}")]
+    Open {
+        /// Name of the database.
+        database: String,
+        /// Why.
+        source: Cause,
+    },
+    /// A server has the database.
+    #[error(
+        "the database {database} is in use by a server: stop it first, or let it migrate when it \
+         starts"
+    )]
+    InUse {
+        /// Name of the database.
+        database: String,
+    },
     /// The database refuses, apart from any migration.
     #[error(transparent)]
     Database(Cause),

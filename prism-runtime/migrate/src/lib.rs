@@ -11,7 +11,9 @@
 //! database executes it.
 
 pub mod check;
+mod database;
 mod error;
+pub mod json;
 mod migration;
 mod own;
 pub mod postgres;
@@ -20,5 +22,6 @@ pub mod sqlite;
 mod statement;
 pub mod verify;
 
+pub use database::{Access, Database};
 pub use error::{Cause, Error};
 pub use migration::Migration;

@@ -39,13 +39,20 @@ impl Migration<'_> {
         let repeatable =
             |text: &&str| IndexStatement::parse(text).is_some_and(|it| it.is_repeatable());
         self.is_rewrite()
-            || self.without_transaction() && statement::split(self.sql).iter().all(repeatable)
+            || self.without_transaction()
+                && statement::split(self.sql).iter().all(|text| repeatable(text) || is_fill(text))
     }
 
     /// `0002 (change orders)`, for messages.
     pub fn title(&self) -> String {
         title(self.version, self.description)
     }
+}
+
+/// Whether a statement fills a column in batches: a row that is done with is passed over. The only
+/// block that `prism migrate diff` writes without a transaction.
+fn is_fill(statement: &str) -> bool {
+    statement.starts_with("DO $prism$")
 }
 
 /// `0002 (change orders)`, for messages.

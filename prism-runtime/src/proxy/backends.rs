@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Schema;
+use super::bindings::Bindings;
+use super::{Migrations, Schema};
 use crate::config::{self, Config, Switch};
+use crate::schema::Entity;
 use crate::server::StartError;
 use crate::store::Readiness;
 use crate::store::entity::EntityBackend;
@@ -26,21 +28,26 @@ enum Database {
 }
 
 impl Backends {
-    /// Opens databases, and applies their migrations. Blocks meanwhile.
+    /// Opens the databases that anything is bound to, and applies their migrations. Blocks
+    /// meanwhile.
     pub(super) fn open(
-        databases: &BTreeMap<String, config::Database>,
+        bindings: &Bindings,
         schema: &Schema,
         config: &Config,
     ) -> Result<Self, StartError> {
         let mut open = BTreeMap::new();
-        for (name, settings) in databases {
-            let database =
-                Database::open(settings, schema, config).map_err(|cause| {
-                    match config.backends.is_empty() {
-                        true => StartError::new(cause),
-                        false => StartError::new(format!("backends.{name}: {cause}")),
-                    }
-                })?;
+        for (name, settings) in &bindings.databases {
+            let content = Content {
+                migrations: schema.migrations,
+                entities: bindings.entities_on(name, schema),
+                migrate: config.migrate,
+            };
+            let database = Database::open(settings, content).map_err(|cause| {
+                match config.backends.is_empty() {
+                    true => StartError::new(cause),
+                    false => StartError::new(format!("backends.{name}: {cause}")),
+                }
+            })?;
             open.insert(name.clone(), database);
         }
         Ok(Backends(open))
@@ -89,24 +96,33 @@ impl Backends {
     }
 }
 
+/// What a database is to hold.
+struct Content {
+    migrations: Migrations,
+    /// Those that it serves.
+    entities: Vec<&'static Entity>,
+    /// The setting.
+    migrate: Option<bool>,
+}
+
 impl Database {
     /// An error is one line.
-    fn open(settings: &config::Database, schema: &Schema, config: &Config) -> Result<Self, String> {
+    fn open(settings: &config::Database, content: Content) -> Result<Self, String> {
         let cannot = |error: &dyn std::error::Error| super::stores::one_line(&error.to_string());
         match settings {
             config::Database::Sqlite { path } => {
                 let mut options = sqlite::Options::new(path);
-                options.migrations = schema.migrations.sqlite.to_vec();
-                options.entities = schema.stored();
-                options.migrate = config.migrate.unwrap_or(true);
+                options.migrations = content.migrations.sqlite.to_vec();
+                options.entities = content.entities;
+                options.migrate = content.migrate.unwrap_or(true);
                 let database = sqlite::Database::open(&options).map_err(|error| cannot(&error))?;
                 Ok(Database::Sqlite(database))
             }
             config::Database::Postgres { url, settings } => {
                 let mut options = postgres::Options::new(url.expose());
-                options.migrations = schema.migrations.postgres.to_vec();
-                options.entities = schema.stored();
-                options.migrate = config.migrate.unwrap_or(false);
+                options.migrations = content.migrations.postgres.to_vec();
+                options.entities = content.entities;
+                options.migrate = content.migrate.unwrap_or(false);
                 options.max_connections = settings.max_connections;
                 options.acquire_timeout = Duration::from_millis(settings.acquire_timeout_ms);
                 options.statement_timeout = Duration::from_millis(settings.statement_timeout_ms);

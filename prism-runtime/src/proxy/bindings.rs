@@ -48,6 +48,12 @@ impl Bindings {
         Ok(Bindings { databases, entities, keyvalue, other_keyvalue, warnings })
     }
 
+    /// The entities that a backend serves.
+    pub(super) fn entities_on(&self, name: &str, schema: &Schema) -> Vec<&'static Entity> {
+        let bound = schema.entities.iter().zip(&self.entities);
+        bound.filter(|(_, backend)| *backend == name).map(|(entity, _)| *entity).collect()
+    }
+
     /// What kind of backend a name stands for.
     pub(super) fn kind(&self, name: &str) -> Backend {
         self.databases.get(name).map_or(Backend::Memory, Database::kind)

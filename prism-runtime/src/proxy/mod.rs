@@ -131,8 +131,7 @@ impl Builder {
         self.config.migrate = Some(true);
         self.config.validate()?;
         let bindings = Bindings::resolve(&self.schema, &self.config)?;
-        let opened = stores::open(&self.schema, &self.config, &bindings, self.clock)?;
-        opened.backends.close();
+        Backends::open(&bindings, &self.schema, &self.config)?.close();
         tracing::info!("the databases are as the schema says");
         Ok(())
     }

@@ -2,7 +2,6 @@
 
 use crate::codegen::Handlers;
 use crate::entity::Entity;
-use crate::schema::Backend;
 use crate::store::Migration;
 
 /// A schema to serve. Generated code builds it; users add their own handlers.
@@ -63,11 +62,5 @@ impl Schema {
         self.services.retain(|earlier| earlier.descriptor().name != *name);
         self.services.push(Box::new(handlers));
         self
-    }
-
-    /// The entities that live in a database.
-    pub(super) fn stored(&self) -> Vec<&'static crate::schema::Entity> {
-        let stored = |entity: &&crate::schema::Entity| entity.backend != Backend::Memory;
-        self.entities.iter().copied().filter(stored).collect()
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn open(
 ) -> Result<Opened, StartError> {
     let pool = DescriptorPool::decode(schema.descriptor_set)
         .map_err(|error| StartError::new(format!("the schema's descriptors: {error}")))?;
-    let backends = Backends::open(&bindings.databases, schema, config)?;
+    let backends = Backends::open(bindings, schema, config)?;
     let keys = config.token_keys()?;
     let tokens = if keys.is_empty() { PageTokens::random() } else { PageTokens::new(&keys) };
     let tokens = Arc::new(tokens.map_err(|error| StartError::new(error.to_string()))?);

@@ -97,7 +97,8 @@ fn the_tour_prints_what_is_shown() {
             let runtime = root.join("prism-runtime").display().to_string();
             let command = command.replace("../../prism-runtime", &runtime);
             let done = cargo(&root)
-                .args(["run", "--quiet", "--package", "prism-codegen", "--bin", "prism"])
+                .args(["run", "--quiet", "--package", "prism-codegen", "--features", "command"])
+                .args(["--bin", "prism"])
                 .arg("--manifest-path")
                 .arg(root.join("Cargo.toml"))
                 .arg("--")

@@ -12,7 +12,7 @@ pub fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let packages = ["prism-bench", "prism-proxy", "prism-codegen"];
     run_command(
         cargo()
-            .args(["build", "--release"])
+            .args(["build", "--release", "--features", "prism-codegen/command"])
             .args(packages.iter().flat_map(|package| ["--package", package])),
     )?;
     let target =

@@ -9,7 +9,7 @@ use sqlx::{Connection as _, PgConnection, Row as _};
 
 use super::index::{self, Existing};
 use super::lock;
-use super::query::{self, code, literal};
+use super::query::{self, is_locked, literal};
 use crate::check::{Applied, History, Plans, statuses};
 use crate::migration::hex;
 use crate::statement::{self, IndexStatement};
@@ -67,17 +67,6 @@ pub struct Migrator<'a> {
 }
 
 impl<'a> Migrator<'a> {
-    /// How every migration stands.
-    ///
-    /// # Errors
-    ///
-    /// Where the database cannot be read.
-    pub async fn history(&self, connection: &mut PgConnection) -> Result<History<'a>, Error> {
-        let own = applied(connection, own::TABLE).await?;
-        let users = applied(connection, own::USERS_TABLE).await?;
-        Ok(History { own: statuses(own::POSTGRES, &own), users: statuses(self.migrations, &users) })
-    }
-
     /// Applies what is outstanding, and answers what that was. Nothing is applied where the
     /// database has another history. Of many that do this at once one does, and the others wait.
     ///
@@ -88,7 +77,7 @@ impl<'a> Migrator<'a> {
     /// Where the histories differ, where another session migrates for too long, and where a
     /// migration fails: those before it are applied.
     pub async fn apply(&self, connection: &mut PgConnection) -> Result<Plans<'a>, Error> {
-        let plans = self.history(connection).await?.plan(self.database)?;
+        let plans = history(connection, self.migrations).await?.plan(self.database)?;
         if plans.outstanding().next().is_none() {
             // No lock: whoever has nothing to do neither waits nor keeps others waiting.
             return Ok(plans);
@@ -118,7 +107,7 @@ impl<'a> Migrator<'a> {
         if migrate {
             self.apply(connection).await?;
         }
-        let plans = self.history(connection).await?.plan(self.database)?;
+        let plans = history(connection, self.migrations).await?.plan(self.database)?;
         plans.refuse_mixed(self.database)?;
         plans.refuse_behind(self.database)?;
         let differences = super::verify(connection, entities).await?;
@@ -127,7 +116,7 @@ impl<'a> Migrator<'a> {
 
     async fn apply_locked(&self, connection: &mut PgConnection) -> Result<Plans<'a>, Error> {
         // Another session may have applied them meanwhile.
-        let plans = self.history(connection).await?.plan(self.database)?;
+        let plans = history(connection, self.migrations).await?.plan(self.database)?;
         plans.refuse_mixed(self.database)?;
         self.apply_all(connection, own::TABLE, &plans.own.outstanding).await?;
         self.apply_all(connection, own::USERS_TABLE, &plans.users.outstanding).await?;
@@ -201,8 +190,8 @@ impl<'a> Migrator<'a> {
         let settings = &self.settings;
         if migration.is_rewrite() {
             limit(connection, settings.lock, settings.statement, settings.client_check).await?;
-            rewrite::postgres(connection, migration).await.map_err(Failure::Cause)?;
-            return Ok(query::execute(connection, insert(table, migration)).await?);
+            let record = insert(table, migration);
+            return rewrite::postgres(connection, migration, &record).await.map_err(Failure::Cause);
         }
         if migration.without_transaction() {
             let (lock, statement) = (settings.concurrent_lock, settings.concurrent_statement);
@@ -217,6 +206,20 @@ impl<'a> Migrator<'a> {
         query::execute(&mut transaction, insert(table, migration)).await?;
         Ok(transaction.commit().await?)
     }
+}
+
+/// How every migration stands.
+///
+/// # Errors
+///
+/// Where the database cannot be read.
+pub async fn history<'a>(
+    connection: &mut PgConnection,
+    migrations: &[Migration<'a>],
+) -> Result<History<'a>, Error> {
+    let own = applied(connection, own::TABLE).await?;
+    let users = applied(connection, own::USERS_TABLE).await?;
+    Ok(History { own: statuses(own::POSTGRES, &own), users: statuses(migrations, &users) })
 }
 
 /// Why a try did not succeed.
@@ -252,13 +255,6 @@ async fn alone(connection: &mut PgConnection, migration: &Migration<'_>) -> Resu
         let _ = index::drop_invalid(connection, &name).await;
     }
     Ok(built?)
-}
-
-/// Whether a statement gave way to other sessions: it may be tried again.
-fn is_locked(cause: &Cause) -> bool {
-    let Cause::Postgres(error) = cause else { return false };
-    // lock_not_available, deadlock_detected, serialization_failure
-    matches!(code(error).as_deref(), Some("55P03" | "40P01" | "40001"))
 }
 
 /// Limits the session's statements.

@@ -4,7 +4,7 @@ mod index;
 mod introspect;
 mod lock;
 mod migrate;
-mod query;
+pub(crate) mod query;
 
 pub use introspect::verify;
-pub use migrate::{Migrator, Settings};
+pub use migrate::{Migrator, Settings, history};

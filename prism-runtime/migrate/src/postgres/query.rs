@@ -6,8 +6,10 @@
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection};
 
+use crate::Cause;
+
 /// Runs statements.
-pub(super) async fn execute(
+pub(crate) async fn execute(
     connection: &mut PgConnection,
     sql: impl Into<String>,
 ) -> sqlx::Result<()> {
@@ -15,7 +17,7 @@ pub(super) async fn execute(
 }
 
 /// Runs a query.
-pub(super) async fn rows(
+pub(crate) async fn rows(
     connection: &mut PgConnection,
     sql: impl Into<String>,
 ) -> sqlx::Result<Vec<PgRow>> {
@@ -23,7 +25,7 @@ pub(super) async fn rows(
 }
 
 /// The row of a query that answers one.
-pub(super) async fn one(
+pub(crate) async fn one(
     connection: &mut PgConnection,
     sql: impl Into<String>,
 ) -> sqlx::Result<PgRow> {
@@ -31,12 +33,19 @@ pub(super) async fn one(
 }
 
 /// A text as a literal.
-pub(super) fn literal(text: &str) -> String {
+pub(crate) fn literal(text: &str) -> String {
     // With its own syntax, as the plain one depends on `standard_conforming_strings`.
     format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }
 
 /// The code of an error of the server.
-pub(super) fn code(error: &sqlx::Error) -> Option<String> {
+pub(crate) fn code(error: &sqlx::Error) -> Option<String> {
     error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned())
+}
+
+/// Whether a statement gave way to other sessions: it may be tried again.
+pub(crate) fn is_locked(cause: &Cause) -> bool {
+    let Cause::Postgres(error) = cause else { return false };
+    // lock_not_available, deadlock_detected, serialization_failure
+    matches!(code(error).as_deref(), Some("55P03" | "40P01" | "40001"))
 }

@@ -20,19 +20,6 @@ pub struct Migrator<'a> {
 }
 
 impl<'a> Migrator<'a> {
-    /// How every migration stands.
-    ///
-    /// # Errors
-    ///
-    /// Where the database cannot be read.
-    pub fn history(&self, connection: &Connection) -> Result<History<'a>, Error> {
-        let own = own::SQLITE;
-        Ok(History {
-            own: statuses(own, &applied(connection, own::TABLE)?),
-            users: statuses(self.migrations, &applied(connection, own::USERS_TABLE)?),
-        })
-    }
-
     /// Applies what is outstanding, and answers what that was. Nothing is applied where the
     /// database has another history.
     ///
@@ -40,7 +27,7 @@ impl<'a> Migrator<'a> {
     ///
     /// Where the histories differ, and where a migration fails: those before it are applied.
     pub fn apply(&self, connection: &Connection) -> Result<Plans<'a>, Error> {
-        let plans = self.history(connection)?.plan(self.database)?;
+        let plans = history(connection, self.migrations)?.plan(self.database)?;
         plans.refuse_mixed(self.database)?;
         self.apply_all(connection, own::TABLE, &plans.own.outstanding)?;
         self.apply_all(connection, own::USERS_TABLE, &plans.users.outstanding)?;
@@ -63,7 +50,7 @@ impl<'a> Migrator<'a> {
         if migrate {
             self.apply(connection)?;
         }
-        let plans = self.history(connection)?.plan(self.database)?;
+        let plans = history(connection, self.migrations)?.plan(self.database)?;
         plans.refuse_mixed(self.database)?;
         plans.refuse_behind(self.database)?;
         verify::admit(self.database, &plans, &super::verify(connection, entities)?)
@@ -102,6 +89,21 @@ impl<'a> Migrator<'a> {
     }
 }
 
+/// How every migration stands.
+///
+/// # Errors
+///
+/// Where the database cannot be read.
+pub fn history<'a>(
+    connection: &Connection,
+    migrations: &[Migration<'a>],
+) -> Result<History<'a>, Error> {
+    Ok(History {
+        own: statuses(own::SQLITE, &applied(connection, own::TABLE)?),
+        users: statuses(migrations, &applied(connection, own::USERS_TABLE)?),
+    })
+}
+
 /// The migration and its row, together in a transaction unless the file opts out.
 fn execute(
     connection: &Connection,
@@ -109,8 +111,9 @@ fn execute(
     migration: &Migration<'_>,
 ) -> Result<(), Cause> {
     if migration.is_rewrite() {
-        rewrite::sqlite(connection, migration)?;
-        return Ok(insert(connection, table, migration)?);
+        return rewrite::sqlite(connection, migration, &|connection| {
+            insert(connection, table, migration)
+        });
     }
     let transaction = !migration.without_transaction();
     if transaction {

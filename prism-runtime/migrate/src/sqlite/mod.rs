@@ -1,7 +1,9 @@
 //! SQLite.
 
 mod introspect;
+mod lock;
 mod migrate;
 
 pub use introspect::verify;
-pub use migrate::Migrator;
+pub use lock::{FileLock, lock_path};
+pub use migrate::{Migrator, history};

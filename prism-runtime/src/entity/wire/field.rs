@@ -38,6 +38,15 @@ pub enum Fault {
     Invalid(String),
 }
 
+impl From<prism_migrate::json::Error> for Fault {
+    fn from(error: prism_migrate::json::Error) -> Self {
+        match error {
+            prism_migrate::json::Error::Malformed => Fault::Malformed,
+            error => Fault::Invalid(error.to_string()),
+        }
+    }
+}
+
 impl From<Malformed> for Fault {
     fn from(_: Malformed) -> Self {
         Fault::Malformed
@@ -196,10 +205,13 @@ impl Field {
         Err(Fault::Invalid("is not a value of its enum, which is closed".to_owned()))
     }
 
-    /// Whether a stored value can be encoded as this field.
+    /// Whether a stored value can be encoded as this field. Without presence NULL is the zero: a
+    /// newer schema that shares the database may have made the field `optional`.
     pub fn holds(&self, value: &Value) -> bool {
         match (self.form, value) {
-            (_, Value::Null) => self.cardinality == Cardinality::Optional,
+            (_, Value::Null) => {
+                matches!(self.cardinality, Cardinality::Optional | Cardinality::Implicit)
+            }
             (Form::Scalar(scalar) | Form::Wrapper(scalar), value) => scalar.holds(value),
             (Form::Time(kind), Value::Int(micros)) => kind.holds(*micros),
             (Form::Message | Form::Group | Form::Raw, Value::Blob(_)) => true,

@@ -3,7 +3,6 @@
 //! through untouched.
 
 mod field;
-mod json;
 mod nested;
 mod reader;
 mod scalar;
@@ -13,6 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::BufMut;
+use prism_migrate::json;
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 
 pub(crate) use field::{Fault, Field, Form};
@@ -115,8 +115,11 @@ impl Codec {
                 record.0[position] = Value::Blob(raw.ok_or_else(|| self.corrupt(position))?);
             }
         }
-        let held = |(field, value): (&Field, &Value)| field.holds(value);
-        match self.fields.iter().zip(&record.0).position(|pair| !held(pair)) {
+        let held = |(position, (field, value)): (usize, (&Field, &Value))| {
+            field.holds(value) && !(value.is_null() && self.layout.is_key(position))
+        };
+        let mut values = self.fields.iter().zip(&record.0).enumerate();
+        match values.position(|value| !held(value)) {
             Some(position) => Err(self.corrupt(position)),
             None => Ok(WireRecord(record)),
         }
@@ -214,7 +217,9 @@ impl Decoding<'_> {
             let field = &self.codec.fields[position];
             let value = match (field.form, field.storage) {
                 (Form::Raw, Storage::Json) => {
-                    json::from_wire(&self.codec.message, field.number, &bytes).map(Value::Text)
+                    json::from_wire(&self.codec.message, field.number, &bytes)
+                        .map(Value::Text)
+                        .map_err(Fault::from)
                 }
                 (Form::Raw | Form::Message | Form::Group, _) => Ok(Value::Blob(bytes)),
                 _ => field.value(Wire::Len(&bytes)),

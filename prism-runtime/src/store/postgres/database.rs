@@ -289,11 +289,11 @@ impl Attempt<'_> {
         let activity = connection.activity();
         let ended = match self.form {
             Form::Read if connection.prepares() => {
-                let work = Box::pin(work.run(connection));
+                let work = work.run(connection);
                 self.connector.control.watch(&activity, work, given_up).await
             }
             _ => {
-                let work = Box::pin(transaction(connection, work));
+                let work = transaction(connection, work);
                 self.connector.control.watch(&activity, work, given_up).await
             }
         };
@@ -327,14 +327,14 @@ fn connect_options(options: &Options) -> Result<PgConnectOptions, OpenError> {
         PgConnectOptions::from_str(&options.url).map_err(|source| OpenError::Url { source })?;
     // By it a migration knows that servers are connected.
     let name = match connect.get_application_name() {
-        None => "prism".to_owned(),
-        Some(name) => format!("prism {name}"),
+        None => "prism proxy".to_owned(),
+        Some(name) => format!("prism proxy {name}"),
     };
     let connect = connect.application_name(&name).disable_statement_logging();
     Ok(match options.prepared_statements {
         true => connect,
         // Poolers know few settings that come with a connection.
-        false => connect.extra_float_digits(None).statement_cache_capacity(100),
+        false => connect.extra_float_digits(None),
     })
 }
 

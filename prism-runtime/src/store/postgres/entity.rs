@@ -15,7 +15,7 @@ use super::lookup::{Lookup, Lookups};
 use super::requests;
 use super::table::{Table, Values};
 use super::write::{HashedKey, Pending, Shared, Writes};
-use crate::entity::decide::{Change, Mask, decide, repeat, unique_violation};
+use crate::entity::decide::{Change, Mask, decide, join, repeat, unique_violation};
 use crate::entity::layout::Layout;
 use crate::entity::prefix_bounds;
 use crate::entity::record::{Key, Record};
@@ -70,14 +70,14 @@ struct PostgresEntityStore {
 
 impl EntityStore for PostgresEntityStore {
     fn get(&self, key: Key, view: View) -> StoreFuture<Option<Record>> {
-        if let Err(error) = check_key(self.table.layout(), &key) {
+        if let Err(error) = check_key(self.table.layout(), &key, "") {
             return StoreFuture::ready(Err(error));
         }
         Lookup::send(&self.database, &self.lookups, Arc::clone(&self.table), (key, view))
     }
 
     fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Vec<Record>> {
-        let checked = keys.iter().try_for_each(|key| check_key(self.table.layout(), key));
+        let checked = keys.iter().try_for_each(|key| check_key(self.table.layout(), key, ""));
         match checked {
             Ok(()) if keys.is_empty() => return StoreFuture::ready(Ok(Vec::new())),
             Ok(()) => {}
@@ -396,10 +396,11 @@ async fn sweep(
     Ok(table.query(statement, &values)?.execute(connection).await?.rows_affected())
 }
 
-fn check_key(layout: &Layout, key: &Key) -> Result<()> {
+/// `path` is that of the entity in the request, empty where the key's fields are the request's own.
+fn check_key(layout: &Layout, key: &Key, path: &str) -> Result<()> {
     layout.key.iter().zip(&key.0).try_for_each(|(&position, value)| {
         let field = layout.column(position).map_or("", |column| &column.field);
-        check_value(field, value)
+        check_value(&join(path, field), value)
     })
 }
 
@@ -413,7 +414,7 @@ fn check_value(field: &str, value: &Value) -> Result<()> {
 /// Texts that Postgres does not store.
 fn check_write(layout: &Layout, write: &Write) -> Result<()> {
     use crate::entity::decide::Action;
-    check_key(layout, &write.key)?;
+    check_key(layout, &write.key, &write.command.path)?;
     let (record, mask) = match &write.command.action {
         Action::Create(record) | Action::Put(record) => (record, None),
         Action::Update { record, mask: Mask::Fields(fields), allow_missing: false } => {
@@ -425,9 +426,7 @@ fn check_write(layout: &Layout, write: &Write) -> Result<()> {
     let columns = layout.entity.columns.iter().zip(&record.0).enumerate();
     for (position, (column, value)) in columns {
         let counts = mask.is_none_or(|fields| fields.iter().any(|(field, _)| *field == position));
-        let path = &write.command.path;
-        let field =
-            if path.is_empty() { column.field.clone() } else { format!("{path}.{}", column.field) };
+        let field = join(&write.command.path, &column.field);
         match value {
             Value::Text(text) if counts && column.storage == Storage::Json => {
                 check_json(&field, text)?;

@@ -93,10 +93,9 @@ impl Table {
         self.entity.last_write_column().is_some()
     }
 
-    /// Every column, by its present name.
-    pub(super) fn column_names(&self) -> Vec<&str> {
-        let names = self.entity.columns.iter().map(|column| column.name.as_str());
-        names.chain(self.entity.last_write_column()).collect()
+    /// Whether the columns are those of another look at the same table.
+    pub(super) fn has_columns_of(&self, other: &Table) -> bool {
+        self.entity == other.entity
     }
 
     pub(super) async fn get(

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use prism_migrate::sqlite::Migrator;
+use prism_migrate::sqlite::{FileLock, Migrator};
 use rusqlite::Connection;
 
 use super::checkpoint::Checkpointer;
 use super::local::Local;
-use super::lock::{self, FileLock};
+use super::lock;
 use super::readers::Readers;
 use super::writer::{Writer, shutting_down};
 use super::{OpenError, Options, connection};
@@ -53,7 +53,7 @@ impl Database {
     pub fn open(options: &Options) -> Result<Arc<Self>, OpenError> {
         let mut options = options.clone();
         options.path = lock::canonical(&options.path)?;
-        let lock = FileLock::acquire(&options.path)?;
+        let lock = lock::acquire(&options.path)?;
         let writing = connection::open_writer(&options)?;
         connection::verify(&writing, &options.path)?;
         migrate(&writing, &options)?;

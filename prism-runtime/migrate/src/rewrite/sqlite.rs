@@ -1,0 +1,170 @@
+//! Rewriting copies in a SQLite database that nothing else writes to.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use prism_schema::Value;
+use prism_schema::sql::quote;
+use prism_schema::sql::rewrite::{Conversion, Rewrite, Value as Target};
+use rusqlite::functions::{Context, FunctionFlags};
+use rusqlite::types::{Value as Stored, ValueRef};
+use rusqlite::{Connection, params_from_iter};
+
+use super::convert::{Converter, conversions};
+use super::pace::Pace;
+use crate::{Cause, Migration};
+
+/// The function that converts, while a copy runs.
+const FUNCTION: &str = "prism_convert";
+
+/// How often a copy starts over because the file was written to.
+const TRIES: usize = 5;
+
+/// Runs a copy, outside a transaction. `record` is called within the last one.
+///
+/// # Errors
+///
+/// Where a statement fails or a value cannot be converted, with a transaction that may be open;
+/// what is in use is as it was.
+pub fn run(
+    connection: &Connection,
+    migration: &Migration<'_>,
+    record: &dyn Fn(&Connection) -> rusqlite::Result<()>,
+) -> Result<(), Cause> {
+    let rewrite = Rewrite::parse(migration.sql).map_err(Cause::Refused)?;
+    let Some(into) = &rewrite.into else {
+        return Err(Cause::Refused("it does not say where the rows go".to_owned()));
+    };
+    if let Some(converter) = Converter::new(&rewrite).map_err(Cause::Refused)? {
+        register(connection, converter, &rewrite)?;
+    }
+    let copy = Copy { connection, rewrite: &rewrite, into };
+    for _ in 0..TRIES {
+        if copy.run(record)? {
+            connection.remove_function(FUNCTION, 2)?;
+            return Ok(());
+        }
+    }
+    Err(Cause::Refused("another process keeps writing to the file: stop it first".to_owned()))
+}
+
+struct Copy<'a> {
+    connection: &'a Connection,
+    rewrite: &'a Rewrite,
+    into: &'a str,
+}
+
+impl Copy<'_> {
+    /// The whole copy, from the beginning; `false` where something else wrote to the file.
+    fn run(&self, record: &dyn Fn(&Connection) -> rusqlite::Result<()>) -> Result<bool, Cause> {
+        let connection = self.connection;
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        let version = self.data_version()?;
+        connection.execute_batch(&self.rewrite.prepare.join("\n"))?;
+        connection.execute_batch("COMMIT")?;
+        let (mut pace, mut above) = (Pace::new(), Vec::new());
+        loop {
+            let start = Instant::now();
+            connection.execute_batch("BEGIN IMMEDIATE")?;
+            if self.data_version()? != version {
+                connection.execute_batch("ROLLBACK")?;
+                return Ok(false);
+            }
+            let upto = self.batch(&above, pace.rows())?;
+            if upto.is_empty() {
+                connection.execute_batch(&self.rewrite.finish.join("\n"))?;
+                record(connection)?;
+                connection.execute_batch("COMMIT")?;
+                return Ok(true);
+            }
+            connection.execute_batch("COMMIT")?;
+            above = upto;
+            pace.took(start.elapsed());
+        }
+    }
+
+    /// Changes where another connection has written.
+    fn data_version(&self) -> rusqlite::Result<i64> {
+        self.connection.query_row("PRAGMA data_version", [], |row| row.get(0))
+    }
+
+    /// Copies the rows with the next keys; the last of these, empty where no rows are left.
+    fn batch(&self, above: &[Stored], rows: usize) -> rusqlite::Result<Vec<Stored>> {
+        let names: Vec<String> = self.rewrite.key.iter().map(|it| quote(&it.name)).collect();
+        let keys = names.join(", ");
+        let table = quote(&self.rewrite.table);
+        let marks = vec!["?"; names.len()].join(", ");
+        let after = if above.is_empty() { String::new() } else { format!(" ({keys}) > ({marks})") };
+        let filter = if after.is_empty() { "" } else { " WHERE" };
+        let sql = format!(
+            "SELECT {keys} FROM {table}{filter}{after} ORDER BY {keys} LIMIT 1 OFFSET {}",
+            rows - 1
+        );
+        let key = |row: &rusqlite::Row<'_>| {
+            (0..names.len()).map(|position| row.get(position)).collect::<rusqlite::Result<Vec<_>>>()
+        };
+        let mut statement = self.connection.prepare(&sql)?;
+        let found = statement.query_map(params_from_iter(above), key)?.next().transpose()?;
+        let upto = found.unwrap_or_default();
+        let mut conditions: Vec<String> = Vec::new();
+        conditions.extend((!after.is_empty()).then_some(after));
+        conditions.extend((!upto.is_empty()).then(|| format!("({keys}) <= ({marks})")));
+        let filter = match conditions.is_empty() {
+            true => String::new(),
+            false => format!(" WHERE {}", conditions.join(" AND ")),
+        };
+        let columns: Vec<String> =
+            self.rewrite.columns.iter().map(|target| quote(&target.column)).collect();
+        let values: Vec<String> =
+            self.rewrite.columns.iter().map(|target| expression(&target.value)).collect();
+        let sql = format!(
+            "INSERT INTO {} ({}) SELECT {} FROM {table}{filter}",
+            quote(self.into),
+            columns.join(", "),
+            values.join(", ")
+        );
+        self.connection.execute(&sql, params_from_iter(above.iter().chain(&upto)))?;
+        Ok(upto)
+    }
+}
+
+fn expression(value: &Target) -> String {
+    match value {
+        Target::Sql(sql) => sql.clone(),
+        Target::Convert(Conversion { source, field, .. }) => {
+            format!("{FUNCTION}({field}, {})", quote(source))
+        }
+    }
+}
+
+/// Adds the function that converts a stored value of a field.
+fn register(
+    connection: &Connection,
+    converter: Converter,
+    rewrite: &Rewrite,
+) -> rusqlite::Result<()> {
+    let known: Arc<[Conversion]> =
+        conversions(rewrite).map(|(_, conversion)| conversion.clone()).collect();
+    let table = rewrite.table.clone();
+    let convert = move |context: &Context<'_>| {
+        let field: u32 = context.get(0)?;
+        let fail = |reason: String| rusqlite::Error::UserFunctionError(reason.into());
+        let stored = match context.get_raw(1) {
+            ValueRef::Null => Value::Null,
+            ValueRef::Integer(number) => Value::Int(number),
+            ValueRef::Real(number) => Value::Double(number),
+            ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+            ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
+        };
+        let conversion = known.iter().find(|it| it.field == field);
+        let conversion = conversion.ok_or_else(|| fail(format!("no conversion of {field}")))?;
+        let converted = converter.convert(conversion, &stored);
+        Ok(match converted.map_err(|reason| fail(format!("{table}: {reason}")))? {
+            Value::Text(text) => Stored::Text(text),
+            Value::Blob(bytes) => Stored::Blob(bytes),
+            _ => Stored::Null,
+        })
+    };
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function(FUNCTION, 2, flags, convert)
+}

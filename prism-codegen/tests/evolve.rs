@@ -173,6 +173,46 @@ fn what_was_used_stays_retired_over_later_migrations() {
 }
 
 #[test]
+fn a_run_that_broke_off_is_gone_on_with() {
+    let root = tempfile::tempdir().unwrap();
+    let out = root.path().join("out");
+    generate(root.path(), SCHEMA).unwrap();
+    let lock = out.join("schema.lock");
+    let before = fs::read(&lock).unwrap();
+    let changed = SCHEMA.replace(
+        "string name = 2;",
+        "string name = 2 [(prism.field).index = INDEX_KIND_SECONDARY];",
+    );
+    migrate(root.path(), &changed).unwrap();
+    let after = fs::read(&lock).unwrap();
+    let last = out.join("migrations/postgres/0004_index_things.sql");
+    let first = out.join("migrations/postgres/0003_index_things.sql");
+    // It had written the first file of several, and not the lock.
+    fs::write(&lock, &before).unwrap();
+    let text = fs::read_to_string(&last).unwrap();
+    fs::remove_file(&last).unwrap();
+    let error = generate(root.path(), SCHEMA).unwrap_err().to_string();
+    assert!(error.contains("P0610") && error.contains("0002_change_things.sql"), "{error}");
+    migrate(root.path(), &changed).unwrap();
+    assert!(fs::read(&lock).unwrap() == after && fs::read_to_string(&last).unwrap() == text);
+    // What does not lead to the schema any more is named.
+    let planned = fs::read_to_string(&first).unwrap();
+    fs::write(&lock, &before).unwrap();
+    fs::write(&first, format!("{planned}-- another\n")).unwrap();
+    let error = migrate(root.path(), &changed).unwrap_err();
+    assert!(error.contains("P0610") && error.contains("0003_index_things.sql"), "{error}");
+    // A migration that was written by hand is the user's own.
+    fs::write(&lock, &after).unwrap();
+    fs::write(&first, &planned).unwrap();
+    fs::write(out.join("migrations/postgres/0005_own.sql"), "SELECT 1;\n").unwrap();
+    assert_eq!(migrate(root.path(), &changed).unwrap(), Vec::<String>::new());
+    generate(root.path(), &changed).unwrap();
+    // The lock is newer than what is there.
+    fs::remove_file(out.join("migrations/postgres/0005_own.sql")).unwrap();
+    assert!(generate(root.path(), &changed).unwrap_err().to_string().contains("P0607"));
+}
+
+#[test]
 fn a_damaged_history_is_refused() {
     let root = tempfile::tempdir().unwrap();
     generate(root.path(), SCHEMA).unwrap();

@@ -22,6 +22,9 @@ const FORMAT: u32 = 1;
 pub struct Lock {
     /// Version of the file's format.
     pub format: u32,
+    /// Number of the last migration that leads to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration: Option<i64>,
     /// By namespace.
     pub entities: BTreeMap<String, LockedEntity>,
     /// Messages that stored fields are made of, by full name.
@@ -85,6 +88,7 @@ impl Lock {
         let pool = DescriptorPool::decode(schema.descriptor_set.as_slice()).unwrap_or_default();
         let mut lock = Lock {
             format: FORMAT,
+            migration: None,
             entities: BTreeMap::new(),
             messages: BTreeMap::new(),
             enums: BTreeMap::new(),

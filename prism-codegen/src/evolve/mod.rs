@@ -13,6 +13,7 @@ mod postgres;
 mod renames;
 mod rewrites;
 mod sqlite;
+pub(crate) mod squawk;
 mod steps;
 mod table;
 mod types;
@@ -122,6 +123,13 @@ fn read_migrations(dialect: Dialect, folder: &Path) -> io::Result<Vec<MigrationF
     Ok(migrations)
 }
 
+impl MigrationFile {
+    /// Whether it was written by `prism migrate diff`, not by hand.
+    fn is_planned(&self) -> bool {
+        self.sql.contains(steps::HEADER)
+    }
+}
+
 /// A schema beside its history.
 struct Compared {
     /// The text of the lock.
@@ -137,9 +145,12 @@ struct Compared {
 ///
 /// Where the schema differs from the lock: [`diff`] is what moves it on.
 pub fn evolve(schema: &Schema, history: History) -> Result<Evolved, Diagnostics> {
-    let Some(Compared { text, changes, .. }) = compared(schema, &history)? else {
+    let Some(Compared { text, old, changes, .. }) = compared(schema, &history)? else {
         return Ok(begin(schema));
     };
+    if let Some(file) = left_over(&old, &history).first() {
+        return Err(Diagnostics::from_one(catalog::left_over(&Span::default(), file.path())));
+    }
     if !changes.is_empty() {
         let list: String = changes.iter().map(|change| format!("\n  {}", change.cause)).collect();
         let found = catalog::changed(&Span::default(), changes.len(), &list);
@@ -192,10 +203,12 @@ pub fn diff(
     }
     let known = |code: &String| of_level(Level::Confirm).any(|change| change.code() == *code);
     let unused = accepted.iter().filter(|code| !known(code)).cloned().collect();
-    let lock = new.following(&old);
-    let newest = history.migrations.iter().map(|it| it.version).max().unwrap_or(0);
+    let mut lock = new.following(&old);
+    let left = left_over(&old, &history);
     let mut migrations = history.migrations;
-    match steps::migrations(&old, &lock, &changes, newest, &schema.descriptor_set) {
+    migrations.retain(|file| !left.contains(file));
+    let last = newest(&migrations);
+    match steps::migrations(&old, &lock, &changes, last, &schema.descriptor_set) {
         Ok(next) => migrations.extend(next),
         Err(reason) => {
             let cause = format!("stored values cannot be converted: {reason}");
@@ -203,19 +216,37 @@ pub fn diff(
             return Err(Diagnostics::from_one(catalog::refused(&Span::default(), &cause, help)));
         }
     }
+    // A run that broke off has written some of them, and not the lock.
+    if let Some(file) = left.iter().find(|file| !migrations.contains(file)) {
+        return Err(Diagnostics::from_one(catalog::left_over(&Span::default(), file.path())));
+    }
+    lock.migration = Some(newest(&migrations));
     let evolved = Evolved { lock: Some(lock.render()), migrations };
     pending.sort();
     Ok(Diff { changes, evolved, pending, unused })
+}
+
+/// Migrations that Prism wrote after those that lead to the lock.
+fn left_over(lock: &Lock, history: &History) -> Vec<MigrationFile> {
+    let Some(last) = lock.migration else { return Vec::new() };
+    let files = history.migrations.iter();
+    files.filter(|file| file.version > last && file.is_planned()).cloned().collect()
+}
+
+fn newest(migrations: &[MigrationFile]) -> i64 {
+    migrations.iter().map(|file| file.version).max().unwrap_or(0)
 }
 
 /// The history of a schema that has none.
 fn begin(schema: &Schema) -> Evolved {
     match schema.entities.is_empty() {
         true => Evolved::default(),
-        false => Evolved {
-            lock: Some(Lock::new(schema).render()),
-            migrations: emit::sql::initial(schema),
-        },
+        false => {
+            let migrations = emit::sql::initial(schema);
+            let mut lock = Lock::new(schema);
+            lock.migration = Some(newest(&migrations));
+            Evolved { lock: Some(lock.render()), migrations }
+        }
     }
 }
 
@@ -240,6 +271,11 @@ fn compared(schema: &Schema, history: &History) -> Result<Option<Compared>, Diag
             let missing = format!("migrations/{}/0001_initial.sql", dialect.name());
             return refuse(catalog::migration_missing(&at, missing));
         }
+    }
+    let last = old.migration.unwrap_or(0);
+    if newest(&history.migrations) < last {
+        let missing = format!("migrations/{{sqlite,postgres}}/{last:04}_….sql");
+        return refuse(catalog::migration_missing(&at, missing));
     }
     let new = Lock::new(schema);
     let changes = compare::changes(&old, &new);

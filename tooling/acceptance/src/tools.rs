@@ -13,6 +13,8 @@ use std::process::Command;
 pub enum Tool {
     /// buf: lints the contract, and `buf curl` calls it. From npm.
     Buf,
+    /// squawk: lints migrations of Postgres. From npm.
+    Squawk,
     /// A Python that has grpcio and its code generator. From PyPI, in a virtual environment.
     Python,
     /// A Python environment with linters of deployment files: hadolint, kubernetes-validate and
@@ -46,7 +48,7 @@ impl Tool {
     pub fn find(self) -> Option<PathBuf> {
         match self {
             Tool::Grpcurl => on_path("grpcurl"),
-            Tool::Buf | Tool::Python | Tool::Linters => {
+            Tool::Buf | Tool::Squawk | Tool::Python | Tool::Linters => {
                 let current = fs::read_to_string(self.pin()).ok()?;
                 let installed = fs::read_to_string(self.stamp()).ok()?;
                 (current == installed).then(|| self.executable()).filter(|path| path.exists())
@@ -83,7 +85,7 @@ impl Tool {
         fs::create_dir_all(&directory).map_err(|error| format!("{directory:?}: {error}"))?;
         match self {
             Tool::Grpcurl => return Err("grpcurl is not on the PATH".to_owned()),
-            Tool::Buf => {
+            Tool::Buf | Tool::Squawk => {
                 fs::copy(self.pin(), directory.join("package.json"))
                     .map_err(|error| format!("{:?}: {error}", self.pin()))?;
                 run(Command::new("npm")
@@ -109,6 +111,7 @@ impl Tool {
     fn executable(self) -> PathBuf {
         directory().join(match self {
             Tool::Buf => "node_modules/.bin/buf",
+            Tool::Squawk => "node_modules/.bin/squawk",
             Tool::Python => "python/bin/python",
             Tool::Linters => "linters/bin/python",
             Tool::Grpcurl => "grpcurl",
@@ -120,7 +123,7 @@ impl Tool {
         root().join("tooling/acceptance").join(match self {
             Tool::Python => "python/requirements.txt",
             Tool::Linters => "python/linters.txt",
-            Tool::Buf | Tool::Grpcurl => "package.json",
+            Tool::Buf | Tool::Squawk | Tool::Grpcurl => "package.json",
         })
     }
 
@@ -129,7 +132,7 @@ impl Tool {
         directory().join(match self {
             Tool::Python => "python/installed.txt",
             Tool::Linters => "linters/installed.txt",
-            Tool::Buf | Tool::Grpcurl => "node_modules/installed.json",
+            Tool::Buf | Tool::Squawk | Tool::Grpcurl => "node_modules/installed.json",
         })
     }
 }

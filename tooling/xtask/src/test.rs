@@ -37,7 +37,7 @@ pub fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
 fn install() -> Result<(), Box<dyn Error>> {
     install_packages();
     let strict = env::var_os("CI").is_some_and(|value| value == "true");
-    for tool in [Tool::Buf, Tool::Python, Tool::Linters, Tool::Grpcurl] {
+    for tool in [Tool::Buf, Tool::Squawk, Tool::Python, Tool::Linters, Tool::Grpcurl] {
         match tool.install() {
             Ok(path) => println!("{tool:?}: {}", path.display()),
             Err(error) if strict && tool != Tool::Grpcurl => return Err(error.into()),
@@ -68,6 +68,9 @@ fn install_packages() {
     }
     if PgBouncer::find().is_err() {
         missing.push("pgbouncer");
+    }
+    if !runs("sqlite3", &["--version"]) {
+        missing.push("sqlite3");
     }
     packages::install(&missing);
 }

@@ -26,6 +26,9 @@ prism_options::catalog! {
         "restore it from version control: databases have been made with it";
     "P0608" Error refused(cause: &str, help: &str)
         "{cause}", "no migration can do this", "{help}";
+    "P0610" Error left_over(path: impl Display)
+        "the migration '{path}' is not one that leads to the schema lock", "",
+        "a run of `prism migrate diff` that broke off left it, or it comes from another branch: restore the lock that it belongs to, or delete it and those after it and run `prism migrate diff` again";
     "P0609" Error unaccepted(cause: &str, meaning: &str, code: &str)
         "{cause}", "has to be accepted",
         "{meaning}; if this is meant, run `prism migrate diff` again with --accept {code}";

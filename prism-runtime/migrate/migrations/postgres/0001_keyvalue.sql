@@ -9,6 +9,8 @@ CREATE TABLE kv_items (
     key BYTEA NOT NULL,
     -- Orders the writes of the item: microseconds since the Unix epoch.
     token BIGINT NOT NULL,
+    -- The number of an enum's value has 32 bits.
+    -- squawk-ignore prefer-bigint-over-int
     compression INTEGER NOT NULL,
     ttl_seconds BIGINT NOT NULL,
     created_at_millis BIGINT NOT NULL,

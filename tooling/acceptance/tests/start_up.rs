@@ -163,6 +163,19 @@ async fn migrations_that_are_not_the_proxys_own(backend: Backend) {
         ),
         (format!("UPDATE {table} SET checksum = {no_checksum}"), "was edited after it was applied"),
         (format!("UPDATE {table} SET success = false WHERE version = 1"), "broke off halfway"),
+        // Somebody has been there by hand.
+        (
+            "DROP TABLE user_profiles".to_owned(),
+            "differs from the schema: table user_profiles is missing; `prism migrate verify` shows",
+        ),
+        (
+            "ALTER TABLE orders DROP COLUMN note".to_owned(),
+            "differs from the schema: table orders: column note is missing;",
+        ),
+        (
+            "DROP INDEX idx_orders_external_reference".to_owned(),
+            "table orders: unique index idx_orders_external_reference is missing;",
+        ),
     ] {
         let (backend, folder) = (backend.another().unwrap(), tempfile::tempdir().unwrap());
         let start = || backend.start_in(folder.path(), &[]).unwrap();

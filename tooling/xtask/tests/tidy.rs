@@ -104,6 +104,24 @@ fn stages_do_without_what_their_neighbours_are_for() {
     }
 }
 
+/// The drivers of databases come with the command alone.
+#[test]
+fn a_build_script_does_without_drivers() {
+    let metadata = metadata();
+    let members = members(&metadata);
+    let generator = members.iter().find(|package| package["name"] == "prism-codegen").unwrap();
+    assert!(generator["features"].get("default").is_none());
+    for dependency in generator["dependencies"].as_array().unwrap() {
+        let of_command = ["prism-migrate", "clap", "tracing-subscriber"].map(Some);
+        let (name, is_dev) = (dependency["name"].as_str(), dependency["kind"] == "dev");
+        assert!(
+            is_dev || !of_command.contains(&name) || dependency["optional"] == true,
+            "{name:?}"
+        );
+        assert!(is_dev || !["sqlx", "rusqlite", "tokio"].map(Some).contains(&name), "{name:?}");
+    }
+}
+
 #[test]
 fn the_service_layer_knows_no_transport() {
     let service = root().join("prism-runtime/src/service");

@@ -297,6 +297,15 @@ fn a_stored_value_of_another_type_is_a_corrupt_record() {
     }
 }
 
+#[test]
+fn null_is_the_zero_where_a_newer_schema_has_presence() {
+    let fixture = Fixture::everything();
+    let mut record = fixture.codec.decode(&[0x0a, 1, b'e'], "").unwrap();
+    let zeros = fixture.encode(record.clone()).unwrap();
+    record.0[1] = Stored::Null;
+    assert_eq!(fixture.encode(record).unwrap(), zeros);
+}
+
 const PROTO2: &str = r#"
     syntax = "proto2";
     message Legacy {

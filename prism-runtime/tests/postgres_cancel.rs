@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use prism_postgres::for_test;
+use prism_postgres::{for_test, pooled_for_test};
 use prism_runtime::keyvalue::decide::{Content, Stamp, Token};
 use prism_runtime::keyvalue::page::{Effort, Page, PageRead, Query, Shape};
 use prism_runtime::keyvalue::selection::Selection;
@@ -34,6 +34,21 @@ impl Store {
         let url = for_test()?.url();
         let mut options = Options::new(&url);
         change(&mut options);
+        Store::start(url, options).await
+    }
+
+    /// Behind PgBouncer.
+    async fn open_pooled() -> Option<Store> {
+        let database = for_test()?;
+        let url = database.url();
+        drop(Database::open(&Options::new(&url)).unwrap());
+        let mut options = Options::new(pooled_for_test(&database)?.url());
+        options.migrate = false;
+        options.prepared_statements = false;
+        Store::start(url, options).await
+    }
+
+    async fn start(url: String, options: Options) -> Option<Store> {
         let store = Arc::new(KeyValue::new(Database::open(&options).unwrap()));
         let store = Store { store, url };
         for id in ["a", "b"] {
@@ -129,6 +144,17 @@ async fn a_write_that_waits_for_a_row_is_cancelled_with_its_caller() {
 }
 
 #[tokio::test]
+async fn behind_a_pooler_too() {
+    let Some(store) = Store::open_pooled().await else { return };
+    let held = store.locked(ROW_A).await;
+    assert!(timeout(SHORT, store.swap("a", "first", "second")).await.is_err());
+    store.until_busy(false).await;
+    assert_eq!(store.swap("b", "first", "second").await.unwrap(), SwapOutcome::Swapped);
+    held.close().await.unwrap();
+    assert_eq!(store.value("a").await.unwrap(), "first");
+}
+
+#[tokio::test]
 async fn a_flight_is_cancelled_when_its_last_caller_has_gone() {
     let Some(store) = Store::open(|_| {}).await else { return };
     let held = store.locked(TABLE).await;
@@ -173,23 +199,43 @@ async fn a_put_that_is_given_up_is_not_made_later() {
 }
 
 #[tokio::test]
-async fn a_put_to_a_locked_row_holds_others_up_for_a_moment_only() {
+async fn a_put_to_a_locked_row_waits_while_others_are_made() {
     let Some(store) = Store::open(|_| {}).await else { return };
     let held = store.locked(ROW_A).await;
     let started = Instant::now();
     let others = async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        let others: Vec<String> = (0..20).map(|number| format!("other-{number}")).collect();
-        futures_util::future::join_all(others.iter().map(|id| store.put(id, "x"))).await
+        for turn in 0..3 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let others: Vec<String> = (0..20).map(|number| format!("{turn}-{number}")).collect();
+            let puts = futures_util::future::join_all(others.iter().map(|id| store.put(id, "x")));
+            puts.await.into_iter().for_each(|put| put.unwrap());
+        }
+        assert_eq!(store.value("a").await.unwrap(), "first");
+        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+        held.close().await.unwrap();
     };
-    let (refused, others) = tokio::join!(store.put("a", "second"), others);
-    let refused = refused.unwrap_err();
-    assert_eq!(refused.reason(), Reason::BackendUnavailable, "{refused:?}");
-    assert!(refused.retry_after().is_some());
-    others.into_iter().for_each(|put| put.unwrap());
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
-    held.close().await.unwrap();
-    assert_eq!(store.value("a").await.unwrap(), "first");
+    let (late, given_up, ()) =
+        tokio::join!(store.put("a", "second"), timeout(SHORT, store.put("a", "never")), others);
+    late.unwrap();
+    assert!(given_up.is_err());
+    assert_eq!(store.value("a").await.unwrap(), "second");
+}
+
+#[tokio::test]
+async fn a_table_that_is_locked_for_a_while_fails_no_call() {
+    let Some(store) = Store::open(|_| {}).await else { return };
+    let held = store.locked(TABLE).await;
+    let ids: Vec<String> = (0..50).map(|number| number.to_string()).collect();
+    let puts = futures_util::future::join_all(ids.iter().map(|id| store.put(id, "x")));
+    let release = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        held.close().await.unwrap();
+    };
+    let (puts, found, swapped, ()) =
+        tokio::join!(puts, store.value("a"), store.swap("b", "first", "second"), release);
+    puts.into_iter().for_each(|put| put.unwrap());
+    assert_eq!(found.unwrap(), "first");
+    assert_eq!(swapped.unwrap(), SwapOutcome::Swapped);
 }
 
 #[tokio::test]
@@ -226,7 +272,8 @@ async fn a_statement_that_takes_too_long_says_so() {
         return;
     };
     let held = store.locked(TABLE).await;
-    for error in [store.value("a").await.unwrap_err(), store.put("a", "x").await.unwrap_err()] {
+    let swapped = store.swap("a", "first", "second").await.unwrap_err();
+    for error in [store.value("a").await.unwrap_err(), swapped] {
         assert_eq!(error.reason(), Reason::DeadlineExceeded, "{error:?}");
         assert!(error.retry_after().is_some());
     }

@@ -37,13 +37,16 @@ struct Method<'a> {
 
 /// The files of a whole crate; none for a build script, whose crate is the user's.
 pub fn emit(input: Input<'_>) -> Vec<File> {
-    let Layout::Crate { name, runtime_path, .. } = &input.options.layout else { return Vec::new() };
+    let Layout::Crate { name, runtime_path, deploy } = &input.options.layout else {
+        return Vec::new();
+    };
     let mut context = Context::new();
     context.insert("origin", &input.options.origin);
     context.insert("name", name);
     context.insert("version", CRATE_VERSION);
     context.insert("library", &name.replace('-', "_"));
     context.insert("runtime_path", runtime_path);
+    context.insert("deploy", &deploy.is_some());
     context.insert("runtime_version", env!("CARGO_PKG_VERSION"));
     context.insert("entities", &entities(input));
     context.insert("services", &services(input));

@@ -34,11 +34,15 @@ fn columns(table: &Table<'_>, steps: &mut Steps) {
         };
         dropped.push(Statement::new(it.causes.clone(), column(ColumnChange::Drop(name))));
     }
-    if renamed.iter().any(|(_, to)| renames::was_taken(table, to)) {
+    let added =
+        || table.columns.iter().filter(|it| it.old.is_none()).filter_map(|it| it.new.as_ref());
+    let given = renamed.iter().map(|(_, to)| to).chain(added().map(|column| &column.name));
+    if given.into_iter().any(|name| renames::was_taken(table, name)) {
         steps.pause();
     }
     for (causes, from, to) in renames::order(table, &renamed) {
-        let phase = if renames::is_temporary(&to) { Phase::Free } else { Phase::Change };
+        let free = renames::is_temporary(&to) || added().any(|column| column.name == from);
+        let phase = if free { Phase::Free } else { Phase::Change };
         let rename = column(ColumnChange::Rename { from, to });
         steps.push(phase, Statement::new(causes, rename));
     }

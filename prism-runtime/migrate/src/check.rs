@@ -71,6 +71,12 @@ impl Status<'_> {
         title(self.version, &self.description)
     }
 
+    /// Whether columns get names afterwards that other columns had, so that names alone do not
+    /// tell what a column holds. The migration that waits before that is called after it.
+    pub(crate) fn gives_names_away(&self) -> bool {
+        self.description.split(' ').next() == Some("pause")
+    }
+
     /// Whether it is a copy that wrote every row anew. Of one that is not known only the name
     /// says so.
     pub(crate) fn is_rewrite(&self) -> bool {

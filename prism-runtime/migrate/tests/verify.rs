@@ -289,6 +289,11 @@ fn a_sqlite_database_ahead_is_served_where_nothing_breaks() {
         ("drop index things", "DROP INDEX idx_things_count", ""),
         ("change schema", "CREATE TABLE others (id TEXT)", ""),
         (
+            "pause things",
+            "SELECT 1",
+            "after migration 0003 (pause things) columns have names that others had before",
+        ),
+        (
             "rewrite things",
             "SELECT 1",
             "migration 0003 (rewrite things) wrote values in another encoding",

@@ -6,7 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use http::header::{ALLOW, CONTENT_TYPE};
@@ -31,6 +31,10 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 /// Longest request id that is taken over from a caller, in bytes.
 const MAX_REQUEST_ID: usize = 128;
+
+/// After which time a call whose deadline has passed is worth another try, where it may be made
+/// twice.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What every connection shares.
 pub(super) struct Front {
@@ -245,6 +249,7 @@ fn request_id(headers: &HeaderMap) -> String {
 
 pub(super) fn deadline_passed() -> Error {
     Error::new(Reason::DeadlineExceeded, "the deadline passed before the call was done")
+        .with_retry_after(RETRY_AFTER)
 }
 
 pub(super) fn panicked() -> Error {

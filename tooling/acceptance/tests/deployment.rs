@@ -9,9 +9,11 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use prism_acceptance::proxy::{self, Proxy};
-use prism_acceptance::tools::Tool;
+use prism_acceptance::tools::{self, Tool};
+use prism_postgres::{Setup, Shutdown};
 use prism_runtime::codegen::Client;
 use serde_json::Value;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
@@ -165,17 +167,65 @@ fn the_manifests_name_each_other() {
         assert_eq!(spec["volumes"][0]["configMap"]["name"], "prism-proxy");
         let container = &spec["containers"][0];
         assert_eq!(container["volumeMounts"][0]["mountPath"], "/etc/prism-proxy");
-        for (what, expected) in
-            [("readOnlyRootFilesystem", true), ("allowPrivilegeEscalation", false)]
-        {
-            assert_eq!(container["securityContext"][what], expected);
-        }
         let images =
             [&container["image"], &deploy::documents("docker-compose.yml")[0]["x-proxy"]["image"]];
         assert_eq!(images[0], images[1]);
     }
     for file in deploy::words(&deploy::documents("kubernetes/kustomization.yaml")[0]["resources"]) {
         deploy::path(&format!("kubernetes/{file}"));
+    }
+}
+
+/// The rules of the profile, for a pod with one container.
+/// <https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted>
+#[test]
+fn pods_keep_to_the_restricted_profile() {
+    for pod in deploy::pods() {
+        let (spec, container) = (&pod["spec"], &pod["spec"]["containers"][0]);
+        assert_eq!(spec["containers"].as_array().unwrap().len(), 1);
+        assert_eq!(spec["securityContext"]["runAsNonRoot"], true);
+        assert_eq!(spec["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+        let context = &container["securityContext"];
+        assert_eq!(context["allowPrivilegeEscalation"], false);
+        assert_eq!(deploy::words(&context["capabilities"]["drop"]), ["ALL"]);
+        assert_eq!(context["readOnlyRootFilesystem"], true);
+        for volume in spec["volumes"].as_array().unwrap() {
+            assert!(volume["configMap"].is_object(), "{volume}");
+        }
+        // The user that the image has.
+        let user = &spec["securityContext"]["runAsUser"];
+        assert!(deploy::text("Dockerfile").contains(&format!("\nUSER {user}:{user}\n")));
+    }
+}
+
+/// Docker itself is not here; what the image is built by is.
+#[test]
+fn the_image_is_built_from_a_package_that_is_there() {
+    let text = deploy::text("Dockerfile").replace("\\\n", " ");
+    let line = text.lines().find(|line| line.contains("cargo build")).unwrap();
+    let after = |flag: &str| {
+        let mut words = line.split_whitespace().skip_while(|word| *word != flag);
+        words.nth(1).unwrap_or_else(|| panic!("no {flag}")).to_owned()
+    };
+    assert!(line.contains(" --release ") && line.contains(" --locked "), "{line}");
+    // The context is the one that the compose file names.
+    let build = &deploy::documents("docker-compose.yml")[0]["x-proxy"]["build"];
+    let context = deploy::path("").join(build["context"].as_str().unwrap());
+    assert!(context.join(build["dockerfile"].as_str().unwrap()).is_file());
+    assert!(context.join("Cargo.lock").is_file());
+    let metadata = tools::cargo()
+        .args(["metadata", "--no-deps", "--locked", "--format-version", "1"])
+        .args(["--manifest-path", &after("--manifest-path")])
+        .current_dir(&context)
+        .output()
+        .unwrap();
+    let metadata: Value = serde_json::from_slice(&metadata.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let targets = packages.iter().flat_map(|package| package["targets"].as_array().unwrap());
+    let mut binaries = targets.filter(|target| target["kind"][0] == "bin");
+    assert!(binaries.any(|target| target["name"] == after("--bin")));
+    for copied in text.lines().filter(|line| line.starts_with("COPY generated/")) {
+        assert!(context.join(copied.split(' ').nth(1).unwrap()).is_file(), "{copied}");
     }
 }
 
@@ -237,12 +287,74 @@ async fn the_probes_are_answered() {
     let proxy = serve(container(folder.path(), &[]), folder.path());
     let client = Client::connect(proxy.uri()).await.unwrap();
     for (probe, service) in probed() {
-        let request = HealthCheckRequest { service: service.clone() };
-        let path = "/grpc.health.v1.Health/Check";
-        let answer = client.unary::<_, HealthCheckResponse>(path, request).await;
-        let status = answer.unwrap_or_else(|error| panic!("{probe} {service}: {error}"));
-        assert_eq!(status.into_inner().status().as_str_name(), "SERVING", "{probe} {service}");
+        assert_eq!(status(&client, &service).await, "SERVING", "{probe} {service}");
     }
+}
+
+/// What the health service answers for a name.
+async fn status(client: &Client, service: &str) -> &'static str {
+    let request = HealthCheckRequest { service: service.to_owned() };
+    let path = "/grpc.health.v1.Health/Check";
+    let answer = client.unary::<_, HealthCheckResponse>(path, request).await;
+    let answer = answer.unwrap_or_else(|error| panic!("{service}: {error}"));
+    answer.into_inner().status().as_str_name()
+}
+
+/// Readiness follows the database; liveness does not, as a restart would not bring it back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn readiness_follows_the_database_and_liveness_does_not() {
+    let Some(mut cluster) = prism_postgres::cluster_for_test(|_| Setup::default()) else { return };
+    let url = cluster.create_database("prism").unwrap().url();
+    let folder = tempfile::tempdir().unwrap();
+    migrate(&url, folder.path());
+    let mut command = container(folder.path(), &[]);
+    command.env("DATABASE_URL", &url);
+    let proxy = serve(command, folder.path());
+    let client = Client::connect(proxy.uri()).await.unwrap();
+    cluster.stop(Shutdown::Fast).unwrap();
+    let [_, readiness, liveness] = &probed()[..] else { panic!("three probes") };
+    let gone = tokio::time::timeout(Duration::from_secs(30), async {
+        while status(&client, &readiness.1).await == "SERVING" {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    gone.await.unwrap();
+    assert_eq!(status(&client, &liveness.1).await, "SERVING");
+    let line = deploy::dockerfile("HEALTHCHECK");
+    let mut check = deploy::command(&line, "prism.yaml", folder.path());
+    let (healthy, text) = run(check.arg(proxy.address().to_string()));
+    assert!(!healthy && text.contains("NOT_SERVING"), "{text}");
+}
+
+/// Runs the migration as the manifests do, twice: the second one finds nothing to do.
+fn migrate(url: &str, folder: &Path) {
+    let job = &deploy::object("Job")["spec"]["template"]["spec"]["containers"][0];
+    let arguments = deploy::words(&job["args"]);
+    let compose = &deploy::documents("docker-compose.yml")[0];
+    assert_eq!(arguments, deploy::words(&compose["services"]["migration"]["command"]));
+    for _ in 0..2 {
+        let mut command = container(folder, &arguments);
+        command.env("DATABASE_URL", url).env("PRISM_SERVER__TOKEN_KEYS", token_keys());
+        let (migrated, text) = run(&mut command);
+        assert!(migrated, "{text}");
+    }
+}
+
+#[test]
+fn proxies_wait_for_the_migration() {
+    let Some(database) = prism_postgres::for_test() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let start = || {
+        let mut command = container(folder.path(), &[]);
+        command.env("DATABASE_URL", database.url());
+        command
+    };
+    let mut early = start();
+    early.env("PRISM_SERVER__LISTEN", "127.0.0.1:0").env("PRISM_SERVER__TOKEN_KEYS", token_keys());
+    let (started, text) = run(&mut early);
+    assert!(!started && text.contains("migrat"), "{text}");
+    migrate(&database.url(), folder.path());
+    assert_eq!(serve(start(), folder.path()).stop().unwrap().0, Some(0));
 }
 
 #[test]

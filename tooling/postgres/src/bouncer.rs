@@ -57,37 +57,38 @@ impl PgBouncer {
         })
     }
 
-    /// Starts it in transaction mode before a server of this crate, with so many connections to
-    /// each database.
+    /// Starts it in transaction mode before a server of this crate, with these settings, as
+    /// `name = value`.
     ///
     /// # Errors
     ///
     /// Where it does not start, with what it says.
-    pub fn start(program: &Path, server: &Database, pool: u32) -> Result<Self, Error> {
+    pub fn start(program: &Path, server: &Database, settings: &[&str]) -> Result<Self, Error> {
         let io = |error: std::io::Error| Error::new(format!("cannot start PgBouncer: {error}"));
         let folder = tempfile::Builder::new().prefix("prism-pgbouncer-").tempdir().map_err(io)?;
         let user = User::for_server(folder.path())?;
         let port = free_port().map_err(io)?;
         let users = folder.path().join("users");
-        let settings = folder.path().join("pgbouncer.ini");
+        let file = folder.path().join("pgbouncer.ini");
         fs::write(&users, format!("\"{USER}\" \"{PASSWORD}\"\n")).map_err(io)?;
         let text = format!(
             "[databases]\n* = host=127.0.0.1 port={server}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
              listen_port = {port}\nunix_socket_dir =\nauth_type = plain\nauth_file = {users}\n\
-             pool_mode = transaction\ndefault_pool_size = {pool}\nmax_client_conn = 500\nserver_idle_timeout = 2\n",
+             pool_mode = transaction\nmax_client_conn = 500\nserver_idle_timeout = 2\n{settings}\n",
+            settings = settings.join("\n"),
             server = server.port(),
             users = users.display(),
         );
-        fs::write(&settings, text).map_err(io)?;
-        for path in [folder.path(), &users, &settings] {
+        fs::write(&file, text).map_err(io)?;
+        for path in [folder.path(), &users, &file] {
             user.own(path).map_err(io)?;
         }
         let mut command = user.command(Path::new("/bin/sh"));
-        command.args(["-c", KEEPER, "keeper"]).arg(folder.path()).arg(program).arg(&settings);
+        command.args(["-c", KEEPER, "keeper"]).arg(folder.path()).arg(program).arg(&file);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         let keeper = command.spawn().map_err(io)?;
         let bouncer = PgBouncer { keeper, port, _folder: folder };
-        bouncer.wait_until_ready(&settings.with_extension("ini.log"))?;
+        bouncer.wait_until_ready(&file.with_extension("ini.log"))?;
         Ok(bouncer)
     }
 

@@ -73,7 +73,8 @@ pub fn cluster_for_test(setup: impl FnOnce(&Path) -> Setup) -> Option<Cluster> {
 pub fn pooled_for_test(database: &Database) -> Option<Database> {
     static SHARED: OnceLock<Result<PgBouncer, Error>> = OnceLock::new();
     let program = found(PgBouncer::find())?;
-    let bouncer = SHARED.get_or_init(|| PgBouncer::start(&program, database, 2));
+    let bouncer =
+        SHARED.get_or_init(|| PgBouncer::start(&program, database, &["default_pool_size = 2"]));
     Some(bouncer.as_ref().unwrap_or_else(|error| panic!("{error}")).database(database))
 }
 

@@ -69,6 +69,9 @@ fn install_packages() {
     if PgBouncer::find().is_err() {
         missing.push("pgbouncer");
     }
+    if !runs("sqlite3", &["--version"]) {
+        missing.push("sqlite3");
+    }
     packages::install(&missing);
 }
 

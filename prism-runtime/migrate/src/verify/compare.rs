@@ -15,7 +15,11 @@ pub(super) fn entity(entity: &Entity, dialect: Dialect, found: Option<&Table>) -
     let mut indexes = Vec::new();
     for step in ddl::create(entity) {
         match step {
-            Step::CreateTable { columns, key, .. } => {
+            Step::CreateTable { mut columns, key, .. } => {
+                // A message may be absent, but not in a key.
+                for column in &mut columns {
+                    column.nullable &= !key.contains(&column.name);
+                }
                 compare_columns(&columns, dialect, &found.columns, &mut kinds);
                 if key != found.key {
                     let (expected, found) = (key.join(", "), found.key.join(", "));

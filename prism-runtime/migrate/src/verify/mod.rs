@@ -94,6 +94,11 @@ pub fn can_serve(plans: &Plans<'_>, differences: &[Difference]) -> Result<(), St
     if let Some(rewritten) = rewritten {
         return Err(format!("migration {} wrote values in another encoding", rewritten.title()));
     }
+    let renamed = plans.users.ahead.iter().find(|status| status.gives_names_away());
+    if let Some(renamed) = renamed {
+        let title = renamed.title();
+        return Err(format!("after migration {title} columns have names that others had before"));
+    }
     let fatal: Vec<String> = differences
         .iter()
         .filter(|it| it.severity() == Severity::Fatal && !it.kind.is_bearable_ahead())

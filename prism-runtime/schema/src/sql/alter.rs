@@ -262,7 +262,7 @@ impl Change {
             Change::Pause => format!(
                 "SELECT pg_sleep({NAME_PAUSE_SECONDS}) WHERE EXISTS (\n  \
                  SELECT 1 FROM pg_stat_activity\n  \
-                 WHERE datname = current_database() AND application_name LIKE 'prism%'\n    \
+                 WHERE datname = current_database() AND application_name LIKE 'prism proxy%'\n    \
                  AND pid <> pg_backend_pid());"
             ),
             Change::Refuse { table, reason, rows } => {

@@ -4,6 +4,7 @@ pub mod alter;
 pub mod ddl;
 pub mod dialect;
 pub mod ident;
+mod many;
 pub mod rewrite;
 pub mod shadow;
 pub mod statement;

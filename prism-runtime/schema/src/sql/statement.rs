@@ -96,7 +96,7 @@ impl ListShape {
 /// Builds the statements of one entity in one dialect.
 #[derive(Clone, Copy, Debug)]
 pub struct Statements<'a> {
-    entity: &'a Entity,
+    pub(super) entity: &'a Entity,
     dialect: Dialect,
 }
 
@@ -170,6 +170,12 @@ impl<'a> Statements<'a> {
     pub fn replace(&self) -> Statement {
         let mut text = Text::new(self.entity, self.dialect);
         text.insert();
+        self.or_overwrite(&mut text);
+        text.finish()
+    }
+
+    /// What becomes of the record with the key where there is one: every known column is written.
+    pub(super) fn or_overwrite(&self, text: &mut Text<'_>) {
         text.push(" ON CONFLICT (");
         text.columns(&self.entity.key);
         text.push(") DO ");
@@ -189,7 +195,6 @@ impl<'a> Statements<'a> {
             text.push("UPDATE SET ");
             text.push(&set.join(", "));
         }
-        text.finish()
     }
 
     /// These fields, and Prism's own column, of the record with a key. Needs one or the other.
@@ -269,7 +274,7 @@ impl<'a> Statements<'a> {
         text.finish()
     }
 
-    fn select(&self) -> Text<'a> {
+    pub(super) fn select(&self) -> Text<'a> {
         let mut text = Text::new(self.entity, self.dialect);
         text.push("SELECT ");
         text.all_columns();

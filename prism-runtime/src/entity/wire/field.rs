@@ -205,10 +205,13 @@ impl Field {
         Err(Fault::Invalid("is not a value of its enum, which is closed".to_owned()))
     }
 
-    /// Whether a stored value can be encoded as this field.
+    /// Whether a stored value can be encoded as this field. Without presence NULL is the zero: a
+    /// newer schema that shares the database may have made the field `optional`.
     pub fn holds(&self, value: &Value) -> bool {
         match (self.form, value) {
-            (_, Value::Null) => self.cardinality == Cardinality::Optional,
+            (_, Value::Null) => {
+                matches!(self.cardinality, Cardinality::Optional | Cardinality::Implicit)
+            }
             (Form::Scalar(scalar) | Form::Wrapper(scalar), value) => scalar.holds(value),
             (Form::Time(kind), Value::Int(micros)) => kind.holds(*micros),
             (Form::Message | Form::Group | Form::Raw, Value::Blob(_)) => true,

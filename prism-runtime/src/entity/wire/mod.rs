@@ -115,8 +115,11 @@ impl Codec {
                 record.0[position] = Value::Blob(raw.ok_or_else(|| self.corrupt(position))?);
             }
         }
-        let held = |(field, value): (&Field, &Value)| field.holds(value);
-        match self.fields.iter().zip(&record.0).position(|pair| !held(pair)) {
+        let held = |(position, (field, value)): (usize, (&Field, &Value))| {
+            field.holds(value) && !(value.is_null() && self.layout.is_key(position))
+        };
+        let mut values = self.fields.iter().zip(&record.0).enumerate();
+        match values.position(|value| !held(value)) {
             Some(position) => Err(self.corrupt(position)),
             None => Ok(WireRecord(record)),
         }

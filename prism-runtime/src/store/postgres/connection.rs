@@ -106,6 +106,19 @@ pub(super) struct Use {
     pub(super) heard: Arc<AtomicU64>,
 }
 
+/// Has the server end sessions of proxies that it does not hear of for a minute and a half: the
+/// system's default is two hours, and connections are few. Servers that are only like Postgres may
+/// not have these settings.
+pub(super) async fn keep_alive(connection: &mut PgConnection) -> sqlx::Result<()> {
+    let settings = "SELECT set_config('tcp_keepalives_idle', '60', false), \
+                    set_config('tcp_keepalives_interval', '10', false), \
+                    set_config('tcp_keepalives_count', '3', false)";
+    match raw_sql(settings).execute(connection).await {
+        Err(error) if breaks_connection(&error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
 impl Connection {
     /// Takes a connection over.
     pub(super) async fn new(inner: PgConnection, usage: Use) -> sqlx::Result<Self> {
@@ -123,6 +136,7 @@ impl Connection {
             outages: usage.outages,
         };
         if connection.prepares {
+            keep_alive(&mut connection.inner).await?;
             connection.run("SELECT pg_backend_pid()").await?;
         }
         Ok(connection)

@@ -13,8 +13,8 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::connection::Activity;
-use super::error::is_crowded;
+use super::connection::{Activity, keep_alive};
+use super::error::{breaks_connection, is_crowded};
 use crate::store::Readiness;
 
 /// Time between two probes of a server that nothing is said against.
@@ -251,7 +251,12 @@ impl Probe {
             self.connection = Some(connection);
             return Ok(());
         }
-        let cause = match timeout(CONNECT, PgConnection::connect_with(&self.connect)).await {
+        let connecting = async {
+            let mut connection = PgConnection::connect_with(&self.connect).await?;
+            keep_alive(&mut connection).await?;
+            Ok::<_, sqlx::Error>(connection)
+        };
+        let cause = match timeout(CONNECT, connecting).await {
             Ok(Ok(mut connection)) => {
                 if ask(&mut connection, &sql).await {
                     self.connection = Some(connection);
@@ -274,7 +279,7 @@ async fn ask(connection: &mut PgConnection, sql: &str) -> bool {
     let query = raw_sql(AssertSqlSafe(sql));
     match timeout(ANSWER, sqlx::Executor::execute(connection, query)).await {
         Ok(Ok(_)) => true,
-        Ok(Err(error)) => !super::error::breaks_connection(&error),
+        Ok(Err(error)) => !breaks_connection(&error),
         Err(_) => false,
     }
 }

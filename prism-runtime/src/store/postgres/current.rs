@@ -10,6 +10,9 @@
 //! wrong one. So a migration gives a name away in two steps, and waits between them for
 //! [`NAME_PAUSE_SECONDS`] where servers are connected. Within that time a table that is in use has met the first step, and the names of one
 //! that nothing has confirmed for [`CONFIRMED`] are looked up before they are used.
+//!
+//! Columns that may be NULL by now are told from others too, every [`LOOKED_UP`]: NULL has a place
+//! of its own in an order, and the newer version's indexes follow it.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,12 +25,16 @@ use super::connection::Connection as PgConnection;
 use super::error::Failure;
 use super::table::Table;
 use crate::entity::layout::Layout;
+use crate::schema::Cardinality;
 use crate::schema::sql::alter::NAME_PAUSE_SECONDS;
 use crate::schema::sql::quote;
 use crate::{Error, Reason, Result};
 
 /// How long names count as right after a statement that uses all of them.
 const CONFIRMED: Duration = Duration::from_secs(NAME_PAUSE_SECONDS as u64 / 3);
+
+/// How old what is known of the columns may be, however much the table is used.
+const LOOKED_UP: Duration = Duration::from_secs(60);
 
 /// How often a call is made again because of new names.
 const TRIES: u32 = 4;
@@ -41,6 +48,8 @@ pub(super) struct CurrentTable {
     state: RwLock<State>,
     /// When the names were last known to be right, in milliseconds after `start`.
     confirmed: AtomicU64,
+    /// When the columns were last looked up, in milliseconds after `start`.
+    looked_up: AtomicU64,
     start: Instant,
     /// Whether a column is missing, and the log has it.
     lacking: AtomicBool,
@@ -49,7 +58,18 @@ pub(super) struct CurrentTable {
 struct State {
     table: Arc<Table>,
     identity: Identity,
+    /// No later than the look that found it.
+    at: Instant,
 }
+
+/// A column that is there.
+struct Column {
+    name: String,
+    not_null: bool,
+}
+
+/// By their numbers.
+type Columns = BTreeMap<i16, Column>;
 
 /// What stays the same when names change.
 struct Identity {
@@ -66,6 +86,7 @@ impl CurrentTable {
             layout,
             state: RwLock::new(state),
             confirmed: AtomicU64::new(0),
+            looked_up: AtomicU64::new(0),
             start: Instant::now(),
             lacking: AtomicBool::new(false),
         })
@@ -80,40 +101,55 @@ impl CurrentTable {
         Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner).table)
     }
 
-    fn is_confirmed(&self) -> bool {
-        let at = Duration::from_millis(self.confirmed.load(Ordering::Relaxed));
-        self.start.elapsed().saturating_sub(at) < CONFIRMED
+    /// Whether the names can be used without a look. Of many that ask when it is time for one, one
+    /// is told so.
+    fn is_known(&self) -> bool {
+        let now = self.millis(Instant::now());
+        let age = |at: u64| Duration::from_millis(now.saturating_sub(at));
+        let looked_up = self.looked_up.load(Ordering::Relaxed);
+        let (before, after) = (Ordering::Relaxed, Ordering::Relaxed);
+        let due = age(looked_up) > LOOKED_UP
+            && self.looked_up.compare_exchange(looked_up, now, before, after).is_ok();
+        !due && age(self.confirmed.load(Ordering::Relaxed)) < CONFIRMED
     }
 
     fn confirm(&self, sent: Instant) {
-        let at = sent.saturating_duration_since(self.start).as_millis();
-        self.confirmed.fetch_max(u64::try_from(at).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.confirmed.fetch_max(self.millis(sent), Ordering::Relaxed);
     }
 
-    /// Looks up what the columns are called.
+    fn millis(&self, at: Instant) -> u64 {
+        let millis = at.saturating_duration_since(self.start).as_millis();
+        u64::try_from(millis).unwrap_or(u64::MAX)
+    }
+
+    /// Looks the columns up.
     async fn refresh(&self, connection: &mut PgConnection) -> Result<Arc<Table>, Failure> {
-        let sent = Instant::now();
-        // A statement that was prepared for columns of other types fails for good.
-        connection.clear_cached_statements().await?;
-        let (relation, columns) = {
+        let at = Instant::now();
+        let (relation, numbers) = {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
             (state.identity.relation, state.identity.columns.clone())
         };
-        let by_number = names(connection, relation).await?;
-        let state = match by_number.is_empty() {
+        let columns = columns(connection, relation).await?;
+        let identity = Identity { relation, columns: numbers };
+        let state = match columns.is_empty() {
             // Another table has its place: what is restored from a backup has names alone.
             true => State::by_name(connection, &self.layout).await,
-            false => State::by_number(&self.layout, Identity { relation, columns }, &by_number),
+            false => State::by_number(&self.layout, identity, &columns, at),
         };
         let state = state.inspect_err(|error| self.report(error))?;
         self.lacking.store(false, Ordering::Relaxed);
-        self.confirm(sent);
+        self.confirm(at);
+        self.looked_up.fetch_max(self.millis(at), Ordering::Relaxed);
         let mut current = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        if state.table.column_names() != current.table.column_names() {
+        if current.at > at {
+            // A later look has come first.
+        } else if state.table.has_columns_of(&current.table) {
+            current.at = at;
+        } else {
             tracing::info!(
                 table = self.layout.entity.table,
-                "a migration has given columns other names or dropped one of Prism's own: this \
-                 server goes on with what is there",
+                "a migration of a newer version has changed columns: this server goes on with what \
+                 is there",
             );
             *current = state;
         }
@@ -136,61 +172,62 @@ impl CurrentTable {
 
 impl State {
     async fn by_name(connection: &mut PgConnection, layout: &Arc<Layout>) -> Result<State> {
+        let at = Instant::now();
         let table = &layout.entity.table;
         let relation: Option<Oid> = sqlx::query_scalar("SELECT to_regclass($1)::oid")
             .bind(quote(table))
             .fetch_one(&mut *connection)
             .await?;
-        let by_number = match relation {
-            Some(relation) => names(connection, relation).await?,
-            None => BTreeMap::new(),
+        let columns = match relation {
+            Some(relation) => columns(connection, relation).await?,
+            None => Columns::new(),
         };
-        let numbered = |name: &str| by_number.iter().find(|(_, n)| *n == name).map(|(at, _)| *at);
+        let number = |name: &str| columns.iter().find(|(_, it)| it.name == name).map(|it| *it.0);
         let own = layout.entity.last_write_column();
-        let columns = layout.entity.columns.iter().map(|column| column.name.as_str());
-        let columns = columns.chain(own).map(numbered).collect();
-        let relation = relation.unwrap_or_default();
-        State::by_number(layout, Identity { relation, columns }, &by_number)
+        let names = layout.entity.columns.iter().map(|column| column.name.as_str());
+        let numbers = names.chain(own).map(number).collect();
+        let identity = Identity { relation: relation.unwrap_or_default(), columns: numbers };
+        State::by_number(layout, identity, &columns, at)
     }
 
     /// A column of the schema has to be there; the time of the last write need not.
     fn by_number(
         layout: &Arc<Layout>,
         identity: Identity,
-        by_number: &BTreeMap<i16, String>,
+        columns: &Columns,
+        at: Instant,
     ) -> Result<State> {
         let mut entity = layout.entity.clone();
-        let name = |at: usize| by_number.get(identity.columns.get(at)?.as_ref()?);
-        for (at, column) in entity.columns.iter_mut().enumerate() {
-            match name(at) {
-                Some(name) => column.name.clone_from(name),
-                None => {
-                    let table = &layout.entity.table;
-                    let cause = format!("the table {table} has no column {}", column.name);
-                    return Err(unusable().with_source(cause));
-                }
+        let found = |position: usize| columns.get(identity.columns.get(position)?.as_ref()?);
+        for (position, column) in entity.columns.iter_mut().enumerate() {
+            let Some(present) = found(position) else {
+                let cause = format!("the table {} has no column {}", entity.table, column.name);
+                return Err(unusable().with_source(cause));
+            };
+            column.name.clone_from(&present.name);
+            if !present.not_null && column.cardinality == Cardinality::Implicit {
+                column.cardinality = Cardinality::Optional;
             }
         }
-        if layout.written_at.is_some_and(|at| name(at).is_none()) {
+        if layout.written_at.is_some_and(|position| found(position).is_none()) {
             // Without it nothing tells how old a record is: none of them expires by its age.
             entity.retention_days = 0;
         }
-        Ok(State { table: Arc::new(Table::new(Arc::clone(layout), entity)), identity })
+        let table = Arc::new(Table::new(Arc::clone(layout), entity));
+        Ok(State { table, identity, at })
     }
 }
 
-async fn names(
-    connection: &mut PgConnection,
-    relation: Oid,
-) -> sqlx::Result<BTreeMap<i16, String>> {
-    let rows: Vec<(i16, String)> = sqlx::query_as(
-        "SELECT attnum, attname::text FROM pg_attribute \
+async fn columns(connection: &mut PgConnection, relation: Oid) -> sqlx::Result<Columns> {
+    let rows: Vec<(i16, String, bool)> = sqlx::query_as(
+        "SELECT attnum, attname::text, attnotnull FROM pg_attribute \
          WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped",
     )
     .bind(relation)
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().collect())
+    let column = |(number, name, not_null)| (number, Column { name, not_null });
+    Ok(rows.into_iter().map(column).collect())
 }
 
 /// The error of a call to a table that lacks a column: a migration of a later version has removed
@@ -242,12 +279,16 @@ impl Using {
         &mut self,
         connection: &mut PgConnection,
     ) -> Result<Arc<Table>, Failure> {
-        let known = !self.outdated && self.current.is_confirmed();
-        self.outdated = false;
+        if self.outdated {
+            // A statement that was prepared for columns of other types fails for good.
+            connection.clear_cached_statements().await?;
+        }
+        let known = !self.outdated && self.current.is_known();
         let table = match known {
             true => self.current.table(),
             false => self.current.refresh(connection).await?,
         };
+        self.outdated = false;
         self.sent = Instant::now();
         Ok(table)
     }

@@ -327,8 +327,8 @@ fn connect_options(options: &Options) -> Result<PgConnectOptions, OpenError> {
         PgConnectOptions::from_str(&options.url).map_err(|source| OpenError::Url { source })?;
     // By it a migration knows that servers are connected.
     let name = match connect.get_application_name() {
-        None => "prism".to_owned(),
-        Some(name) => format!("prism {name}"),
+        None => "prism proxy".to_owned(),
+        Some(name) => format!("prism proxy {name}"),
     };
     let connect = connect.application_name(&name).disable_statement_logging();
     Ok(match options.prepared_statements {

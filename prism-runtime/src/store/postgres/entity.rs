@@ -1,6 +1,7 @@
 //! Entities in Postgres.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
@@ -13,6 +14,7 @@ use super::lane::Lane;
 use super::lookup::{Lookup, Lookups};
 use super::requests;
 use super::table::{Table, Values};
+use super::write::{HashedKey, Pending, Shared, Writes};
 use crate::entity::decide::{Change, Mask, decide, join, repeat, unique_violation};
 use crate::entity::layout::Layout;
 use crate::entity::prefix_bounds;
@@ -31,13 +33,20 @@ use crate::{Error, Result};
 pub struct PostgresEntities {
     database: Arc<Database>,
     lookups: Arc<Lane<Lookup>>,
+    writes: Arc<[Lane<Pending>; WRITE_LANES]>,
+    hasher: RandomState,
 }
+
+/// Lanes for writes. Those to a record always take the same one, so that they stay in their order;
+/// a second one writes while the first waits for its COMMIT to be durable.
+const WRITE_LANES: usize = 2;
 
 impl PostgresEntities {
     /// In this database, whose migrations have made the tables.
     pub fn new(database: Arc<Database>) -> Self {
         let lookups = Arc::new(Lane::start(&database, Lookups));
-        PostgresEntities { database, lookups }
+        let writes = Arc::new([(); WRITE_LANES].map(|()| Lane::start(&database, Writes)));
+        PostgresEntities { database, lookups, writes, hasher: RandomState::new() }
     }
 }
 
@@ -45,14 +54,17 @@ impl EntityBackend for PostgresEntities {
     fn open(&self, layout: Arc<Layout>) -> Result<Arc<dyn EntityStore>> {
         let opening = self.database.read(Opening { layout });
         let table = Arc::new(self.database.wait(opening)?);
-        let (database, lookups) = (Arc::clone(&self.database), Arc::clone(&self.lookups));
-        Ok(Arc::new(PostgresEntityStore { database, lookups, table }))
+        let PostgresEntities { database, lookups, writes, hasher } = self.clone();
+        Ok(Arc::new(PostgresEntityStore { database, lookups, writes, hasher, table }))
     }
 }
 
+#[derive(Clone)]
 struct PostgresEntityStore {
     database: Arc<Database>,
     lookups: Arc<Lane<Lookup>>,
+    writes: Arc<[Lane<Pending>; WRITE_LANES]>,
+    hasher: RandomState,
     table: Arc<CurrentTable>,
 }
 
@@ -92,13 +104,30 @@ impl EntityStore for PostgresEntityStore {
         if let Err(error) = check_write(self.table.layout(), &write) {
             return StoreFuture::ready(Err(error));
         }
-        let using = Using::new(Arc::clone(&self.table));
-        self.database.transact(Writing { using, write, crowded: false })
+        if write.request.is_some() {
+            return self.write_alone(write);
+        }
+        let store = self.clone();
+        let lane = self.hasher.hash_one(HashedKey(&write.key)) as usize % WRITE_LANES;
+        let shared = Pending::send(&self.database, &self.writes[lane], &self.table, write);
+        StoreFuture::pending(async move {
+            match shared.await? {
+                Shared::Written(record) => Ok(record),
+                Shared::Alone(write) => store.write_alone(*write).await,
+            }
+        })
     }
 
     fn sweep(&self, now_micros: i64, limit: usize) -> StoreFuture<usize> {
         let using = Using::new(Arc::clone(&self.table));
         self.database.transact(Sweep { using, now_micros, limit })
+    }
+}
+
+impl PostgresEntityStore {
+    fn write_alone(&self, write: Write) -> StoreFuture<Option<Record>> {
+        let using = Using::new(Arc::clone(&self.table));
+        self.database.transact(Writing { using, write, crowded: false })
     }
 }
 

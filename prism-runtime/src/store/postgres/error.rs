@@ -71,10 +71,23 @@ pub(super) fn breaks_connection(error: &sqlx::Error) -> bool {
     Kind::of(error) == Kind::Unavailable
 }
 
+/// Whether an error says that somebody else has held a lock for too long.
+pub(super) fn is_locked(error: &sqlx::Error) -> bool {
+    // lock_not_available
+    error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("55P03"))
+}
+
 /// Whether the server has no room for another connection.
 pub(super) fn is_crowded(error: &sqlx::Error) -> bool {
     // too_many_connections
     error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("53300"))
+}
+
+/// Whether a statement has waited too long for a lock that somebody else holds.
+pub(super) fn is_lock_timeout(failure: &Failure) -> bool {
+    let Failure::Database(error) = failure else { return false };
+    // lock_not_available
+    error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("55P03"))
 }
 
 /// The error of each of several calls that failed together; nothing was written.
@@ -167,11 +180,11 @@ impl Kind {
                     .with_retry_after(RETRY)
             }
             Kind::Pooled => {
-                tracing::error!(
+                let cause: Box<dyn std::error::Error + Send + Sync> = source.into();
+                return Error::internal(format!(
                     "a pooler in transaction mode is in front of Postgres: set \
-                     postgres.prepared_statements: off"
-                );
-                return Error::internal(source);
+                     postgres.prepared_statements: off ({cause})"
+                ));
             }
             Kind::TooLarge => Error::new(Reason::ValueTooLarge, "the record is too large to store"),
             Kind::BadText => {

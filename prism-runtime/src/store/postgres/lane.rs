@@ -16,7 +16,7 @@ use super::database::{Database, LOST};
 use super::error::{
     breaks_connection, of_all, outcome_unknown, overloaded, shutting_down, unreachable,
 };
-use super::pool::Connector;
+use super::pool::{Connector, Patience};
 use crate::Error;
 
 /// Jobs of a flight at most, and the bytes from which on it takes no more.
@@ -53,8 +53,11 @@ pub(super) trait Flight: Send + 'static {
     /// What it flies.
     type Job: Job;
 
-    /// Takes jobs out of the list and answers them. What is left in it where the connection fails
-    /// has written nothing.
+    /// How long its statements wait for locks.
+    const PATIENCE: Patience = Patience::Long;
+
+    /// Takes jobs out of the list and answers them. What is left in it has written nothing; it
+    /// flies again, with what has come meanwhile.
     fn fly(
         &mut self,
         connection: &mut PgConnection,
@@ -90,10 +93,13 @@ struct Running<F> {
 impl<F: Flight> Running<F> {
     async fn run(mut self, mut waiting: Receiver<F::Job>) {
         let mut jobs = Vec::with_capacity(MAX_JOBS);
-        while let Some(first) = waiting.recv().await {
-            let mut bytes = first.bytes();
-            jobs.push(first);
-            tokio::task::yield_now().await;
+        loop {
+            if jobs.is_empty() {
+                let Some(first) = waiting.recv().await else { return };
+                jobs.push(first);
+                tokio::task::yield_now().await;
+            }
+            let mut bytes: usize = jobs.iter().map(Job::bytes).sum();
             while jobs.len() < MAX_JOBS && bytes < MAX_BYTES {
                 let Ok(job) = waiting.try_recv() else { break };
                 bytes += job.bytes();
@@ -104,12 +110,12 @@ impl<F: Flight> Running<F> {
         }
     }
 
-    /// Flies until every job is answered. A connection that turns out to be stale is replaced.
+    /// Flies. A connection that turns out to be stale is replaced.
     async fn fly(&mut self, jobs: &mut Vec<F::Job>) {
         let mut was_open = self.connection.is_some();
         while !jobs.is_empty() {
             match self.try_fly(jobs).await {
-                Ok(()) => {}
+                Ok(()) => return,
                 Err(Grounded::Lost { may_have_committed }) => {
                     self.connection = None;
                     let error =
@@ -138,7 +144,7 @@ impl<F: Flight> Running<F> {
         };
         let mut connection = match revived {
             Some(connection) => connection,
-            None => self.connector.connect_lane().await?,
+            None => self.connector.connect_lane(F::PATIENCE).await?,
         };
         let activity = connection.activity();
         let callers: Option<Vec<Caller>> = jobs.iter().map(Job::caller).collect();

@@ -11,7 +11,7 @@ use super::current::{CurrentTable, Using, unusable};
 use super::database::Database;
 use super::error::{Failure, breaks_connection, of_all};
 use super::lane::{Flight, Job, Lane};
-use super::table::{Table, Values};
+use super::table::Table;
 use crate::entity::layout::Layout;
 use crate::entity::record::{Key, Record};
 use crate::schema::sql::Visibility;
@@ -157,10 +157,8 @@ async fn find(
     connection: &mut PgConnection,
     keys: &[Key],
 ) -> Result<BTreeMap<Key, Record>, Failure> {
-    let places = keys.len().next_power_of_two();
-    let statement = table.statements().get_many(places, Visibility::All);
-    let values = Values { keys, ..table.values() };
-    let mut rows = table.query(&statement, &values)?.fetch(connection);
+    let rows: Vec<_> = keys.iter().map(|key| (key, None)).collect();
+    let mut rows = table.query_many(&table.many.find, &rows)?.fetch(connection);
     let mut found = BTreeMap::new();
     while let Some(row) = rows.try_next().await? {
         let record = table.record(&row)?;

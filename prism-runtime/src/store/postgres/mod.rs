@@ -4,7 +4,7 @@
 //! and awaits the answer, so that a caller that goes away never leaves a connection halfway: what
 //! nobody waits for is cancelled on the server (`control`), and only then used again. A
 //! write is one transaction, made again where Postgres says that another one was in its way.
-//! Gets, and Puts of key-value items, that come together share a statement: see `lane`.
+//! Gets and writes that come together share statements: see `lane`.
 
 mod admission;
 mod answer;
@@ -27,6 +27,7 @@ mod record;
 mod requests;
 mod table;
 mod value;
+mod write;
 
 pub use database::Database;
 pub use entity::PostgresEntities;

@@ -143,6 +143,12 @@ impl Place {
             (None, sqlx::Error::Io(cause)) if cause.kind() == ErrorKind::InvalidData => {
                 OpenError::Tls { server, cause: cause.to_string() }
             }
+            // A network has no files: one of the URL's is missing.
+            (None, sqlx::Error::Io(cause))
+                if cause.kind() == ErrorKind::NotFound && !server.starts_with('/') =>
+            {
+                OpenError::Tls { server, cause: format!("sslrootcert, sslcert or sslkey: {cause}") }
+            }
             (None, sqlx::Error::Io(cause)) => {
                 OpenError::Unreachable { server, cause: cause.to_string() }
             }

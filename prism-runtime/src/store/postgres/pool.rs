@@ -26,8 +26,8 @@ const SETTLE: Duration = Duration::from_secs(2);
 const OLD: Duration = Duration::from_secs(30 * 60);
 /// Pause before the next try where the server has too many connections.
 const CROWDED: Duration = Duration::from_millis(50);
-/// How long a statement of a flight waits for a lock: the others of the flight wait with it.
-const FLIGHT_LOCK: Duration = Duration::from_secs(1);
+/// How long a statement waits for a lock that gives way to others meanwhile.
+const BRIEF_LOCK: Duration = Duration::from_millis(500);
 
 /// How the statements of flights are planned: once and for all, since the values of a flight say
 /// nothing about the next one's, and planning again for each of them costs more than it saves. So
@@ -46,8 +46,18 @@ const PLANS: [(&str, &str); 5] = [
 pub(super) struct Connector {
     calls: Target,
     flights: Target,
+    brief_flights: Target,
     prepares: bool,
     pub(super) control: Control,
+}
+
+/// How long the statements of a flight wait for locks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// As long as a statement may run.
+    Long,
+    /// For a moment: the others of the flight wait with it.
+    Brief,
 }
 
 #[derive(Debug)]
@@ -64,21 +74,26 @@ impl Connector {
             ("statement_timeout", millis.clone()),
             ("idle_in_transaction_session_timeout", millis),
         ];
-        let lock_timeout = [("lock_timeout", FLIGHT_LOCK.as_millis().to_string())];
+        let brief = [("lock_timeout", BRIEF_LOCK.as_millis().to_string())];
         let plans = PLANS.map(|(name, value)| (name, value.to_owned()));
         let prepares = options.prepared_statements;
         let target = |settings: &[(&str, String)]| Target::new(connect, settings, prepares);
         Connector {
             calls: target(&limits),
-            flights: target(&[&limits[..], &lock_timeout, &plans].concat()),
+            flights: target(&[&limits[..], &plans].concat()),
+            brief_flights: target(&[&limits[..], &brief, &plans].concat()),
             prepares,
             control,
         }
     }
 
-    /// A connection for the calls of a lane.
-    pub(super) async fn connect_lane(&self) -> sqlx::Result<Connection> {
-        self.connect(&self.flights).await
+    /// A connection for the flights of a lane.
+    pub(super) async fn connect_lane(&self, patience: Patience) -> sqlx::Result<Connection> {
+        let target = match patience {
+            Patience::Long => &self.flights,
+            Patience::Brief => &self.brief_flights,
+        };
+        self.connect(target).await
     }
 
     async fn connect(&self, target: &Target) -> sqlx::Result<Connection> {

@@ -10,9 +10,10 @@ use super::admission::{Admission, Admitted};
 use super::answer::{Answer, Caller, answer};
 use super::connection::Connection as PgConnection;
 use super::database::{Database, transaction};
-use super::error::{Failure, breaks_connection, outcome_unknown};
+use super::error::{Failure, breaks_connection, is_locked, outcome_unknown};
 use super::items::{self, Change};
 use super::lane::{Flight, Job, Lane};
+use super::pool::Patience;
 use crate::keyvalue::decide::{self, Current, Token};
 use crate::proto::keyvalue::v1::Item;
 use crate::store::StoreFuture;
@@ -24,6 +25,8 @@ use crate::{Error, Result};
 pub(super) struct Put {
     put: RecordPut,
     answer: Answer<()>,
+    /// Whether somebody else has held a lock on its items. It lets others go first then.
+    blocked: bool,
 }
 
 /// What an item takes beside its key and value.
@@ -43,7 +46,7 @@ impl Put {
             Err(error) => return StoreFuture::ready(Err(error)),
         };
         let (answer, outcome) = answer(room);
-        lane.send(Put { put, answer });
+        lane.send(Put { put, answer, blocked: false });
         outcome
     }
 
@@ -88,6 +91,7 @@ pub(super) struct Puts {
 
 impl Flight for Puts {
     type Job = Put;
+    const PATIENCE: Patience = Patience::Brief;
 
     async fn fly(
         &mut self,
@@ -97,6 +101,7 @@ impl Flight for Puts {
         self.admit(connection, jobs).await?;
         // How many fly alone, because one of them was refused: the others are not to fail with it.
         let mut alone = 0_usize;
+        jobs.sort_by_key(|put| put.blocked);
         loop {
             // A write that was refused because nobody waits for it is not made again.
             jobs.retain(|put| !put.is_abandoned());
@@ -104,6 +109,7 @@ impl Flight for Puts {
                 return Ok(());
             }
             let flying = if alone > 0 { 1 } else { distinct(jobs) };
+            let again = jobs[0].blocked;
             alone = alone.saturating_sub(1);
             match write(connection, &jobs[..flying]).await {
                 Ok(done) => {
@@ -118,6 +124,15 @@ impl Flight for Puts {
                         put.answer(Err(outcome_unknown(error.to_string())));
                     }
                     return Err(error);
+                }
+                Err(Broken::Refused(error)) if flying == 1 && is_locked(&error) => {
+                    let mut put = jobs.remove(0);
+                    put.blocked = true;
+                    jobs.push(put);
+                    if again {
+                        // What has come meanwhile goes first.
+                        return Ok(());
+                    }
                 }
                 Err(Broken::Refused(error)) if flying == 1 => match Failure::from(error) {
                     Failure::Conflict => {}
@@ -137,6 +152,10 @@ impl Puts {
             let mut admission = Admission::new(&self.admitted, target.clone());
             let error = match transaction(connection, &mut admission).await {
                 Ok(()) | Err(Failure::Conflict) => continue,
+                Err(Failure::Database(error)) if is_locked(&error) => {
+                    jobs.retain(|put| !put.is_abandoned());
+                    continue;
+                }
                 Err(Failure::Database(error)) => return Err(error),
                 Err(Failure::Call(error)) => error,
             };
@@ -171,10 +190,12 @@ impl Broken {
     }
 }
 
-/// How many from the first on are to different items: a statement writes none twice.
+/// How many from the first on are to different items, for a statement writes none twice, and to
+/// none that somebody else has locked.
 fn distinct(jobs: &[Put]) -> usize {
     let mut seen = HashSet::with_capacity(jobs.len());
-    jobs.iter().take_while(|put| put.names().all(|name| seen.insert(name))).count().max(1)
+    let free = jobs.iter().take_while(|put| !put.blocked);
+    free.take_while(|put| put.names().all(|name| seen.insert(name))).count().max(1)
 }
 
 /// Writes Puts to different items. Answers which of them are done.

@@ -1,6 +1,5 @@
 //! Request ids: by which a repeated call is recognized.
 
-use sha2::{Digest as _, Sha256};
 use sqlx::Row as _;
 
 use super::connection::Connection as PgConnection;
@@ -12,23 +11,28 @@ use crate::store::entity::Write;
 use crate::{Error, Reason};
 
 /// Lets a second call with the same request id, at this proxy or another one, wait until the first
-/// has ended, so that it finds what that has written.
+/// has ended, so that it finds what that has written: both write the id's row, as yet without the
+/// key of a record. A lock on a row, because not every database that speaks Postgres has advisory
+/// ones.
 pub(super) async fn lock(
     connection: &mut PgConnection,
     layout: &Layout,
     request: &RequestId,
 ) -> Result<(), Failure> {
-    let scope = &request.scope;
-    let mut hash = Sha256::new();
-    for part in [&scope.caller, &scope.method, &layout.entity.namespace, &scope.id] {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part.as_bytes());
-    }
-    let digest: [u8; 32] = hash.finalize().into();
-    let [a, b, c, d, e, f, g, h, ..] = digest;
-    let number = i64::from_be_bytes([a, b, c, d, e, f, g, h]);
-    let query = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(number);
-    query.execute(connection).await?;
+    sqlx::query(
+        "INSERT INTO prism_requests \
+         (caller, method, namespace, request_id, body_hash, record_key, created_at) \
+         VALUES ($1, $2, $3, $4, $5, '', 0) \
+         ON CONFLICT (caller, method, namespace, request_id) DO UPDATE SET \
+         created_at = prism_requests.created_at",
+    )
+    .bind(&request.scope.caller)
+    .bind(&request.scope.method)
+    .bind(&layout.entity.namespace)
+    .bind(&request.scope.id)
+    .bind(&request.content[..])
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
@@ -41,7 +45,8 @@ pub(super) async fn find(
     let scope = &request.scope;
     let row = sqlx::query(
         "SELECT body_hash, record_key, created_at FROM prism_requests \
-         WHERE caller = $1 AND method = $2 AND namespace = $3 AND request_id = $4",
+         WHERE caller = $1 AND method = $2 AND namespace = $3 AND request_id = $4 \
+         AND record_key <> ''",
     )
     .bind(&scope.caller)
     .bind(&scope.method)

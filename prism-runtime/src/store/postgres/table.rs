@@ -9,7 +9,7 @@ use sqlx::query::Query;
 
 use super::connection::Connection as PgConnection;
 use super::error::Failure;
-use super::value::{self, Bound};
+use super::value::{self, Bound, BoundArray};
 use crate::entity::layout::Layout;
 use crate::entity::record::{Key, Record};
 use crate::schema::sql::ddl::{ColumnType, table_column};
@@ -28,6 +28,8 @@ pub(super) struct Table {
     pub(super) replace: Statement,
     pub(super) delete: Statement,
     pub(super) sweep: Option<Statement>,
+    /// Statements on many rows.
+    pub(super) many: Many,
     /// The look-up of each unique index, by its position.
     pub(super) unique: Vec<(usize, Statement)>,
     live: Statement,
@@ -36,6 +38,15 @@ pub(super) struct Table {
     /// The row with a key, whatever its state, until the transaction ends.
     locked: Statement,
     types: Vec<ColumnType>,
+}
+
+/// Statements on many rows, whose parameters are arrays.
+pub(super) struct Many {
+    pub(super) find: Statement,
+    pub(super) lock: Statement,
+    pub(super) insert: Statement,
+    pub(super) replace: Statement,
+    pub(super) delete: Statement,
 }
 
 impl Table {
@@ -59,6 +70,13 @@ impl Table {
             replace: statements.replace(),
             delete: statements.delete(),
             sweep: statements.sweep(),
+            many: Many {
+                find: statements.find_many(),
+                lock: statements.lock_many(),
+                insert: statements.insert_many(),
+                replace: statements.replace_many(),
+                delete: statements.delete_many(),
+            },
             unique,
             types,
             layout,
@@ -75,10 +93,9 @@ impl Table {
         self.entity.last_write_column().is_some()
     }
 
-    /// Every column, by its present name.
-    pub(super) fn column_names(&self) -> Vec<&str> {
-        let names = self.entity.columns.iter().map(|column| column.name.as_str());
-        names.chain(self.entity.last_write_column()).collect()
+    /// Whether the columns are those of another look at the same table.
+    pub(super) fn has_columns_of(&self, other: &Table) -> bool {
+        self.entity == other.entity
     }
 
     pub(super) async fn get(
@@ -135,6 +152,43 @@ impl Table {
             query = query.bind(bound);
         }
         Ok(query)
+    }
+
+    /// A statement on many rows, with the values of each: of its key, and of the record where the
+    /// statement writes it.
+    pub(super) fn query_many<'v>(
+        &self,
+        statement: &Statement,
+        rows: &[(&'v Key, Option<&'v Record>)],
+    ) -> Result<Query<'static, Postgres, PgArguments>> {
+        let mut query = sqlx::query(AssertSqlSafe(statement.sql.clone()));
+        for parameter in &statement.parameters {
+            let (ty, part, position) = match *parameter {
+                Parameter::Column(field) => {
+                    let position = self.layout.entity.position(field).ok_or_else(lacking)?;
+                    let part = self.layout.entity.key.iter().position(|number| *number == field);
+                    (self.types[position], part, Some(position))
+                }
+                Parameter::WrittenAt => (ColumnType::Timestamp, None, self.layout.written_at),
+                _ => return Err(lacking()),
+            };
+            let value = |(key, record): (&'v Key, Option<&'v Record>)| match (record, part) {
+                (Some(record), _) => record.0.get(position?),
+                (None, Some(part)) => key.0.get(part),
+                (None, None) => None,
+            };
+            let values: Option<Vec<&Value>> = rows.iter().copied().map(value).collect();
+            query = query.bind(BoundArray { ty, values: values.ok_or_else(lacking)? });
+        }
+        Ok(query)
+    }
+
+    /// The key in a row that begins with it.
+    pub(super) fn key(&self, row: &PgRow) -> Result<Key> {
+        let value = |(column, &position): (usize, &usize)| {
+            value::read(row, column, self.types[position]).ok_or_else(|| self.damaged(position))
+        };
+        self.layout.key.iter().enumerate().map(value).collect::<Result<_>>().map(Key)
     }
 
     pub(super) fn record(&self, row: &PgRow) -> Result<Record> {

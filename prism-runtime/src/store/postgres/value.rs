@@ -30,30 +30,7 @@ impl Type<Postgres> for Bound {
 
 impl Encode<'_, Postgres> for Bound {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        match (self.ty, &self.value) {
-            (_, Value::Null) => return Ok(IsNull::Yes),
-            (ColumnType::Boolean, Value::Int(flag)) => buffer.push(u8::from(*flag != 0)),
-            (ColumnType::Integer, Value::Int(number)) => {
-                buffer.extend_from_slice(&number.to_be_bytes());
-            }
-            (ColumnType::SmallInteger, Value::Int(number)) => {
-                buffer.extend_from_slice(&i32::try_from(*number)?.to_be_bytes());
-            }
-            (ColumnType::Timestamp, Value::Int(micros)) => {
-                buffer.extend_from_slice(&micros.saturating_sub(EPOCH_MICROS).to_be_bytes());
-            }
-            (ColumnType::Double, Value::Double(number)) => {
-                buffer.extend_from_slice(&number.to_bits().to_be_bytes());
-            }
-            (ColumnType::Text, Value::Text(text)) => buffer.extend_from_slice(text.as_bytes()),
-            (ColumnType::Blob, Value::Blob(bytes)) => buffer.extend_from_slice(bytes),
-            (ColumnType::Json, Value::Text(text)) => {
-                buffer.push(JSONB_VERSION);
-                buffer.extend_from_slice(text.as_bytes());
-            }
-            (ty, _) => return Err(format!("a value is not of its column's type, {ty:?}").into()),
-        }
-        Ok(IsNull::No)
+        encode(self.ty, &self.value, buffer)
     }
 
     fn produces(&self) -> Option<PgTypeInfo> {
@@ -61,19 +38,101 @@ impl Encode<'_, Postgres> for Bound {
     }
 }
 
-/// Types by their fixed numbers.
-/// <https://github.com/postgres/postgres/blob/master/src/include/catalog/pg_type.dat>
+/// Values of a column, as an array.
+#[derive(Debug)]
+pub(super) struct BoundArray<'a> {
+    pub(super) ty: ColumnType,
+    pub(super) values: Vec<&'a Value>,
+}
+
+impl Type<Postgres> for BoundArray<'_> {
+    fn type_info() -> PgTypeInfo {
+        array_type_info(ColumnType::Text)
+    }
+}
+
+impl Encode<'_, Postgres> for BoundArray<'_> {
+    /// Number of dimensions, whether there may be NULLs, the type; length and first index of the
+    /// only dimension; then each value behind its length, which is -1 for NULL.
+    /// <https://github.com/postgres/postgres/blob/master/src/backend/utils/adt/arrayfuncs.c>
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        let put = |buffer: &mut PgArgumentBuffer, number: i32| {
+            buffer.extend_from_slice(&number.to_be_bytes());
+        };
+        put(buffer, 1);
+        put(buffer, 1);
+        buffer.extend_from_slice(&oids(self.ty).0.to_be_bytes());
+        put(buffer, i32::try_from(self.values.len())?);
+        put(buffer, 1);
+        for value in &self.values {
+            let at = buffer.len();
+            put(buffer, -1);
+            if let IsNull::No = encode(self.ty, value, buffer)? {
+                let start = at + size_of::<i32>();
+                let length = i32::try_from(buffer.len() - start)?;
+                buffer[at..start].copy_from_slice(&length.to_be_bytes());
+            }
+        }
+        Ok(IsNull::No)
+    }
+
+    fn produces(&self) -> Option<PgTypeInfo> {
+        Some(array_type_info(self.ty))
+    }
+}
+
+fn encode(
+    ty: ColumnType,
+    value: &Value,
+    buffer: &mut PgArgumentBuffer,
+) -> Result<IsNull, BoxDynError> {
+    match (ty, value) {
+        (_, Value::Null) => return Ok(IsNull::Yes),
+        (ColumnType::Boolean, Value::Int(flag)) => buffer.push(u8::from(*flag != 0)),
+        (ColumnType::Integer, Value::Int(number)) => {
+            buffer.extend_from_slice(&number.to_be_bytes());
+        }
+        (ColumnType::SmallInteger, Value::Int(number)) => {
+            buffer.extend_from_slice(&i32::try_from(*number)?.to_be_bytes());
+        }
+        (ColumnType::Timestamp, Value::Int(micros)) => {
+            buffer.extend_from_slice(&micros.saturating_sub(EPOCH_MICROS).to_be_bytes());
+        }
+        (ColumnType::Double, Value::Double(number)) => {
+            buffer.extend_from_slice(&number.to_bits().to_be_bytes());
+        }
+        (ColumnType::Text, Value::Text(text)) => buffer.extend_from_slice(text.as_bytes()),
+        (ColumnType::Blob, Value::Blob(bytes)) => buffer.extend_from_slice(bytes),
+        (ColumnType::Json, Value::Text(text)) => {
+            buffer.push(JSONB_VERSION);
+            buffer.extend_from_slice(text.as_bytes());
+        }
+        (ty, _) => return Err(format!("a value is not of its column's type, {ty:?}").into()),
+    }
+    Ok(IsNull::No)
+}
+
 fn type_info(ty: ColumnType) -> PgTypeInfo {
-    PgTypeInfo::with_oid(Oid(match ty {
-        ColumnType::Boolean => 16,
-        ColumnType::Blob => 17,
-        ColumnType::Integer => 20,
-        ColumnType::SmallInteger => 23,
-        ColumnType::Text => 25,
-        ColumnType::Double => 701,
-        ColumnType::Timestamp => 1184,
-        ColumnType::Json => 3802,
-    }))
+    PgTypeInfo::with_oid(Oid(oids(ty).0))
+}
+
+fn array_type_info(ty: ColumnType) -> PgTypeInfo {
+    PgTypeInfo::with_oid(Oid(oids(ty).1))
+}
+
+/// Types by their fixed numbers, and arrays of them.
+/// <https://github.com/postgres/postgres/blob/master/src/include/catalog/pg_type.dat>
+fn oids(ty: ColumnType) -> (u32, u32) {
+    match ty {
+        ColumnType::Boolean => (16, 1000),
+        ColumnType::Blob => (17, 1001),
+        ColumnType::Integer => (20, 1016),
+        ColumnType::SmallInteger => (23, 1007),
+        ColumnType::Text => (25, 1009),
+        ColumnType::Double => (701, 1022),
+        ColumnType::Timestamp => (1184, 1185),
+        ColumnType::Json => (3802, 3807),
+    }
 }
 
 /// The value in a column of a row; none where it is not one of the type.

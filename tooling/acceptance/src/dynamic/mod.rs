@@ -14,6 +14,7 @@ use prism_codegen::pipeline::Checked;
 use prism_runtime::codegen::bytes::Bytes;
 use prism_runtime::codegen::{self, Handlers, Migration, Migrations};
 use prism_runtime::config::Config;
+use prism_runtime::proxy::Builder;
 use prism_runtime::service::{Context, Reply};
 use prism_runtime::{Proxy, Schema};
 use prism_schema::sql::Dialect;
@@ -81,7 +82,9 @@ impl Version {
     /// Where a migration cannot be read.
     pub fn new(checked: Checked, history: &Path) -> Result<Self, String> {
         let model: &prism_codegen::model::Schema = Box::leak(Box::new(checked.schema));
-        let pool = DescriptorPool::decode(model.descriptor_set.as_slice())
+        let mut pool = DescriptorPool::decode(model.descriptor_set.as_slice())
+            .map_err(|error| error.to_string())?;
+        pool.decode_file_descriptor_set(prism_runtime::proto::FILE_DESCRIPTOR_SET)
             .map_err(|error| error.to_string())?;
         let history = History::read(history).map_err(|error| error.to_string())?;
         let migrations = Migrations {
@@ -124,7 +127,15 @@ impl Version {
     ///
     /// Why the proxy does not start.
     pub async fn serve_with(&self, config: Config) -> Result<Serving, String> {
-        let builder = Proxy::builder(self.schema()).config(config);
+        self.start(Proxy::builder(self.schema()).config(config)).await
+    }
+
+    /// Starts a proxy for [`Version::schema`] that was set up otherwise, and connects a client.
+    ///
+    /// # Errors
+    ///
+    /// Why the proxy does not start.
+    pub async fn start(&self, builder: Builder) -> Result<Serving, String> {
         // Opening a database blocks.
         let started = tokio::task::spawn_blocking(move || builder.start()).await;
         let proxy = started.map_err(|error| error.to_string())?;

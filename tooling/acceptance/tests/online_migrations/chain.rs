@@ -129,6 +129,13 @@ pub const CHAIN: &[Step] = &[
     }),
     ("retention added", |schema| schema.options = "retention_days: 30"),
     ("retention changed", |schema| schema.options = "retention_days: 60"),
+    ("an update time in place of Prism's own", |schema| {
+        schema.set(&[(
+            19,
+            "google.protobuf.Timestamp update_time = 19 \
+             [(prism.field).managed = MANAGED_UPDATE_TIME]",
+        )]);
+    }),
     ("retention removed", |schema| schema.options = ""),
     ("enum values added and renamed", |schema| {
         schema.colors = "COLOR_CRIMSON = 1; COLOR_GREEN = 2;";

@@ -3,6 +3,7 @@
 //! than the lock timeout.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod ahead;
 mod chain;
 mod load;
 
@@ -105,8 +106,10 @@ async fn fill(url: &str) {
 /// Migrates as a server of the new version does, which then serves what is there.
 async fn migrate(version: &Version, url: &str, old: &Serving) {
     let new = version.serve(url).await.unwrap();
-    assert_eq!(encoded(&new, 78).await, encoded(old, 78).await);
-    let written = json!({"id": id(ROWS - 1)});
+    // New fields have higher numbers.
+    let (found, expected) = (encoded(&new, 78).await, encoded(old, 78).await);
+    assert!(found.starts_with(&expected), "{found:?} {expected:?}");
+    let written = json!({"id": "of a new server"});
     new.call("PutThing", json!({"thing": written})).await.unwrap();
     new.call("DeleteThing", written).await.unwrap();
     new.stop().await;

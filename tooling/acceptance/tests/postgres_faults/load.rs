@@ -171,14 +171,14 @@ pub fn check(status: &Status) -> String {
     let details = status.get_error_details();
     let reason = details.error_info().unwrap_or_else(|| panic!("{status:?}")).reason.clone();
     let expected = match reason.as_str() {
-        "BACKEND_UNAVAILABLE" | "OVERLOADED" => Code::Unavailable,
+        "BACKEND_UNAVAILABLE" => Code::Unavailable,
         "DEADLINE_EXCEEDED" => Code::DeadlineExceeded,
         "OUTCOME_UNKNOWN" => Code::Unknown,
         "STORAGE_FULL" => Code::ResourceExhausted,
         _ => panic!("{status:?}"),
     };
-    assert!(status.code() == expected || reason == "OVERLOADED", "{status:?}");
-    if reason == "BACKEND_UNAVAILABLE" {
+    assert_eq!(status.code(), expected, "{status:?}");
+    if ["BACKEND_UNAVAILABLE", "DEADLINE_EXCEEDED"].contains(&reason.as_str()) {
         assert!(details.retry_info().is_some(), "{status:?}");
     }
     reason

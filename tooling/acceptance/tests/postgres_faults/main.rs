@@ -30,6 +30,8 @@ const SILENT: Duration = Duration::from_secs(15);
 /// How long it may take to find a server that is back.
 const BACK: Duration = Duration::from_secs(10);
 
+const KEY_VALUE: &str = "prism.keyvalue.v1.KeyValueService";
+
 /// A proxy on a database of a cluster.
 struct Running {
     proxy: Proxy,
@@ -53,6 +55,13 @@ impl Running {
         let path = "/grpc.health.v1.Health/Check";
         let answer = self.client.unary::<_, HealthCheckResponse>(path, request).await;
         answer.unwrap().into_inner().status()
+    }
+
+    /// What a client hears that wants to be told.
+    async fn watch(&self) -> tonic::Streaming<HealthCheckResponse> {
+        let request = HealthCheckRequest { service: KEY_VALUE.to_owned() };
+        let path = "/grpc.health.v1.Health/Watch";
+        self.client.server_streaming(path, request).await.unwrap().into_inner()
     }
 
     /// Waits until the proxy says that it can serve, or that it cannot. It lives either way.
@@ -107,6 +116,7 @@ fn plain(_: &Path) -> Setup {
 async fn restarted(shutdown: Shutdown) {
     let Some((mut cluster, database)) = cluster(plain) else { return };
     let running = Running::start(&database).await;
+    let mut watch = running.watch().await;
     let load = Load::start(&running.client);
     load.until_succeeded(200, BACK).await;
     cluster.stop(shutdown).unwrap();
@@ -114,6 +124,9 @@ async fn restarted(shutdown: Shutdown) {
     running.fails_at_once().await;
     cluster.start_again().unwrap();
     running.until_ready(true, BACK).await;
+    for expected in [ServingStatus::Serving, ServingStatus::NotServing, ServingStatus::Serving] {
+        assert_eq!(watch.message().await.unwrap().unwrap().status(), expected);
+    }
     load.until_succeeded(200, BACK).await;
     let report = running.end(load).await;
     assert!(report.count("BACKEND_UNAVAILABLE") > 0, "{:?}", report.failures);

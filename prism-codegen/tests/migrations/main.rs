@@ -264,7 +264,7 @@ fn seeds() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(config(40))]
+    #![proptest_config(config(25))]
 
     #[test]
     fn migrations_lead_to_the_schema_and_lose_no_row_on_sqlite(
@@ -309,7 +309,10 @@ fn every_way<D: Database>(kinds: impl Fn(u8) -> Vec<usize>) {
 
 #[test]
 fn every_way_of_changing_a_schema_is_migrated_on_sqlite() {
-    every_way::<Sqlite>(|_| (0..12).collect());
+    // A third of the types for each way, and what may be stored as JSON.
+    every_way::<Sqlite>(|way| {
+        (0..12).filter(|kind| *kind > 9 || kind % 3 == usize::from(way) % 3).collect()
+    });
 }
 
 #[test]

@@ -45,14 +45,15 @@ pub struct Run {
     pub script: Script,
     /// Connections, each with one statement in flight.
     pub clients: usize,
-    /// Whole seconds are run, rounded up.
+    /// Length of a window. pgbench runs twice as long, in whole seconds: it counts the time in
+    /// which its clients connect as its own.
     pub length: Duration,
 }
 
 impl Run {
     /// How long it is.
     pub fn seconds(self) -> Duration {
-        Duration::from_secs(self.length.as_secs_f64().ceil() as u64)
+        Duration::from_secs((2.0 * self.length.as_secs_f64()).ceil() as u64)
     }
 }
 
@@ -137,7 +138,10 @@ impl Server {
         let rate = rate.and_then(|rate| rate.split_whitespace().next()?.parse().ok());
         match rate {
             Some(rate) if output.status.success() => Ok((rate, used)),
-            _ => Err(format!("pgbench: {}", String::from_utf8_lossy(&output.stderr)).into()),
+            _ => {
+                let errors = String::from_utf8_lossy(&output.stderr);
+                Err(format!("pgbench: {}: {text}{errors}", output.status).into())
+            }
         }
     }
 

@@ -80,7 +80,7 @@ pub struct Server {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Postgres {
-    /// Connections of this proxy at most, beside four for coalesced Gets and Puts and one for
+    /// Connections of this proxy at most, beside six for calls that share statements and one for
     /// probes.
     pub max_connections: u32,
     /// How long a call waits for a connection, where its deadline does not come first.

@@ -8,12 +8,9 @@ use std::sync::{Arc, Mutex};
 use prism_postgres::{Database as Server, PgBouncer, for_test, pooled_for_test};
 use prism_runtime::conformance::entity::Opened;
 use prism_runtime::conformance::keyvalue::Fixture;
-use prism_runtime::keyvalue::decide::{Stamp, Token};
-use prism_runtime::proto::keyvalue::v1::Item;
 use prism_runtime::schema::Entity;
 use prism_runtime::schema::sql::{Dialect, ddl};
 use prism_runtime::store::Migration;
-use prism_runtime::store::keyvalue::{KeyValueStore as _, RecordPut, Target};
 use prism_runtime::store::memory::{self, MemoryEntities};
 use prism_runtime::store::postgres::{Database, KeyValue, Options, PostgresEntities};
 use sqlx::{Connection as _, Executor as _, PgConnection};
@@ -117,26 +114,20 @@ fn a_connection_that_it_refuses_names_the_setting() {
     assert!(text.contains("set postgres.prepared_statements: off"), "{text}");
 }
 
-#[tokio::test]
-async fn statements_that_it_mixes_up_name_the_setting() {
+#[test]
+fn sessions_that_it_mixes_up_name_the_setting() {
     let Some((server, mut options)) = migrated(Vec::new()) else { return };
     let ignoring = "ignore_startup_parameters = extra_float_digits, options";
-    let settings = ["default_pool_size = 1", ignoring];
-    let bouncer = PgBouncer::start(&PgBouncer::find().unwrap(), &server, &settings).unwrap();
-    options.url = bouncer.database(&server).url();
-    options.prepared_statements = true;
-    let store = KeyValue::new(Database::open(&options).unwrap());
-    let target = |number: u32| Target {
-        namespace: "test".into(),
-        id: number.to_string(),
-        max_namespaces: None,
-    };
-    let stamp = Stamp { token: Token::Server, now: 1, remembered: 1 };
-    let items = vec![Item { key: b"k".to_vec(), ..Item::default() }];
-    // Two of its sessions have a statement of the same name, on one of Postgres's.
-    let puts = (0..20).map(|n| RecordPut { target: target(n), items: items.clone(), stamp });
-    let done = futures_util::future::join_all(puts.map(|put| store.put(put))).await;
-    let error = done.into_iter().find_map(Result::err).expect("a mix-up");
-    let source = std::error::Error::source(&error).unwrap().to_string();
-    assert!(source.contains("set postgres.prepared_statements: off"), "{source}");
+    let program = PgBouncer::find().unwrap();
+    for pool in ["default_pool_size = 1", "default_pool_size = 5"] {
+        let bouncer = PgBouncer::start(&program, &server, &[pool, ignoring]).unwrap();
+        options.url = bouncer.database(&server).url();
+        options.prepared_statements = true;
+        for _ in 0..2 {
+            let text = Database::open(&options).unwrap_err().to_string();
+            assert!(text.contains("set postgres.prepared_statements: off"), "{text}");
+        }
+        options.prepared_statements = false;
+        Database::open(&options).unwrap();
+    }
 }

@@ -289,3 +289,25 @@ fn the_write_ahead_log_stays_near_its_limit_under_writes() {
     }
     assert!(largest < 16 << 20, "the log grew to {largest} bytes");
 }
+
+#[test]
+fn the_write_ahead_log_of_a_database_at_rest_takes_no_room() {
+    let (folder, mut options) = temporary();
+    options.checkpoint_interval = std::time::Duration::from_millis(5);
+    let database = open(&options);
+    let log = folder.path().join("test.db-wal");
+    for n in 0..3_i64 {
+        let write = database.write(move |connection| {
+            connection.execute("INSERT INTO t (n, v) VALUES (?1, randomblob(65536))", [n])?;
+            Ok(())
+        });
+        wait(write).unwrap();
+        assert!(std::fs::metadata(&log).unwrap().len() > 65536);
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while std::fs::metadata(&log).unwrap().len() > 0 {
+            assert!(std::time::Instant::now() < end, "the log is not cut");
+            std::thread::yield_now();
+        }
+        assert_eq!(numbers(&database), (0..=n).collect::<Vec<_>>());
+    }
+}

@@ -19,10 +19,12 @@ use rusqlite::types::Value;
 
 use database::{Database, Rows};
 use postgres::Postgres;
-use schema::{Field, Index, Kind, REFUSED, Schema, WAYS};
+use schema::{Field, Index, Kind, REFUSED, Schema};
 use sqlite::Sqlite;
 
 const STEPS: usize = 5;
+/// All ways of changing a schema.
+const WAYS: u8 = 19;
 
 /// One change: the way, where, and of which type.
 type Change = (u8, usize, usize);

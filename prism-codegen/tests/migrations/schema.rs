@@ -321,5 +321,3 @@ impl Schema {
 
 /// The first way that has no migration.
 pub const REFUSED: u8 = 15;
-/// All ways.
-pub const WAYS: u8 = 19;

@@ -140,7 +140,7 @@ async fn a_postgres_database_is_dumped_while_it_serves_and_restored() {
 }
 
 /// The page's formula: what a proxy opens beside `postgres.max_connections`.
-const BESIDE: i64 = 5;
+const BESIDE: i64 = 7;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_proxy_opens_as_many_connections_as_the_formula_says() {

@@ -25,7 +25,7 @@ const KEEPER: &str = r#"
     "$2" "$3" >"$3.log" 2>&1 &
     bouncer=$!
     cat >/dev/null
-    kill -QUIT $bouncer
+    kill -KILL $bouncer
     wait $bouncer
     cd /
     rm -rf "$folder"

@@ -22,6 +22,9 @@ const PASSES: usize = 10;
 /// How often a transaction is tried that others keep from what it locks.
 const TRIES: u32 = 30;
 
+/// How long a build may wait for the transactions that are open when it begins.
+const BUILD_LOCK_TIMEOUT: &str = "60s";
+
 /// A key, as texts.
 type Key = Vec<String>;
 
@@ -42,9 +45,7 @@ pub async fn run(
     let copy = Copy { rewrite: &rewrite, converter };
     copy.transaction(connection, &rewrite.prepare.join("\n")).await?;
     copy.pass(connection).await?;
-    for index in &rewrite.indexes {
-        copy.build(connection, &index.name, &index.create).await?;
-    }
+    copy.build_all(connection).await?;
     for _ in 0..PASSES {
         if copy.pass(connection).await? <= LEFT {
             break;
@@ -232,6 +233,20 @@ impl Copy<'_> {
 
     fn key(&self, row: &PgRow) -> Result<Key, Cause> {
         (0..self.rewrite.key.len()).map(|position| Ok(row.try_get(position)?)).collect()
+    }
+
+    /// Builds the indexes. Nobody queues behind a build that waits for transactions to end.
+    async fn build_all(&self, connection: &mut PgConnection) -> Result<(), Cause> {
+        if self.rewrite.indexes.is_empty() {
+            return Ok(());
+        }
+        let sql = "SELECT current_setting('lock_timeout')";
+        let before: String = query::one(connection, sql).await?.try_get(0)?;
+        query::execute(connection, format!("SET lock_timeout = '{BUILD_LOCK_TIMEOUT}'")).await?;
+        for index in &self.rewrite.indexes {
+            self.build(connection, &index.name, &index.create).await?;
+        }
+        Ok(query::execute(connection, format!("SET lock_timeout = '{before}'")).await?)
     }
 
     /// Builds an index, unless an earlier run has.

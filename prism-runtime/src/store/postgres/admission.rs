@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::connection::Connection as PgConnection;
+use super::connection::Connection;
 use super::database::Transact;
 use super::error::Failure;
 use crate::store::keyvalue::{Target, too_many_namespaces};
@@ -44,7 +44,7 @@ impl<'a> Admission<'a> {
 impl Transact for Admission<'_> {
     type Output = ();
 
-    async fn run(&mut self, connection: &mut PgConnection) -> Result<(), Failure> {
+    async fn run(&mut self, connection: &mut Connection) -> Result<(), Failure> {
         admit(connection, &self.target).await
     }
 
@@ -54,7 +54,7 @@ impl Transact for Admission<'_> {
 }
 
 /// Refuses a first write to an undeclared namespace beyond the number allowed.
-pub(super) async fn admit(connection: &mut PgConnection, target: &Target) -> Result<(), Failure> {
+pub(super) async fn admit(connection: &mut Connection, target: &Target) -> Result<(), Failure> {
     let Some(max) = target.max_namespaces else { return Ok(()) };
     if is_known(connection, target).await? {
         return Ok(());
@@ -75,7 +75,7 @@ pub(super) async fn admit(connection: &mut PgConnection, target: &Target) -> Res
     Ok(())
 }
 
-async fn is_known(connection: &mut PgConnection, target: &Target) -> Result<bool, Failure> {
+async fn is_known(connection: &mut Connection, target: &Target) -> Result<bool, Failure> {
     let sql = "SELECT EXISTS (SELECT 1 FROM kv_namespaces WHERE namespace = $1)";
     Ok(sqlx::query_scalar(sql).bind(&*target.namespace).fetch_one(connection).await?)
 }

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::postgres::types::Oid;
 
-use super::connection::Connection as PgConnection;
+use super::connection::Connection;
 use super::error::Failure;
 use super::table::Table;
 use crate::entity::layout::Layout;
@@ -80,7 +80,7 @@ struct Identity {
 
 impl CurrentTable {
     /// Notes the columns by the names that the schema gives them.
-    pub(super) async fn open(connection: &mut PgConnection, layout: Arc<Layout>) -> Result<Self> {
+    pub(super) async fn open(connection: &mut Connection, layout: Arc<Layout>) -> Result<Self> {
         let state = State::by_name(connection, &layout).await?;
         Ok(CurrentTable {
             layout,
@@ -123,7 +123,7 @@ impl CurrentTable {
     }
 
     /// Looks the columns up.
-    async fn refresh(&self, connection: &mut PgConnection) -> Result<Arc<Table>, Failure> {
+    async fn refresh(&self, connection: &mut Connection) -> Result<Arc<Table>, Failure> {
         let at = Instant::now();
         let (relation, numbers) = {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
@@ -171,7 +171,7 @@ impl CurrentTable {
 }
 
 impl State {
-    async fn by_name(connection: &mut PgConnection, layout: &Arc<Layout>) -> Result<State> {
+    async fn by_name(connection: &mut Connection, layout: &Arc<Layout>) -> Result<State> {
         let at = Instant::now();
         let table = &layout.entity.table;
         let relation: Option<Oid> = sqlx::query_scalar("SELECT to_regclass($1)::oid")
@@ -218,7 +218,7 @@ impl State {
     }
 }
 
-async fn columns(connection: &mut PgConnection, relation: Oid) -> sqlx::Result<Columns> {
+async fn columns(connection: &mut Connection, relation: Oid) -> sqlx::Result<Columns> {
     let rows: Vec<(i16, String, bool)> = sqlx::query_as(
         "SELECT attnum, attname::text, attnotnull FROM pg_attribute \
          WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped",
@@ -277,7 +277,7 @@ impl Using {
     /// Where it cannot be looked up, or lacks what cannot be done without.
     pub(super) async fn table(
         &mut self,
-        connection: &mut PgConnection,
+        connection: &mut Connection,
     ) -> Result<Arc<Table>, Failure> {
         if self.outdated {
             // A statement that was prepared for columns of other types fails for good.

@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::connection::Connection;
 use super::control::Control;
-use super::error::{Failure, outcome_unknown, overloaded, shutting_down, unreachable};
+use super::error::{Failure, is_crowded, outcome_unknown, overloaded, shutting_down, unreachable};
 use super::open_error::Place;
 use super::pool::{Connector, Lease, Pool};
 use super::{OpenError, Options};
@@ -351,11 +351,32 @@ async fn prepare(options: &Options, connect: &PgConnectOptions) -> Result<(), Op
         .map_err(|_| place.timed_out())?
         .map_err(|error| place.connect_error(error))?;
     if options.prepared_statements {
+        check_sessions(&mut connection, &limited, &place).await?;
         migrate(&mut connection, &place, options, options.migrate).await?;
     } else {
         compare(&mut connection, &place, options).await?;
     }
     connection.close().await.map_err(|error| place.postgres(error))
+}
+
+/// Refuses a pooler in transaction mode, which hands one session's prepared statements to another,
+/// before it mixes any up. It gives the session that rests to whoever comes next.
+async fn check_sessions(
+    connection: &mut PgConnection,
+    connect: &PgConnectOptions,
+    place: &Place,
+) -> Result<(), OpenError> {
+    let failed = |error| place.statement_error(error);
+    sqlx::query("SELECT 1").execute(connection).await.map_err(failed)?;
+    let other = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(connect)).await;
+    let mut other = match other.map_err(|_| place.timed_out())? {
+        Ok(other) => other,
+        // That is found out another time.
+        Err(error) if is_crowded(&error) => return Ok(()),
+        Err(error) => return Err(place.connect_error(error)),
+    };
+    sqlx::query("SELECT 2").execute(&mut other).await.map_err(failed)?;
+    other.close().await.map_err(|error| place.postgres(error))
 }
 
 /// Compares the database behind a pooler with the schema. All of it happens in one transaction, so
@@ -366,7 +387,9 @@ async fn compare(
     options: &Options,
 ) -> Result<(), OpenError> {
     let failed = |error| place.postgres(error);
-    raw_sql("BEGIN").execute(&mut *connection).await.map_err(failed)?;
+    // Others may have left statements of the same names.
+    let begin = raw_sql("BEGIN; DEALLOCATE ALL");
+    begin.execute(&mut *connection).await.map_err(failed)?;
     let compared = migrate(connection, place, options, false).await;
     connection.clear_cached_statements().await.map_err(failed)?;
     raw_sql("ROLLBACK").execute(connection).await.map_err(failed)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
 
-use super::connection::Connection as PgConnection;
+use super::connection::Connection;
 use super::current::{CurrentTable, Using};
 use super::database::{Database, Transact};
 use super::error::{Failure, check_text, is_unique_violation};
@@ -139,7 +139,7 @@ struct Opening {
 impl Transact for Opening {
     type Output = CurrentTable;
 
-    async fn run(&mut self, connection: &mut PgConnection) -> Result<CurrentTable, Failure> {
+    async fn run(&mut self, connection: &mut Connection) -> Result<CurrentTable, Failure> {
         Ok(CurrentTable::open(connection, Arc::clone(&self.layout)).await?)
     }
 }
@@ -153,7 +153,7 @@ struct BatchGet {
 impl Transact for BatchGet {
     type Output = Vec<Record>;
 
-    async fn run(&mut self, connection: &mut PgConnection) -> Result<Vec<Record>, Failure> {
+    async fn run(&mut self, connection: &mut Connection) -> Result<Vec<Record>, Failure> {
         let table = self.using.table(connection).await?;
         let found = batch_get(&table, connection, &self.keys, self.view).await;
         self.using.settle(found)
@@ -168,7 +168,7 @@ struct List {
 impl Transact for List {
     type Output = Page;
 
-    async fn run(&mut self, connection: &mut PgConnection) -> Result<Page, Failure> {
+    async fn run(&mut self, connection: &mut Connection) -> Result<Page, Failure> {
         let table = self.using.table(connection).await?;
         let page = list(&table, connection, &self.query).await;
         self.using.settle(page)
@@ -178,7 +178,7 @@ impl Transact for List {
 /// All of them as of one moment.
 async fn batch_get(
     table: &Table,
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     keys: &[Key],
     view: View,
 ) -> Result<Vec<Record>, Failure> {
@@ -206,7 +206,7 @@ async fn batch_get(
 
 async fn list(
     table: &Table,
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     query: &ListQuery,
 ) -> Result<Page, Failure> {
     let mut conditions = Vec::with_capacity(query.conditions.len());
@@ -265,7 +265,7 @@ struct Writing {
 impl Transact for Writing {
     type Output = Option<Record>;
 
-    async fn run(&mut self, connection: &mut PgConnection) -> Result<Option<Record>, Failure> {
+    async fn run(&mut self, connection: &mut Connection) -> Result<Option<Record>, Failure> {
         if let Some(request) = &self.write.request {
             requests::lock(connection, self.using.layout(), request).await?;
         }
@@ -279,7 +279,7 @@ impl Writing {
     async fn write(
         &mut self,
         table: &Table,
-        connection: &mut PgConnection,
+        connection: &mut Connection,
     ) -> Result<Option<Record>, Failure> {
         let write = &self.write;
         let now = write.command.now_micros;
@@ -316,7 +316,7 @@ impl Writing {
 
 async fn carry_out(
     table: &Table,
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     write: &Write,
     change: &Change,
 ) -> Result<(), Failure> {
@@ -344,7 +344,7 @@ async fn carry_out(
 /// Removes expired rows that hold a unique value; fails where a row has not expired.
 async fn make_way(
     table: &Table,
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     write: &Write,
     change: &Change,
 ) -> Result<(), Failure> {
@@ -373,7 +373,7 @@ struct Sweep {
 impl Transact for Sweep {
     type Output = usize;
 
-    async fn run(&mut self, connection: &mut PgConnection) -> Result<usize, Failure> {
+    async fn run(&mut self, connection: &mut Connection) -> Result<usize, Failure> {
         let (now_micros, limit) = (self.now_micros, self.limit);
         let forgotten = requests::forget(connection, now_micros, limit).await?;
         let table = self.using.table(connection).await?;
@@ -387,7 +387,7 @@ impl Transact for Sweep {
 
 async fn sweep(
     table: &Table,
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     now_micros: i64,
     limit: usize,
 ) -> Result<u64, Failure> {

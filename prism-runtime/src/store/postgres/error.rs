@@ -51,6 +51,11 @@ impl Failure {
         }
     }
 
+    /// Whether somebody else has held a lock for too long.
+    pub(super) fn is_locked(&self) -> bool {
+        matches!(self, Failure::Database(error) if is_locked(error))
+    }
+
     /// The error for the caller.
     pub(super) fn into_error(self) -> Error {
         match self {
@@ -77,17 +82,15 @@ pub(super) fn is_locked(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("55P03"))
 }
 
+/// Whether an error says that a session is not always the same one.
+pub(super) fn is_mixed_up(error: &sqlx::Error) -> bool {
+    Kind::of(error) == Kind::Pooled
+}
+
 /// Whether the server has no room for another connection.
 pub(super) fn is_crowded(error: &sqlx::Error) -> bool {
     // too_many_connections
     error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("53300"))
-}
-
-/// Whether a statement has waited too long for a lock that somebody else holds.
-pub(super) fn is_lock_timeout(failure: &Failure) -> bool {
-    let Failure::Database(error) = failure else { return false };
-    // lock_not_available
-    error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("55P03"))
 }
 
 /// The error of each of several calls that failed together; nothing was written.

@@ -5,12 +5,13 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
 use super::answer::{Answer, Caller, answer};
-use super::connection::Connection as PgConnection;
+use super::connection::Connection;
 use super::database::Database;
 use super::error::breaks_connection;
 use super::items::{LAST_KEY, key_after, place};
 use super::keyvalue::stored_item;
 use super::lane::{Flight, Job, Lane};
+use super::pool::Patience;
 use crate::Error;
 use crate::keyvalue::page::PageRead;
 use crate::keyvalue::selection::Selection;
@@ -146,12 +147,9 @@ pub(super) struct Gets;
 
 impl Flight for Gets {
     type Job = Get;
+    const PATIENCE: Patience = Patience::Long;
 
-    async fn fly(
-        &mut self,
-        connection: &mut PgConnection,
-        jobs: &mut Vec<Get>,
-    ) -> sqlx::Result<()> {
+    async fn fly(&mut self, connection: &mut Connection, jobs: &mut Vec<Get>) -> sqlx::Result<()> {
         let mut states = vec![State::Ended; jobs.len()];
         match read(connection, jobs, &mut states).await {
             Ok(()) => {}
@@ -174,7 +172,7 @@ impl Flight for Gets {
 
 /// Offers the rows to the pages.
 async fn read(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     jobs: &mut [Get],
     states: &mut [State],
 ) -> sqlx::Result<()> {

@@ -6,7 +6,7 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{Postgres, Row as _};
 
-use super::connection::Connection as PgConnection;
+use super::connection::Connection;
 use crate::keyvalue::decide::{Current, Version};
 use crate::keyvalue::limits::KEY_BYTES;
 
@@ -96,7 +96,7 @@ pub(super) struct Change<'a> {
 /// Writes the changes of which each is to another item. Answers with the names of those
 /// that were as they had been seen; the others are not written.
 pub(super) async fn store(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     changes: &[Change<'_>],
 ) -> sqlx::Result<Vec<PgRow>> {
     if changes.is_empty() {
@@ -113,7 +113,7 @@ pub(super) async fn store(
 /// smaller token. Answers with the names of those; the others are not written. `now` is the latest
 /// time of the puts, in microseconds.
 pub(super) async fn overwrite(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     puts: &[Change<'_>],
     now: i64,
 ) -> sqlx::Result<Vec<PgRow>> {
@@ -145,7 +145,7 @@ fn column<'a, T>(changes: &[Change<'a>], of: impl Fn(&Change<'a>) -> T) -> Vec<T
 
 /// Locks the items with these keys, as far as they are there.
 pub(super) async fn lock_named(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     (namespace, id): (&str, &[u8]),
     keys: &[&[u8]],
 ) -> sqlx::Result<HashMap<Vec<u8>, Current>> {
@@ -155,7 +155,7 @@ pub(super) async fn lock_named(
 
 /// Locks at most `limit` items of a range, in the order of their keys.
 pub(super) async fn lock_covered(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     (namespace, id): (&str, &[u8]),
     (from, end): (&[u8], &[u8]),
     limit: usize,
@@ -168,7 +168,7 @@ pub(super) async fn lock_covered(
 
 /// Looks at items of many records, without a lock: each where it is there, by its place.
 pub(super) async fn look(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     items: &[(&str, &[u8], &[u8])],
 ) -> sqlx::Result<Vec<Option<Current>>> {
     let namespaces: Vec<&str> = items.iter().map(|item| item.0).collect();

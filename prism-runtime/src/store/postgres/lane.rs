@@ -11,7 +11,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::answer::Caller;
-use super::connection::Connection as PgConnection;
+use super::connection::Connection;
 use super::database::{Database, LOST};
 use super::error::{
     breaks_connection, of_all, outcome_unknown, overloaded, shutting_down, unreachable,
@@ -53,14 +53,14 @@ pub(super) trait Flight: Send + 'static {
     /// What it flies.
     type Job: Job;
 
-    /// How long its statements wait for locks.
-    const PATIENCE: Patience = Patience::Long;
+    /// How long its statements wait for locks. Those that only read meet none but a migration's.
+    const PATIENCE: Patience = Patience::Brief;
 
     /// Takes jobs out of the list and answers them. What is left in it has written nothing; it
     /// flies again, with what has come meanwhile.
     fn fly(
         &mut self,
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         jobs: &mut Vec<Self::Job>,
     ) -> impl Future<Output = sqlx::Result<()>> + Send;
 }
@@ -87,7 +87,7 @@ impl<J: Job> Lane<J> {
 struct Running<F> {
     flight: F,
     connector: Arc<Connector>,
-    connection: Option<PgConnection>,
+    connection: Option<Connection>,
 }
 
 impl<F: Flight> Running<F> {

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use futures_util::TryStreamExt as _;
 
 use super::answer::{Answer, Caller, answer};
-use super::connection::Connection as PgConnection;
+use super::connection::Connection;
 use super::current::{CurrentTable, Using, unusable};
 use super::database::Database;
 use super::error::{Failure, breaks_connection, of_all};
 use super::lane::{Flight, Job, Lane};
+use super::pool::Patience;
 use super::table::Table;
 use crate::entity::layout::Layout;
 use crate::entity::record::{Key, Record};
@@ -72,10 +73,11 @@ pub(super) struct Lookups;
 
 impl Flight for Lookups {
     type Job = Lookup;
+    const PATIENCE: Patience = Patience::Long;
 
     async fn fly(
         &mut self,
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         jobs: &mut Vec<Lookup>,
     ) -> sqlx::Result<()> {
         while let Some(first) = jobs.first() {
@@ -127,7 +129,7 @@ enum Broken {
 /// The rows with these keys, in the table as it is now.
 async fn find_now(
     using: &mut Using,
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     keys: &[Key],
 ) -> Result<(Arc<Table>, BTreeMap<Key, Record>), Broken> {
     loop {
@@ -154,7 +156,7 @@ async fn find_now(
 /// The rows with these keys, whatever their state.
 async fn find(
     table: &Table,
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     keys: &[Key],
 ) -> Result<BTreeMap<Key, Record>, Failure> {
     let rows: Vec<_> = keys.iter().map(|key| (key, None)).collect();

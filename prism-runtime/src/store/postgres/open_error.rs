@@ -4,6 +4,8 @@ use std::io::ErrorKind;
 
 use sqlx::postgres::PgConnectOptions;
 
+use super::error::is_mixed_up;
+
 /// Why a database cannot be opened. For the operator: the messages name hosts and users, never
 /// the password.
 #[derive(Debug, thiserror::Error)]
@@ -78,10 +80,10 @@ pub enum OpenError {
         /// How many are missing.
         count: usize,
     },
-    /// A pooler refuses what a connection brings with it.
+    /// A pooler refuses what a connection brings with it, or mixes up sessions.
     #[error(
-        "the Postgres server {server} refuses the connection: {cause}; where that is PgBouncer, \
-         set postgres.prepared_statements: off"
+        "the server {server} is no Postgres by itself: {cause}; where a pooler like PgBouncer is in \
+         front of it, set postgres.prepared_statements: off"
     )]
     Pooler {
         /// Host and port.
@@ -153,6 +155,14 @@ impl Place {
                 OpenError::Unreachable { server, cause: cause.to_string() }
             }
             _ => OpenError::Postgres { database: self.database(), source },
+        }
+    }
+
+    /// Why a first statement cannot be run.
+    pub(super) fn statement_error(&self, source: sqlx::Error) -> OpenError {
+        match is_mixed_up(&source) {
+            true => OpenError::Pooler { server: self.server.clone(), cause: said(&source) },
+            false => self.postgres(source),
         }
     }
 

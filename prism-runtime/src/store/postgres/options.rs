@@ -19,7 +19,8 @@ pub struct Options {
     /// Whether outstanding migrations are applied; a database that is behind is refused else.
     /// Default: true.
     pub migrate: bool,
-    /// Connections at most, beside six for calls that share statements and one for probes.
+    /// Connections at most, beside six for calls that share statements and one for
+    /// probes.
     /// Default: 16.
     pub max_connections: u32,
     /// How long a call waits for a connection, where its deadline does not come first.

@@ -8,12 +8,11 @@ use sqlx::postgres::PgRow;
 
 use super::admission::{Admission, Admitted};
 use super::answer::{Answer, Caller, answer};
-use super::connection::Connection as PgConnection;
+use super::connection::Connection;
 use super::database::{Database, transaction};
 use super::error::{Failure, breaks_connection, is_locked, outcome_unknown};
 use super::items::{self, Change};
 use super::lane::{Flight, Job, Lane};
-use super::pool::Patience;
 use crate::keyvalue::decide::{self, Current, Token};
 use crate::proto::keyvalue::v1::Item;
 use crate::store::StoreFuture;
@@ -91,13 +90,8 @@ pub(super) struct Puts {
 
 impl Flight for Puts {
     type Job = Put;
-    const PATIENCE: Patience = Patience::Brief;
 
-    async fn fly(
-        &mut self,
-        connection: &mut PgConnection,
-        jobs: &mut Vec<Put>,
-    ) -> sqlx::Result<()> {
+    async fn fly(&mut self, connection: &mut Connection, jobs: &mut Vec<Put>) -> sqlx::Result<()> {
         self.admit(connection, jobs).await?;
         // How many fly alone, because one of them was refused: the others are not to fail with it.
         let mut alone = 0_usize;
@@ -146,7 +140,7 @@ impl Flight for Puts {
 
 impl Puts {
     /// Admits the namespaces that are news. A Put to such a one always stores something.
-    async fn admit(&self, connection: &mut PgConnection, jobs: &mut Vec<Put>) -> sqlx::Result<()> {
+    async fn admit(&self, connection: &mut Connection, jobs: &mut Vec<Put>) -> sqlx::Result<()> {
         while let Some(put) = jobs.iter().find(|put| !self.admitted.knows(&put.put.target)) {
             let target = put.put.target.clone();
             let mut admission = Admission::new(&self.admitted, target.clone());
@@ -199,7 +193,7 @@ fn distinct(jobs: &[Put]) -> usize {
 }
 
 /// Writes Puts to different items. Answers which of them are done.
-async fn write(connection: &mut PgConnection, jobs: &[Put]) -> Result<Vec<bool>, Broken> {
+async fn write(connection: &mut Connection, jobs: &[Put]) -> Result<Vec<bool>, Broken> {
     let items = jobs.iter().flat_map(|put| put.put.items.iter().map(move |item| (&put.put, item)));
     let items: Vec<Putting<'_>> = items.collect();
     if items.len() == jobs.len() {
@@ -223,10 +217,7 @@ async fn write(connection: &mut PgConnection, jobs: &[Put]) -> Result<Vec<bool>,
 
 /// Writes what has a larger token than what is stored. Answers which items are done: where the
 /// token is the client's, what was not written stays as it is.
-async fn overwrite(
-    connection: &mut PgConnection,
-    items: &[Putting<'_>],
-) -> sqlx::Result<Vec<bool>> {
+async fn overwrite(connection: &mut Connection, items: &[Putting<'_>]) -> sqlx::Result<Vec<bool>> {
     let changes = changes(items, &vec![None; items.len()]);
     let now = items.iter().map(|(put, _)| put.stamp.now).max().unwrap_or_default();
     let rows = items::overwrite(connection, &changes, now).await?;
@@ -238,7 +229,7 @@ async fn overwrite(
 /// Looks at the items that are not done, and writes what becomes of those that are still as they
 /// were seen. Answers which are done now.
 async fn settle(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     items: &[Putting<'_>],
     done_before: &[bool],
 ) -> sqlx::Result<Vec<bool>> {

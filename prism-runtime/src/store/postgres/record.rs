@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::admission::{Admitted, admit};
-use super::connection::Connection as PgConnection;
+use super::connection::Connection;
 use super::database::Transact;
 use super::error::Failure;
 use super::items::{self, Change, LAST_KEY, key_after};
@@ -49,7 +49,7 @@ impl<O: Operation> Write<O> {
 impl<O: Operation> Transact for Write<O> {
     type Output = O::Output;
 
-    async fn run(&mut self, connection: &mut PgConnection) -> Result<O::Output, Failure> {
+    async fn run(&mut self, connection: &mut Connection) -> Result<O::Output, Failure> {
         let admitted = self.admitted.knows(&self.target);
         let mut record = Record { connection, target: &self.target, admitted };
         let output = self.operation.run(&mut record).await?;
@@ -70,7 +70,7 @@ impl<O: Operation> Transact for Write<O> {
 
 /// A record within a transaction.
 pub(super) struct Record<'a> {
-    connection: &'a mut PgConnection,
+    connection: &'a mut Connection,
     target: &'a Target,
     admitted: bool,
 }

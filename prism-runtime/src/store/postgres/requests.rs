@@ -2,7 +2,7 @@
 
 use sqlx::Row as _;
 
-use super::connection::Connection as PgConnection;
+use super::connection::Connection;
 use super::error::Failure;
 use crate::entity::decide::{REQUEST_ID_MICROS, Remembered, RequestId};
 use crate::entity::layout::Layout;
@@ -15,7 +15,7 @@ use crate::{Error, Reason};
 /// key of a record. A lock on a row, because not every database that speaks Postgres has advisory
 /// ones.
 pub(super) async fn lock(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     layout: &Layout,
     request: &RequestId,
 ) -> Result<(), Failure> {
@@ -38,7 +38,7 @@ pub(super) async fn lock(
 
 /// What is known of a request id.
 pub(super) async fn find(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     layout: &Layout,
     request: &RequestId,
 ) -> Result<Option<Remembered>, Failure> {
@@ -63,7 +63,7 @@ pub(super) async fn find(
 
 /// Remembers a request id, with the key that the call wrote.
 pub(super) async fn remember(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     layout: &Layout,
     request: &RequestId,
     write: &Write,
@@ -92,7 +92,7 @@ pub(super) async fn remember(
 
 /// Removes request ids that are not remembered any longer. Answers how many.
 pub(super) async fn forget(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     now_micros: i64,
     limit: usize,
 ) -> Result<u64, Failure> {

@@ -7,7 +7,7 @@ use sqlx::Postgres;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 
-use super::connection::Connection as PgConnection;
+use super::connection::Connection;
 use super::error::Failure;
 use super::value::{self, Bound, BoundArray};
 use crate::entity::layout::Layout;
@@ -100,7 +100,7 @@ impl Table {
 
     pub(super) async fn get(
         &self,
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         key: &Key,
         view: View,
     ) -> Result<Option<Record>> {
@@ -117,7 +117,7 @@ impl Table {
     /// The row with a key, whatever its state; nobody else writes it until the transaction ends.
     pub(super) async fn lock(
         &self,
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         key: &Key,
     ) -> Result<Option<Record>, Failure> {
         let values = Values { key: Some(key), ..self.values() };

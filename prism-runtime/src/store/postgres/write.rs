@@ -8,10 +8,10 @@ use std::sync::Arc;
 use futures_util::TryStreamExt as _;
 
 use super::answer::{Answer, Caller, answer};
-use super::connection::Connection as PgConnection;
+use super::connection::Connection;
 use super::current::{Cause, CurrentTable, Using};
 use super::database::Database;
-use super::error::{Failure, breaks_connection, is_lock_timeout, outcome_unknown};
+use super::error::{Failure, breaks_connection, outcome_unknown};
 use super::lane::{Flight, Job, Lane};
 use super::table::Table;
 use crate::entity::decide::{Action, Change, decide};
@@ -122,7 +122,7 @@ impl Flight for Writes {
 
     async fn fly(
         &mut self,
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         jobs: &mut Vec<Pending>,
     ) -> sqlx::Result<()> {
         // Stable: the writes to a record stay in their order.
@@ -149,7 +149,7 @@ impl Flight for Writes {
                     return Err(error);
                 }
                 // Whoever waits for a lock does so without the others.
-                Err(Broken::Refused(failure)) if flying == 1 || is_lock_timeout(&failure) => {
+                Err(Broken::Refused(failure)) if flying == 1 || failure.is_locked() => {
                     jobs.drain(..flying).for_each(Pending::alone);
                 }
                 Err(Broken::Refused(_)) => size = flying / 2,
@@ -211,7 +211,7 @@ impl Cause for Broken {
 }
 
 /// Makes writes, in tables as they are now. They are in the order of their tables.
-async fn attempt(connection: &mut PgConnection, jobs: &[Pending]) -> Result<Vec<Outcome>, Broken> {
+async fn attempt(connection: &mut Connection, jobs: &[Pending]) -> Result<Vec<Outcome>, Broken> {
     let mut parts: Vec<(Using, Range<usize>)> = Vec::new();
     for (at, job) in jobs.iter().enumerate() {
         match parts.last_mut() {
@@ -248,7 +248,7 @@ impl Pending {
 }
 
 async fn transact(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     tables: &[(Arc<Table>, &[Pending])],
 ) -> Result<Vec<Outcome>, Broken> {
     let mut transaction = connection.begin().await?;
@@ -268,7 +268,7 @@ async fn transact(
 
 /// Creates records, which needs no lock: an insert finds out whether there is one.
 async fn create(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     table: &Table,
     jobs: &[Pending],
 ) -> Result<Vec<Outcome>, Broken> {
@@ -321,7 +321,7 @@ enum Columns {
 impl<'a> Rows<'a> {
     async fn read(
         table: &Table,
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         statement: &Statement,
         jobs: &'a [Pending],
     ) -> Result<Self, Failure> {
@@ -412,7 +412,7 @@ struct Changes<'a> {
 
 impl Changes<'_> {
     /// Writes what becomes of rows that are there and locked.
-    async fn write(&self, table: &Table, connection: &mut PgConnection) -> Result<(), Failure> {
+    async fn write(&self, table: &Table, connection: &mut Connection) -> Result<(), Failure> {
         let updates = self.updated.iter().filter_map(|(columns, rows)| {
             let number = |&position: &usize| table.layout.entity.columns[position].number;
             let numbers: Vec<u32> = columns.iter().map(number).collect();
@@ -435,7 +435,7 @@ impl Changes<'_> {
     async fn insert(
         &self,
         table: &Table,
-        connection: &mut PgConnection,
+        connection: &mut Connection,
     ) -> Result<BTreeSet<Key>, Failure> {
         if self.inserted.is_empty() {
             return Ok(BTreeSet::new());

@@ -20,6 +20,10 @@ const SHORT_REST: u64 = 256;
 /// Rounds in which the copying comes closer to a writer that goes on, at most.
 const ROUNDS: usize = 8;
 
+/// Rounds without a commit after which the log is cut: it keeps its length while writes go on, and
+/// the disk has the room back when they have stopped.
+const IDLE_ROUNDS: u32 = 20;
+
 /// Ends the thread when dropped.
 #[derive(Debug)]
 pub(super) struct Checkpointer {
@@ -52,10 +56,22 @@ struct Copier {
 impl Copier {
     fn run(&self, stopped: &Receiver<()>, interval: std::time::Duration) {
         let mut copied = 0;
+        // Rounds since the last commit; none once the log is cut.
+        let mut idle = Some(0);
         while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(interval) {
             let commits = self.commits.load(Ordering::Acquire);
-            if commits != copied && self.copy() {
-                copied = commits;
+            if commits != copied {
+                idle = Some(0);
+                if self.copy() {
+                    copied = commits;
+                }
+            } else if let Some(rounds) = idle {
+                idle = match rounds < IDLE_ROUNDS {
+                    true => Some(rounds + 1),
+                    false if self.cut() => None,
+                    // A read needs the log; later perhaps none does.
+                    false => Some(0),
+                };
             }
         }
         // The writer has ended: all that it wrote goes into the database, and the log is emptied.
@@ -82,6 +98,11 @@ impl Copier {
         }
         // The file keeps its length: to overwrite it takes a flush less work than to extend it.
         checkpoint(&self.connection, "RESTART").is_some_and(|progress| progress.is_complete())
+    }
+
+    /// Empties the log, all of which has been copied: no writer waits for more than the cut itself.
+    fn cut(&self) -> bool {
+        checkpoint(&self.connection, "TRUNCATE").is_some_and(|progress| progress.is_complete())
     }
 }
 

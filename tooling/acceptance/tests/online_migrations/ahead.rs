@@ -9,7 +9,7 @@ use super::chain::{CHAIN, Schema};
 const REFUSED: [(&str, &str); 3] = [
     ("fields renamed", "column name is missing"),
     ("names swapped", "columns have names that others had before"),
-    ("an update time in place of Prism's own", "column _prism_written_at is missing"),
+    ("retention removed", "column _prism_written_at is missing"),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

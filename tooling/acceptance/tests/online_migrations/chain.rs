@@ -129,13 +129,6 @@ pub const CHAIN: &[Step] = &[
     }),
     ("retention added", |schema| schema.options = "retention_days: 30"),
     ("retention changed", |schema| schema.options = "retention_days: 60"),
-    ("an update time in place of Prism's own", |schema| {
-        schema.set(&[(
-            19,
-            "google.protobuf.Timestamp update_time = 19 \
-             [(prism.field).managed = MANAGED_UPDATE_TIME]",
-        )]);
-    }),
     ("retention removed", |schema| schema.options = ""),
     ("enum values added and renamed", |schema| {
         schema.colors = "COLOR_CRIMSON = 1; COLOR_GREEN = 2;";
@@ -144,5 +137,20 @@ pub const CHAIN: &[Step] = &[
     ("an entity added", |schema| {
         schema.more = "message Other {\n  option (prism.message) = {namespace: \"others\"};\n  \
                        string id = 1 [(prism.field).index = INDEX_KIND_PRIMARY];\n}";
+    }),
+];
+
+/// A change that writes every row, in batches.
+pub const FILLING: &[Step] = &[
+    ("retention added", |schema| {
+        schema.conditions = "";
+        schema.options = "retention_days: 30";
+    }),
+    ("an update time in place of Prism's own", |schema| {
+        schema.set(&[(
+            19,
+            "google.protobuf.Timestamp update_time = 19 \
+             [(prism.field).managed = MANAGED_UPDATE_TIME]",
+        )]);
     }),
 ];

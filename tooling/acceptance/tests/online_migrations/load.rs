@@ -8,9 +8,6 @@ use prism_acceptance::dynamic::Serving;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-/// Rows from here on are written; those before stay as they were filled.
-pub const WRITTEN: u32 = 900_000;
-
 /// The time between the calls of one kind.
 const PACE: Duration = Duration::from_millis(25);
 
@@ -60,7 +57,9 @@ pub const FILL: &str = "
     FROM generate_series($1::bigint, $2::bigint - 1) AS n";
 
 impl Load {
-    pub fn start(serving: &Arc<Serving>) -> Self {
+    /// Of a table that is filled with so many rows: the last tenth is written, the others stay as
+    /// they are.
+    pub fn start(serving: &Arc<Serving>, rows: u32) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let calls = Arc::<Mutex<Vec<Call>>>::default();
         let spawn = |operation: fn(Caller) -> JoinHandle<u32>| {
@@ -68,6 +67,7 @@ impl Load {
                 serving: Arc::clone(serving),
                 stop: Arc::clone(&stop),
                 calls: Arc::clone(&calls),
+                rows,
                 made: AtomicU32::new(0),
             })
         };
@@ -106,6 +106,7 @@ struct Caller {
     serving: Arc<Serving>,
     stop: Arc<AtomicBool>,
     calls: Arc<Mutex<Vec<Call>>>,
+    rows: u32,
     made: AtomicU32,
 }
 
@@ -130,7 +131,7 @@ impl Caller {
 
     async fn gets(self) -> u32 {
         while self.goes_on() {
-            let number = self.made().wrapping_mul(7919) % WRITTEN;
+            let number = self.made().wrapping_mul(7919) % (self.rows / 10 * 9);
             let found = self.call("GetThing", "Get", json!({"id": id(number)})).await;
             assert_eq!(found, filled(number));
         }
@@ -161,7 +162,7 @@ impl Caller {
 
     async fn puts(self) -> u32 {
         while self.goes_on() {
-            let number = WRITTEN + self.made() % 10_000;
+            let number = self.rows / 10 * 9 + self.made() % (self.rows / 20);
             let mut thing = filled(number);
             thing["name"] = format!("put {}", self.made()).into();
             let put = self.call("PutThing", "Put", json!({"thing": thing})).await;
@@ -174,7 +175,7 @@ impl Caller {
 
     async fn updates(self) -> u32 {
         while self.goes_on() {
-            let number = WRITTEN + 10_000 + self.made() % 10_000;
+            let number = self.rows / 20 * 19 + self.made() % (self.rows / 20);
             let mut thing = filled(number);
             thing["left"] = format!("updated {}", self.made()).into();
             thing["count"] = 1001.into();

@@ -20,6 +20,7 @@ use prism_runtime::config::Config;
 use prism_runtime::proto::keyvalue::v1::PutResponse;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
@@ -27,8 +28,11 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 const REFUSED: Duration = Duration::from_secs(5);
 /// The same for one that says nothing.
 const SILENT: Duration = Duration::from_secs(15);
-/// How long it may take to find a server that is back.
-const BACK: Duration = Duration::from_secs(10);
+/// How long it may take to find a server that is back, and to go on with it, on a busy machine.
+const BACK: Duration = Duration::from_secs(30);
+
+/// So many tests at a time, each of which keeps a server busy: more would be slow, not faulty.
+static TURNS: Semaphore = Semaphore::const_new(2);
 
 const KEY_VALUE: &str = "prism.keyvalue.v1.KeyValueService";
 
@@ -93,10 +97,17 @@ impl Running {
     }
 }
 
-fn cluster(setup: impl FnOnce(&Path) -> Setup) -> Option<(Cluster, Database)> {
+/// A server for a test, whose turn it is.
+struct Server {
+    cluster: Cluster,
+    _turn: SemaphorePermit<'static>,
+}
+
+async fn server(setup: impl FnOnce(&Path) -> Setup) -> Option<(Server, Database)> {
+    let turn = TURNS.acquire().await.unwrap();
     let cluster = cluster_for_test(setup)?;
     let database = cluster.create_database("faults").unwrap();
-    Some((cluster, database))
+    Some((Server { cluster, _turn: turn }, database))
 }
 
 /// A session beside the proxy's.
@@ -114,15 +125,15 @@ fn plain(_: &Path) -> Setup {
 }
 
 async fn restarted(shutdown: Shutdown) {
-    let Some((mut cluster, database)) = cluster(plain) else { return };
+    let Some((mut server, database)) = server(plain).await else { return };
     let running = Running::start(&database).await;
     let mut watch = running.watch().await;
     let load = Load::start(&running.client);
     load.until_succeeded(200, BACK).await;
-    cluster.stop(shutdown).unwrap();
+    server.cluster.stop(shutdown).unwrap();
     running.until_ready(false, REFUSED).await;
     running.fails_at_once().await;
-    cluster.start_again().unwrap();
+    server.cluster.start_again().unwrap();
     running.until_ready(true, BACK).await;
     for expected in [ServingStatus::Serving, ServingStatus::NotServing, ServingStatus::Serving] {
         assert_eq!(watch.message().await.unwrap().unwrap().status(), expected);
@@ -145,11 +156,11 @@ async fn a_server_that_crashes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_are_killed() {
-    let Some((_cluster, database)) = cluster(plain) else { return };
+    let Some((_server, database)) = server(plain).await else { return };
     let running = Running::start(&database).await;
     let load = Load::start(&running.client);
     let mut administrator = session(&database).await;
-    for _ in 0..15 {
+    for _ in 0..8 {
         load.until_succeeded(30, BACK).await;
         administrator.execute(KILL).await.unwrap();
     }
@@ -160,7 +171,7 @@ async fn connections_that_are_killed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_network_that_is_cut_and_healed() {
-    let Some((_cluster, database)) = cluster(plain) else { return };
+    let Some((_server, database)) = server(plain).await else { return };
     let cable = Cable::to(database.port()).await;
     let running = Running::start(&database.at_port(cable.port())).await;
     let load = Load::start(&running.client);
@@ -178,7 +189,7 @@ async fn a_network_that_is_cut_and_healed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_network_that_says_nothing() {
-    let Some((_cluster, database)) = cluster(plain) else { return };
+    let Some((_server, database)) = server(plain).await else { return };
     let cable = Cable::to(database.port()).await;
     let running = Running::start(&database.at_port(cable.port())).await;
     let load = Load::start(&running.client);
@@ -195,7 +206,7 @@ async fn a_network_that_says_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_network_that_says_nothing_while_nobody_calls() {
-    let Some((_cluster, database)) = cluster(plain) else { return };
+    let Some((_server, database)) = server(plain).await else { return };
     let cable = Cable::to(database.port()).await;
     let running = Running::start(&database.at_port(cable.port())).await;
     cable.becomes(Network::Silent);
@@ -210,7 +221,7 @@ async fn a_network_that_says_nothing_while_nobody_calls() {
 async fn others_who_take_every_connection() {
     let few =
         |_: &Path| Setup { settings: vec!["max_connections=20".to_owned()], ..Setup::default() };
-    let Some((_cluster, database)) = cluster(few) else { return };
+    let Some((_server, database)) = server(few).await else { return };
     let running = Running::start(&database).await;
     let load = Load::start(&running.client);
     load.until_succeeded(100, BACK).await;
@@ -247,7 +258,7 @@ async fn take_all(database: &Database) -> Vec<PgConnection> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn locks_that_others_hold() {
-    let Some((_cluster, database)) = cluster(plain) else { return };
+    let Some((_server, database)) = server(plain).await else { return };
     let running = Running::start(&database).await;
     let load = Load::start(&running.client);
     load.until_succeeded(200, BACK).await;
@@ -272,7 +283,7 @@ async fn locks_that_others_hold() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_is_full() {
-    let Some((_cluster, database, disk)) = on_a_small_disk().await else { return };
+    let Some((_server, database, disk)) = on_a_small_disk().await else { return };
     let mut administrator = session(&database).await;
     let ballast = format!(
         "COPY (SELECT repeat('x', 1000000) FROM generate_series(1, 20)) TO '{disk}/ballast'"
@@ -311,7 +322,7 @@ async fn fill(client: &Client) -> String {
 
 /// A cluster whose database is on a disk of 40 MB, and where that is. None where the system does
 /// not let this user mount one for a process alone.
-async fn on_a_small_disk() -> Option<(Cluster, Database, String)> {
+async fn on_a_small_disk() -> Option<(Server, Database, String)> {
     let isolated = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"];
     let mut probe = std::process::Command::new(isolated[0]);
     let probe = probe.args(&isolated[1..]).arg("mount -t tmpfs none /mnt").output();
@@ -323,15 +334,15 @@ async fn on_a_small_disk() -> Option<(Cluster, Database, String)> {
     let script = "mkdir \"$0\" && mount -t tmpfs -o size=40m none \"$0\" && \
                   exec unshare --user --map-user=1000 --map-group=1000 \"$@\"";
     let mut disk = String::new();
-    let cluster = cluster_for_test(|folder| {
+    let (server, first) = server(|folder| {
         disk = folder.join("disk").to_str().unwrap().to_owned();
         let words = isolated.into_iter().chain([script, &disk]);
         Setup { wrapper: words.map(str::to_owned).collect(), ..Setup::default() }
-    })?;
-    let first = cluster.create_database("first").unwrap();
+    })
+    .await?;
     let space = format!("CREATE TABLESPACE small LOCATION '{disk}'");
-    cluster.execute(&first, &space).unwrap();
-    let database = "CREATE DATABASE faults TEMPLATE template0 TABLESPACE small";
-    cluster.execute(&first, database).unwrap();
-    Some((cluster, first.named("faults"), disk))
+    server.cluster.execute(&first, &space).unwrap();
+    let database = "CREATE DATABASE small TEMPLATE template0 TABLESPACE small";
+    server.cluster.execute(&first, database).unwrap();
+    Some((server, first.named("small"), disk))
 }

@@ -17,23 +17,29 @@ use crate::keyvalue::page::PageRead;
 use crate::keyvalue::selection::Selection;
 use crate::store::StoreFuture;
 
-/// Items of ranges of keys, by the places of the ranges in the arrays: the first ones of each. A
-/// value that is too long to share a statement is left out.
-const MANY: &str = "
-    SELECT id, item.key, CASE WHEN octet_length(value) <= $6 THEN value END, expires_at,
-        compression, ttl_seconds, created_at_millis, updated_at_millis, place,
-        coalesce(octet_length(value) > $6, false)
-    FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[]) WITH ORDINALITY
-        AS wanted (namespace, id, first, behind, place)
-    CROSS JOIN LATERAL (
-        SELECT key, value, expires_at, compression, ttl_seconds, created_at_millis,
-            updated_at_millis
-        FROM kv_items AS item
-        WHERE item.namespace = wanted.namespace AND item.id = wanted.id
-            AND item.key >= wanted.first AND item.key < wanted.behind
-        ORDER BY item.key LIMIT $5
-    ) AS item
-    ORDER BY place, item.key";
+/// Items of ranges of keys, by the places of the ranges in the arrays: the first ones of each, in
+/// the order of their keys. A value that is too long to share a statement is left out.
+macro_rules! ranges {
+    ($order:literal) => {
+        concat!(
+            "SELECT id, item.key, CASE WHEN octet_length(value) <= $6 THEN value END, expires_at, ",
+            "compression, ttl_seconds, created_at_millis, updated_at_millis, place, ",
+            "coalesce(octet_length(value) > $6, false) ",
+            "FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[]) WITH ORDINALITY ",
+            "AS wanted (namespace, id, first, behind, place) ",
+            "CROSS JOIN LATERAL (SELECT key, value, expires_at, compression, ttl_seconds, ",
+            "created_at_millis, updated_at_millis FROM kv_items AS item ",
+            "WHERE item.namespace = wanted.namespace AND item.id = wanted.id ",
+            "AND item.key >= wanted.first AND item.key < wanted.behind ",
+            "ORDER BY item.key LIMIT $5) AS item",
+            $order
+        )
+    };
+}
+
+const MANY: &str = ranges!("");
+/// For reads of several ranges, whose rows are to come in the order of the ranges too.
+const ORDERED: &str = ranges!(" ORDER BY place, item.key");
 
 /// Rows of a range, and the bytes of a value, that a shared statement reads; and the keys that one
 /// read may name to take part in it. A read of more goes on by itself.
@@ -185,7 +191,8 @@ async fn read(
     let namespaces: Vec<&str> = queries().map(|query| query.namespace.as_str()).collect();
     let ids: Vec<&[u8]> =
         queries().map(|query| query.id.as_deref().unwrap_or_default().as_bytes()).collect();
-    let query = sqlx::query(MANY).bind(namespaces).bind(ids).bind(first).bind(behind);
+    let sql = if of_job.is_sorted_by(|one, two| one < two) { MANY } else { ORDERED };
+    let query = sqlx::query(sql).bind(namespaces).bind(ids).bind(first).bind(behind);
     let query = query.bind(RANGE_ROWS as i64).bind(VALUE_BYTES);
     let mut rows = query.fetch(connection);
     let mut found = vec![0; of_job.len()];

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use prism_migrate::verify::Difference;
+use prism_schema::Entity;
 use rusqlite::types::Value;
 
 /// Rows by key, each with its values by column.
@@ -19,6 +21,8 @@ pub trait Database {
     fn apply(&self, sql: &str) -> Result<(), String>;
     /// Everything that says what the tables are, without the order of columns.
     fn describe(&self) -> Vec<String>;
+    /// What `prism migrate verify` says of the tables.
+    fn verify(&self, entities: &[&Entity]) -> Vec<Difference>;
     fn insert(&self, table: &str, key: &str, values: &BTreeMap<String, Value>);
     fn rows(&self, table: &str) -> Rows;
 }

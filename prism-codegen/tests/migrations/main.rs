@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use prism_codegen::evolve::{History, Level};
+use prism_codegen::evolve::{History, Level, Lock};
 use prism_codegen::pipeline::Migrated;
 use proptest::prelude::*;
 use rusqlite::types::Value;
@@ -177,6 +177,12 @@ fn compare<D: Database>(database: &D, old: &Schema, new: &Schema, before: &Rows)
     let fresh = D::create().unwrap();
     apply(&fresh, fresh_root.path(), &mut BTreeSet::new()).unwrap();
     assert_eq!(database.describe(), fresh.describe(), "the tables differ from fresh ones");
+    let lock = Lock::parse(&history(fresh_root.path()).0.unwrap()).unwrap();
+    let entities: Vec<_> = lock.entities.values().map(|entity| &entity.schema).collect();
+    let mut differences = database.verify(&entities);
+    // Prism's own tables are not made here.
+    differences.retain(|it| it.table == "things");
+    assert_eq!(differences, [], "the tables differ from the model");
 
     let mut found = database.rows("things");
     for row in found.values_mut() {

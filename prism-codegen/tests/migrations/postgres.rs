@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use prism_migrate::Migration;
+use prism_migrate::verify::Difference;
+use prism_schema::Entity;
 use rusqlite::types::Value;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Column as _, Connection as _, Executor as _, Row as _, TypeInfo as _};
@@ -112,6 +114,12 @@ impl Database for Postgres {
         )));
         found.sort();
         found
+    }
+
+    fn verify(&self, entities: &[&Entity]) -> Vec<Difference> {
+        let mut connection = self.connection.borrow_mut();
+        let verified = prism_migrate::postgres::verify(&mut connection, entities);
+        self.runtime.block_on(verified).unwrap()
     }
 
     fn insert(&self, table: &str, key: &str, values: &BTreeMap<String, Value>) {

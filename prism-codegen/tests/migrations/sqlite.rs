@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use prism_migrate::Migration;
+use prism_migrate::verify::Difference;
+use prism_schema::Entity;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -64,6 +66,10 @@ impl Database for Sqlite {
         ));
         found.sort();
         found
+    }
+
+    fn verify(&self, entities: &[&Entity]) -> Vec<Difference> {
+        prism_migrate::sqlite::verify(&self.0, entities).unwrap()
     }
 
     fn insert(&self, table: &str, key: &str, values: &BTreeMap<String, Value>) {

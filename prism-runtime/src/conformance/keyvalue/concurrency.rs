@@ -1,9 +1,10 @@
 //! Calls at the same time.
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 
 use super::Harness;
-use super::harness::{START, delete_keys, put, swap};
+use super::harness::{START, delete_keys, get, match_keys, put, swap};
+use crate::proto::keyvalue::v1::GetRequest;
 
 /// Each success of a swap saw the success before it.
 pub async fn swaps_count_every_success_once(h: Harness) {
@@ -71,8 +72,43 @@ pub async fn a_read_sees_a_record_whole(h: Harness) {
             tokio::task::yield_now().await;
         }
     };
-    futures_util::future::join(writing, reading).await;
+    join(writing, reading).await;
     assert_eq!(h.value("1", b"c").await.unwrap(), [199]);
+}
+
+/// Reads that are made together answer as each would alone, however large their records are.
+pub async fn reads_at_the_same_time_do_not_mix(h: Harness) {
+    let size = |id: u32| if id == 20 { 300 } else { id % 4 };
+    let keys = |id: u32| (0..size(id)).map(|n| n.to_be_bytes().to_vec());
+    for id in 0..40_u32 {
+        let value = id.to_be_bytes();
+        let keys: Vec<_> = keys(id).collect();
+        let items: Vec<(&[u8], &[u8])> = keys.iter().map(|key| (&key[..], &value[..])).collect();
+        if !items.is_empty() {
+            h.put(put(&id.to_string(), &items, 0)).await.unwrap();
+        }
+    }
+    let (h, keys) = (&h, &keys);
+    let whole = |id: u32| async move {
+        let wanted: Vec<_> = keys(id).map(|key| (key, id.to_be_bytes().to_vec())).collect();
+        assert_eq!(h.record(&id.to_string()).await, wanted);
+    };
+    let named = |id: u32| async move {
+        // The second key is not there.
+        let (third, after) = (2_u32.to_be_bytes(), [0, 0, 0, 2, 0]);
+        let predicate = Some(match_keys(&[&third, &after, &[0; 4]]));
+        let page = h.get(GetRequest { predicate, ..get(&id.to_string()) }).await.unwrap();
+        let found: Vec<_> = page.items.into_iter().map(|item| (item.key, item.value)).collect();
+        let wanted = keys(id).filter(|key| **key == [0; 4] || **key == third);
+        let wanted: Vec<_> = wanted.map(|key| (key, id.to_be_bytes().to_vec())).collect();
+        assert_eq!(found, wanted);
+    };
+    // Small records, with a large one among them, and small ones again.
+    for ids in [0..20, 0..40, 0..20] {
+        join_all(ids.clone().chain(ids).map(whole)).await;
+    }
+    join_all((0..40).chain(0..40).map(named)).await;
+    join(join_all((0..40).map(whole)), join_all((0..40).map(named))).await;
 }
 
 /// Of writes without a token each wins over those before it, within one microsecond too.

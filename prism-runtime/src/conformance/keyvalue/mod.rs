@@ -129,6 +129,7 @@ macro_rules! keyvalue_conformance {
             concurrency: swaps_count_every_success_once,
                 writes_with_tokens_end_in_the_same_state_in_any_order,
                 a_read_sees_a_record_whole,
+                reads_at_the_same_time_do_not_mix,
                 writes_without_tokens_never_tie;
             sequences: random_sequences_match_the_model,
                 concurrent_writes_end_in_the_state_of_the_model;

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::error::shutting_down;
@@ -16,6 +17,8 @@ pub(super) type Caller = Weak<()>;
 pub(super) struct Answer<T> {
     sender: oneshot::Sender<Result<T>>,
     caller: Caller,
+    /// The caller's event loop, where it has one.
+    home: Option<Handle>,
     _room: OwnedSemaphorePermit,
 }
 
@@ -23,7 +26,8 @@ pub(super) struct Answer<T> {
 pub(super) fn answer<T: Send + 'static>(room: OwnedSemaphorePermit) -> (Answer<T>, StoreFuture<T>) {
     let (sender, outcome) = oneshot::channel();
     let waiting = Arc::new(());
-    let answer = Answer { sender, caller: Arc::downgrade(&waiting), _room: room };
+    let home = Handle::try_current().ok();
+    let answer = Answer { sender, caller: Arc::downgrade(&waiting), home, _room: room };
     let outcome = StoreFuture::pending(async move {
         let _waiting = waiting;
         outcome.await.unwrap_or_else(|_| Err(shutting_down()))
@@ -46,5 +50,41 @@ impl<T> Answer<T> {
     /// Whoever waits for it.
     pub(super) fn caller(&self) -> Caller {
         Weak::clone(&self.caller)
+    }
+}
+
+/// Answers of one event loop.
+struct Batch<T> {
+    home: Handle,
+    answers: Vec<(oneshot::Sender<Result<T>>, Result<T>)>,
+}
+
+/// Answers many. An event loop is woken once for all that its callers wait for: to be woken from
+/// another thread takes a system call each time.
+pub(super) fn send_all<T: Send + 'static>(
+    answers: impl IntoIterator<Item = (Answer<T>, Result<T>)>,
+) {
+    let mut batches: Vec<Batch<T>> = Vec::new();
+    for (answer, result) in answers {
+        let Some(home) = answer.home else {
+            // The caller may have gone.
+            let _ = answer.sender.send(result);
+            continue;
+        };
+        let of_home = |batch: &&mut Batch<T>| batch.home.id() == home.id();
+        match batches.iter_mut().find(of_home) {
+            Some(batch) => batch.answers.push((answer.sender, result)),
+            None => batches.push(Batch { home, answers: vec![(answer.sender, result)] }),
+        }
+    }
+    for Batch { home, answers } in batches {
+        let is_alone = answers.len() == 1;
+        let deliver = move || {
+            for (sender, result) in answers {
+                // The caller may have gone.
+                let _ = sender.send(result);
+            }
+        };
+        if is_alone { deliver() } else { drop(home.spawn(async move { deliver() })) }
     }
 }

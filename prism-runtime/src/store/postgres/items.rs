@@ -62,24 +62,33 @@ const STORE: &str = "
 /// Writes items over what has a smaller token, which is what
 /// [`decide::put`](crate::keyvalue::decide::put) says of such: all of it is new but for the created
 /// time, which an item that is overwritten keeps. Answers with the names of those that it wrote.
-const OVERWRITE: &str = "
-    INSERT INTO kv_items AS item (namespace, id, key, token, compression, ttl_seconds,
-        created_at_millis, updated_at_millis, expires_at, removable_at, value)
-    SELECT * FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bigint[], $5::integer[],
-        $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[])
-        AS new (namespace, id, key, token, compression, ttl_seconds, created_at_millis,
-            updated_at_millis, expires_at, removable_at, value)
-    ORDER BY new.namespace, new.id, new.key
-    ON CONFLICT (namespace, id, key) DO UPDATE SET
-        token = excluded.token, compression = excluded.compression,
-        ttl_seconds = excluded.ttl_seconds,
-        created_at_millis = CASE
-            WHEN item.value IS NOT NULL AND (item.expires_at IS NULL OR item.expires_at > $12)
-            THEN item.created_at_millis ELSE excluded.created_at_millis END,
-        updated_at_millis = excluded.updated_at_millis, expires_at = excluded.expires_at,
-        removable_at = excluded.removable_at, value = excluded.value
-    WHERE item.token < excluded.token
-    RETURNING namespace, id, key";
+macro_rules! overwrite {
+    ($new:literal) => {
+        concat!(
+            "INSERT INTO kv_items AS item (namespace, id, key, token, compression, ttl_seconds, ",
+            "created_at_millis, updated_at_millis, expires_at, removable_at, value) ",
+            $new,
+            " ON CONFLICT (namespace, id, key) DO UPDATE SET token = excluded.token, ",
+            "compression = excluded.compression, ttl_seconds = excluded.ttl_seconds, ",
+            "created_at_millis = CASE WHEN item.value IS NOT NULL ",
+            "AND (item.expires_at IS NULL OR item.expires_at > $12) ",
+            "THEN item.created_at_millis ELSE excluded.created_at_millis END, ",
+            "updated_at_millis = excluded.updated_at_millis, expires_at = excluded.expires_at, ",
+            "removable_at = excluded.removable_at, value = excluded.value ",
+            "WHERE item.token < excluded.token RETURNING namespace, id, key"
+        )
+    };
+}
+
+const OVERWRITE: &str = overwrite!(
+    "SELECT * FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bigint[], $5::integer[], \
+     $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[]) \
+     AS new (namespace, id, key, token, compression, ttl_seconds, created_at_millis, \
+     updated_at_millis, expires_at, removable_at, value) \
+     ORDER BY new.namespace, new.id, new.key"
+);
+/// For one item, which needs no arrays.
+const OVERWRITE_ONE: &str = overwrite!("VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
 
 /// What becomes of an item.
 #[derive(Clone, Copy, Debug)]
@@ -117,7 +126,11 @@ pub(super) async fn overwrite(
     puts: &[Change<'_>],
     now: i64,
 ) -> sqlx::Result<Vec<PgRow>> {
-    bind(sqlx::query(OVERWRITE), puts).bind(now).fetch_all(connection).await
+    let query = match puts {
+        [put] => bind_one(sqlx::query(OVERWRITE_ONE), put),
+        puts => bind(sqlx::query(OVERWRITE), puts),
+    };
+    query.bind(now).fetch_all(connection).await
 }
 
 fn bind<'q>(
@@ -137,6 +150,25 @@ fn bind<'q>(
         .bind(column(changes, |change| change.version.expires_at))
         .bind(column(changes, |change| change.version.removable_at))
         .bind(column(changes, |change| change.value))
+}
+
+fn bind_one<'q>(
+    query: Query<'q, Postgres, PgArguments>,
+    change: &Change<'q>,
+) -> Query<'q, Postgres, PgArguments> {
+    let (version, content) = (change.version, change.version.content.unwrap_or_default());
+    query
+        .bind(change.namespace)
+        .bind(change.id)
+        .bind(change.key)
+        .bind(version.token)
+        .bind(content.compression)
+        .bind(content.ttl_seconds)
+        .bind(version.created_at_millis)
+        .bind(version.updated_at_millis)
+        .bind(version.expires_at)
+        .bind(version.removable_at)
+        .bind(change.value)
 }
 
 fn column<'a, T>(changes: &[Change<'a>], of: impl Fn(&Change<'a>) -> T) -> Vec<T> {

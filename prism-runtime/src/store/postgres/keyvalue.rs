@@ -68,7 +68,7 @@ impl KeyValue {
         let admitted = Arc::<Admitted>::default();
         let put_lane = |_| Lane::start(&database, Puts { admitted: Arc::clone(&admitted) });
         KeyValue {
-            gets: Lane::start(&database, Gets),
+            gets: Lane::start(&database, Gets::default()),
             puts: (0..PUT_LANES).map(put_lane).collect(),
             admitted,
             hasher: RandomState::new(),

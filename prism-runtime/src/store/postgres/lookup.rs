@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
 
-use super::answer::{Answer, Caller, answer};
+use super::answer::{Answer, Caller, answer, send_all};
 use super::connection::Connection;
 use super::current::{CurrentTable, Using, unusable};
 use super::database::Database;
@@ -92,12 +92,11 @@ impl Flight for Lookups {
             let mut using = Using::new(Arc::clone(&current));
             match find_now(&mut using, connection, &keys).await {
                 Ok((table, found)) => {
-                    for job in jobs.extract_if(.., of_table) {
+                    send_all(jobs.extract_if(.., of_table).map(|job| {
                         let record = found.get(&job.key);
                         let seen = record.filter(|record| sees(&table.layout, job.view, record));
-                        let seen = seen.cloned();
-                        job.answer(Ok(seen));
-                    }
+                        (job.answer, Ok(seen.cloned()))
+                    }));
                 }
                 Err(Broken::Connection(error)) => return Err(error),
                 // One of them is damaged or refused: the others are not.

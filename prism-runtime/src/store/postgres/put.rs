@@ -7,7 +7,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
 use super::admission::{Admission, Admitted};
-use super::answer::{Answer, Caller, answer};
+use super::answer::{Answer, Caller, answer, send_all};
 use super::connection::Connection;
 use super::database::{Database, transaction};
 use super::error::{Failure, breaks_connection, is_locked, outcome_unknown};
@@ -110,7 +110,7 @@ impl Flight for Puts {
                     // What found another write in its way comes again.
                     let mut done = done.into_iter();
                     let ended = jobs.extract_if(..flying, |_| done.next().unwrap_or(false));
-                    ended.for_each(|put| put.answer(Ok(())));
+                    send_all(ended.map(|put| (put.answer, Ok(()))));
                 }
                 Err(Broken::Before(error)) => return Err(error),
                 Err(Broken::Committing(error)) => {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
 
-use super::answer::{Answer, Caller, answer};
+use super::answer::{Answer, Caller, answer, send_all};
 use super::connection::Connection;
 use super::current::{Cause, CurrentTable, Using};
 use super::database::Database;
@@ -59,11 +59,12 @@ impl Pending {
         self.answer.send(Ok(Shared::Alone(Box::new(self.write))));
     }
 
-    fn end(self, outcome: Outcome) {
-        match outcome {
-            Outcome::Decided(result) => self.answer.send(result.map(Shared::Written)),
-            Outcome::Alone => self.alone(),
-        }
+    fn end(self, outcome: Outcome) -> (Answer<Shared>, Result<Shared>) {
+        let answer = match outcome {
+            Outcome::Decided(result) => result.map(Shared::Written),
+            Outcome::Alone => Ok(Shared::Alone(Box::new(self.write))),
+        };
+        (self.answer, answer)
     }
 }
 
@@ -138,7 +139,7 @@ impl Flight for Writes {
             match attempt(connection, &jobs[..flying]).await {
                 Ok(outcomes) => {
                     let ended = jobs.drain(..flying).zip(outcomes);
-                    ended.for_each(|(job, outcome)| job.end(outcome));
+                    send_all(ended.map(|(job, outcome)| job.end(outcome)));
                     size = flying * 2;
                 }
                 Err(Broken::Lost(error)) => return Err(error),

@@ -72,6 +72,9 @@ fn install_packages() {
     if !runs("sqlite3", &["--version"]) {
         missing.push("sqlite3");
     }
+    if !runs("openssl", &["version"]) {
+        missing.push("openssl");
+    }
     packages::install(&missing);
 }
 

@@ -11,7 +11,7 @@ use super::context::{Context, VERSION};
 use super::entity::Lowered as Entity;
 use super::request::{Bound, free_numbers};
 use super::response::allows_missing;
-use super::{operation, unbindable};
+use super::{names, operation, unbindable};
 use crate::diagnostics::catalog::{entity as shared, service as catalog};
 use crate::diagnostics::suggest;
 use crate::model;
@@ -112,7 +112,10 @@ impl<'a> Scope<'a> {
         }
         let found = match self.context.entity(&message) {
             Some(_) => catalog::entity_elsewhere(span, full, message.parent_file().name()),
-            None => catalog::not_an_entity(span, full),
+            None => {
+                let namespace = names::default_namespace(message.name());
+                catalog::not_an_entity(span, full, &namespace)
+            }
         };
         self.context.report(found.with(&self.context.reader.name_span(&message), "declared here"));
         Named::Unknown

@@ -24,7 +24,7 @@ prism_options::catalog! {
         "write letters, digits and underscores, or leave `column` out to name it after the field";
     "P0209" Error reserved_column(column: &str)
         "column `{column}` is reserved", "a database, or Prism, keeps the name for itself",
-        "choose another name, or leave `column` out: Prism then finds one";
+        "remove `column`, or choose another name: without `column`, Prism chooses a name that is not reserved";
     "P0210" Error duplicate_column(column: &str)
         "column `{column}` belongs to two fields", "taken already",
         "choose another name; letter case does not tell columns apart";

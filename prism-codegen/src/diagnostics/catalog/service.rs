@@ -4,9 +4,9 @@ prism_options::catalog! {
     "P0401" Error unknown_entity(name: &str, help: &str)
         "no message `{name}` is known here", "named as the entity",
         "{help}";
-    "P0402" Error not_an_entity(name: &str)
+    "P0402" Error not_an_entity(name: &str, namespace: &str)
         "`{name}` is not an entity", "named as the entity",
-        "write `option (prism.message).namespace = \"…\";` in `{name}`, or name a message that has it";
+        "write `option (prism.message).namespace = \"{namespace}\";` in `{name}` and mark its key, or name a message that is an entity";
     "P0403" Error entity_elsewhere(name: &str, file: &str)
         "entity `{name}` is in `{file}`, which nothing is generated for", "named as the entity",
         "add `{file}` to the files to generate for";

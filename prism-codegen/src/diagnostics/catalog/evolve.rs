@@ -31,7 +31,7 @@ prism_options::catalog! {
         "a run of `prism migrate diff` that broke off left it, or it comes from another branch: restore the lock that it belongs to, or delete it and those after it and run `prism migrate diff` again";
     "P0609" Error unaccepted(cause: &str, meaning: &str, code: &str)
         "{cause}", "has to be accepted",
-        "{meaning}; if this is meant, run `prism migrate diff` again with `--accept {code}`";
+        "{meaning}; if this is meant, run `prism migrate diff` again with --accept {code}";
     "P0620" Error runtime_out_of_reach(path: &str)
         "an image cannot be built with prism-runtime at '{path}'", "",
         "--deploy needs prism-runtime at a relative --runtime-path, or its published version";

@@ -130,12 +130,16 @@ pub(super) fn help(bound: &Bound, candidate: &Candidate) -> String {
         return "mark it `[(prism.field).role = ROLE_ANY_OF]` to match any of its values"
             .to_owned();
     }
-    let known = by_name(name).is_none().then(|| names(bound, candidate)).unwrap_or_default();
+    // A name that has a role of its own is not a misspelling of another one.
+    let known = match by_name(name) {
+        Some(_) => Vec::new(),
+        None => names(bound, candidate),
+    };
     let known = known.iter().map(String::as_str).filter(|known| free(known));
     if let Some(close) = suggest::closest(name, known.collect::<Vec<_>>()) {
         return format!("call it `{close}`");
     }
-    unrelated(bound, candidate, &message)
+    unrelated(bound, candidate, message)
 }
 
 /// Help for a field that resembles nothing.

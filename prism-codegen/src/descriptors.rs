@@ -56,3 +56,8 @@ pub fn load(inputs: &Inputs) -> Result<Loaded, Diagnostics> {
 pub fn is_builtin(name: &str) -> bool {
     name.starts_with("google/protobuf/") || prism_options::builtin::text(name).is_some()
 }
+
+/// Names of the files that come with Prism, as imports spell them.
+pub fn builtin_files() -> impl Iterator<Item = &'static str> {
+    prism_options::builtin::FILES.iter().map(|(name, _)| *name)
+}

@@ -9,6 +9,11 @@ pub const FILES: &[(&str, &str)] = &[
     ("prism/common/types.proto", include_str!("../proto/prism/common/types.proto")),
     ("prism/keyvalue/v1/types.proto", include_str!("../proto/prism/keyvalue/v1/types.proto")),
     ("prism/keyvalue/v1/keyvalue.proto", include_str!("../proto/prism/keyvalue/v1/keyvalue.proto")),
+    ("prism/timeseries/v1/types.proto", include_str!("../proto/prism/timeseries/v1/types.proto")),
+    (
+        "prism/timeseries/v1/timeseries.proto",
+        include_str!("../proto/prism/timeseries/v1/timeseries.proto"),
+    ),
 ];
 
 /// The text of a built-in file.

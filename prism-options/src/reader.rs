@@ -14,7 +14,9 @@ use prost_types::source_code_info::Location;
 use crate::aggregate::{self, Entry, Target};
 use crate::places::Places;
 use crate::spec::{EntitySpec, FieldSpec, MethodSpec, ServiceSpec};
-use crate::{Diagnostic, Foreign, Idempotency, OptionSet, Sources, Span, catalog, standard};
+use crate::{
+    Diagnostic, Foreign, Idempotency, OptionSet, Sources, Span, catalog, setting, standard,
+};
 
 /// Number of Prism's extensions of every kind of options.
 const EXTENSION: u32 = 77476;
@@ -250,6 +252,7 @@ impl<'a> Reader<'a> {
         let mut path = element.place().to_vec();
         path.extend([E::OPTIONS, EXTENSION as i32]);
         let mut set = OptionSet::new(value, self.name_span(element));
+        set.settings = setting::settings(message);
         if let Some(first) = places.below(&path).next() {
             set.span = self.locate(&file, first);
         }

@@ -7,9 +7,9 @@ use prism_options::{OptionSet, Span};
 use prism_schema::{Access, Cardinality, Column, FieldType, Managed, Storage};
 use prost_reflect::{FieldDescriptor, MessageDescriptor};
 
-use super::context::{Context, VERSION};
+use super::context::Context;
 use super::{entity, names, protection, types};
-use crate::diagnostics::catalog::{entity as shared, field as catalog};
+use crate::diagnostics::catalog::field as catalog;
 use crate::model;
 
 /// A field and what its annotation says.
@@ -54,9 +54,6 @@ fn part(context: &Context, field: FieldDescriptor) -> Part {
     let index = context.choice(value.index, options.span("index"), "prism.field");
     let span = options.span("managed");
     let managed: spec::Managed = context.choice(value.managed, span, "prism.field");
-    if managed == spec::Managed::Tenant {
-        context.report(shared::later(span, managed.as_str_name(), VERSION));
-    }
     let masked = protection::mask(context, &field, &options);
     let span = context.reader.name_span(&field);
     Part { index, managed: entity::managed(managed), masked, span, field, options }

@@ -4,7 +4,7 @@ use prism_options::Foreign;
 use prost_reflect::{MessageDescriptor, ServiceDescriptor};
 
 use super::context::Context;
-use crate::diagnostics::catalog::index as catalog;
+use super::warnings::Ineffective;
 
 /// Of an entity and its fields.
 pub(super) fn message(context: &Context, message: &MessageDescriptor) {
@@ -28,6 +28,6 @@ pub(super) fn service(context: &Context, service: &ServiceDescriptor) {
 
 fn warn(context: &Context, found: Vec<Foreign>) {
     for foreign in found {
-        context.report(catalog::foreign(&foreign.span, &foreign.name));
+        context.count(Ineffective::Foreign, &foreign.name, &foreign.span);
     }
 }

@@ -14,7 +14,9 @@ mod protection;
 mod request;
 mod response;
 mod service;
+pub mod support;
 mod types;
+mod warnings;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -7,9 +7,9 @@ use prism_options::OptionSet;
 use prism_options::spec::{FieldSpec, Pii, Role};
 use prost_reflect::{FieldDescriptor, FileDescriptor, MessageDescriptor};
 
-use super::context::{Context, VERSION};
+use super::context::Context;
 use crate::descriptors::is_builtin;
-use crate::diagnostics::catalog::{entity as shared, field as catalog};
+use crate::diagnostics::catalog::field as catalog;
 use crate::model::{FieldPath, Mask};
 
 /// Why a field is masked, if it is.
@@ -58,13 +58,12 @@ pub(super) struct Uses {
     pub bound: BTreeSet<String>,
 }
 
-/// Reports what this version does not honour, and what has no effect where it stands.
+/// Reports what has no effect where it stands.
 pub(super) fn check(context: &Context, message: &MessageDescriptor, uses: &Uses) {
     let entity = uses.entities.contains(message.full_name());
     let bound = uses.bound.contains(message.full_name());
     for field in message.fields() {
         let options = context.field(&field);
-        later(context, &options);
         if entity {
             continue;
         }
@@ -85,19 +84,6 @@ pub(super) fn check_extensions(
     for extension in file.extensions().chain(nested) {
         if let Some(options) = context.extension(&extension) {
             context.report(catalog::extension(&options.span, extension.full_name()));
-        }
-    }
-}
-
-fn later(context: &Context, options: &OptionSet<FieldSpec>) {
-    let value = &options.value;
-    for (option, is_set) in [
-        ("encrypt_at_rest", value.encrypt_at_rest),
-        ("access_audit", value.access_audit),
-        ("validation", value.validation.is_some()),
-    ] {
-        if is_set {
-            context.report(shared::later(options.span(option), option, VERSION));
         }
     }
 }

@@ -321,7 +321,6 @@ fn by_name(name: &str) -> Option<Role> {
 
 fn explicit(role: spec::Role) -> Option<Role> {
     Some(match role {
-        spec::Role::Unspecified | spec::Role::NextPageToken => return None,
         spec::Role::Entity => Role::Entity,
         spec::Role::UpdateMask => Role::UpdateMask,
         spec::Role::PageSize => Role::PageSize,
@@ -338,6 +337,7 @@ fn explicit(role: spec::Role) -> Option<Role> {
         spec::Role::Prefix => Role::Prefix,
         spec::Role::Keys => Role::Keys,
         spec::Role::Custom => Role::Custom,
+        _ => return None,
     })
 }
 

@@ -7,11 +7,11 @@ use prism_options::{Idempotency, OptionSet, Span};
 use prism_schema::{Binding, Method, Operation, Permission, Role};
 use prost_reflect::{MethodDescriptor, ServiceDescriptor};
 
-use super::context::{Context, VERSION};
+use super::context::Context;
 use super::entity::Lowered as Entity;
-use super::operation;
 use super::request::{Bound, next_number};
 use super::response::allows_missing;
+use super::{operation, support};
 use crate::diagnostics::catalog::{entity as shared, service as catalog};
 use crate::diagnostics::suggest;
 use crate::model;
@@ -52,10 +52,6 @@ enum Intent<'a> {
 pub(super) fn lower(scope: &Scope) -> Lowered {
     let Scope { context, service, options, .. } = scope;
     let value = &options.value;
-    if value.rate_limit_rps != 0 {
-        let span = options.span("rate_limit_rps");
-        context.report(shared::later(span, "rate_limit_rps", VERSION));
-    }
     timeout(context, options.span("timeout_ms"), value.timeout_ms);
     let entity = scope.entity(&value.entity, options.span("entity"));
     let methods: Vec<MethodDescriptor> = service.methods().collect();
@@ -145,10 +141,6 @@ impl<'a> Scope<'a> {
             let span = self.context.reader.part_span(method, METHOD_INPUT);
             self.context.report(catalog::client_streaming(&span, method.name()));
         }
-        if options.value.cache_ttl_seconds != 0 {
-            let span = options.span("cache_ttl_seconds");
-            self.context.report(shared::later(span, "cache_ttl_seconds", VERSION));
-        }
         let mut spans =
             model::MethodSpans { name: self.context.reader.name_span(method), request: Vec::new() };
         let intent = self.intent(method, &options, entity);
@@ -195,6 +187,9 @@ impl<'a> Scope<'a> {
                 self.context.report(catalog::entity_of_custom(span, method.name()));
             }
             return Intent::Custom;
+        }
+        if support::is_refused(wanted.as_str_name()) {
+            return Intent::Unknown;
         }
         let own = self.entity(&value.entity, options.span("entity"));
         let entity = match (&own, service_entity) {
@@ -348,7 +343,6 @@ impl<'a> Scope<'a> {
 
 fn chosen(operation: spec::Operation) -> Option<Operation> {
     Some(match operation {
-        spec::Operation::Unspecified | spec::Operation::Custom => return None,
         spec::Operation::Get => Operation::Get,
         spec::Operation::BatchGet => Operation::BatchGet,
         spec::Operation::List => Operation::List,
@@ -357,6 +351,7 @@ fn chosen(operation: spec::Operation) -> Option<Operation> {
         spec::Operation::Update => Operation::Update,
         spec::Operation::Delete => Operation::Delete,
         spec::Operation::Undelete => Operation::Undelete,
+        _ => return None,
     })
 }
 

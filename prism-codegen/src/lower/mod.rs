@@ -135,19 +135,19 @@ fn uses(
     entities: &[Lowered],
     services: &[service::Lowered],
 ) -> protection::Uses {
-    let mut bound = BTreeSet::new();
+    let (mut requests, mut responses) = (BTreeSet::new(), BTreeSet::new());
     for method in services.iter().flat_map(|service| &service.bound) {
-        bound.insert(method.input().full_name().to_owned());
-        bound.insert(method.output().full_name().to_owned());
+        requests.insert(method.input().full_name().to_owned());
+        responses.insert(method.output().full_name().to_owned());
         for field in method.input().fields() {
             let keys = context.field(&field).value.role() == prism_options::spec::Role::Keys;
             if let (true, Kind::Message(message)) = (keys, field.kind()) {
-                bound.insert(message.full_name().to_owned());
+                requests.insert(message.full_name().to_owned());
             }
         }
     }
     let entities = entities.iter().map(|it| it.message.full_name().to_owned()).collect();
-    protection::Uses { entities, bound }
+    protection::Uses { entities, requests, responses }
 }
 
 /// Messages that are repeated as keys.

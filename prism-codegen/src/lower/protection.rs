@@ -9,7 +9,7 @@ use prost_reflect::{FieldDescriptor, FileDescriptor, MessageDescriptor};
 
 use super::context::Context;
 use crate::descriptors::is_builtin;
-use crate::diagnostics::catalog::field as catalog;
+use crate::diagnostics::catalog::{field as catalog, role};
 use crate::model::{FieldPath, Mask};
 
 /// Why a field is masked, if it is.
@@ -54,22 +54,27 @@ pub(super) fn path(field: &FieldDescriptor) -> FieldPath {
 pub(super) struct Uses {
     /// Full names of entities.
     pub entities: BTreeSet<String>,
-    /// Full names of requests and responses of bound methods.
-    pub bound: BTreeSet<String>,
+    /// Full names of requests of bound methods, and of the messages of keys in them.
+    pub requests: BTreeSet<String>,
+    /// Full names of responses of bound methods.
+    pub responses: BTreeSet<String>,
 }
 
 /// Reports what has no effect where it stands.
 pub(super) fn check(context: &Context, message: &MessageDescriptor, uses: &Uses) {
     let entity = uses.entities.contains(message.full_name());
-    let bound = uses.bound.contains(message.full_name());
+    let request = uses.requests.contains(message.full_name());
+    let response = uses.responses.contains(message.full_name());
     for field in message.fields() {
         let options = context.field(&field);
         if entity {
             continue;
         }
         stray(context, message, &options);
-        if !bound {
-            stray_roles(context, message, &options);
+        match (request, response) {
+            (true, _) => {}
+            (false, true) => unused_entity_field(context, &field, &options),
+            (false, false) => stray_roles(context, message, &options),
         }
     }
 }
@@ -112,5 +117,13 @@ fn stray_roles(context: &Context, message: &MessageDescriptor, options: &OptionS
         if is_set {
             context.report(catalog::stray_role(options.span(option), option, message.name()));
         }
+    }
+}
+
+/// What the fields of a response stand for follows from their types.
+fn unused_entity_field(context: &Context, field: &FieldDescriptor, options: &OptionSet<FieldSpec>) {
+    if !options.value.entity_field.is_empty() {
+        let span = options.span("entity_field");
+        context.report(role::entity_field_unused(span, field.name(), "in a response"));
     }
 }

@@ -68,11 +68,9 @@ impl Bound<'_> {
             let Some(role) = self.role(&candidate) else { continue };
             attempted.push(role);
             let Some(request) = self.field(&candidate, role) else { continue };
-            let twin = found.iter().find(|(other, _)| {
-                other.role == request.role
-                    && other.field == request.field
-                    && request.role != Role::Custom
-            });
+            let twin = found
+                .iter()
+                .find(|(other, _)| other.role == request.role && other.field == request.field);
             if let Some((_, first)) = twin {
                 let role = operation::role_name(request.role);
                 let found = catalog::duplicate_role(&candidate.span, candidate.name(), role);
@@ -95,7 +93,7 @@ impl Bound<'_> {
     }
 
     fn field(&self, candidate: &Candidate, role: Role) -> Option<RequestField> {
-        if role != Role::Custom && !operation::roles(self.operation).contains(&role) {
+        if !operation::roles(self.operation).contains(&role) {
             let takes = operation::takes(self.operation);
             let (role, own) = (operation::role_name(role), format!("{:?}", self.operation));
             self.context.report(catalog::role_unfit(&candidate.span, role, &own, &takes));
@@ -103,14 +101,14 @@ impl Bound<'_> {
         }
         let stands = matches!(role, Role::Key | Role::Keys) || operation::is_condition(role);
         if !stands && !candidate.options.value.entity_field.is_empty() {
-            let (span, role) = (candidate.target_span(), operation::role_name(role));
-            self.context.report(catalog::entity_field_unused(span, candidate.name(), role));
+            let place = format!("beside the role {}", operation::role_name(role));
+            let span = candidate.target_span();
+            self.context.report(catalog::entity_field_unused(span, candidate.name(), &place));
         }
         let (field, parts) = match role {
             Role::Key => (keys::key(self, candidate)?, Vec::new()),
             Role::Keys => keys::keys(self, candidate)?,
             _ if stands => (condition::target(self, candidate, role)?, Vec::new()),
-            Role::Custom => (0, Vec::new()),
             _ => {
                 self.check_plain(candidate, role)?;
                 (0, Vec::new())
@@ -135,6 +133,11 @@ impl Bound<'_> {
             matches!(self.operation, Operation::Get | Operation::Delete | Operation::Undelete);
         match own {
             spec::Role::Unspecified => self.implied(candidate),
+            spec::Role::Custom => {
+                let name = candidate.name();
+                self.context.report(catalog::ignored(span, name, self.method));
+                None
+            }
             spec::Role::NextPageToken => {
                 let takes = operation::takes(self.operation);
                 let operation = format!("{:?}", self.operation);
@@ -182,18 +185,15 @@ impl Bound<'_> {
         };
         let known = fields.iter().map(String::as_str).chain(PLAIN.iter().map(|(name, _)| *name));
         let help = if by_name(name).is_some() {
-            format!(
-                "remove it, or mark it ROLE_CUSTOM: {operation} takes {}",
-                operation::takes(self.operation)
-            )
+            format!("remove it: {operation} takes {}", operation::takes(self.operation))
         } else if candidate.field.is_list() && fields.iter().any(|it| it == name) {
             "mark it `[(prism.field).role = ROLE_ANY_OF]` to match any of its values".to_owned()
         } else if let Some(close) = suggest::closest(name, known) {
-            format!("call it `{close}`, or mark it `[(prism.field).role = ROLE_CUSTOM]`")
+            format!("call it `{close}`, or remove it")
         } else {
             format!(
-                "say what it is for with `(prism.field).role`, or which field of `{entity}` it \
-                 stands for with `(prism.field).entity_field`; ROLE_CUSTOM leaves it to code of your own"
+                "remove it, or say what it is for with `(prism.field).role`, or which field of \
+                 `{entity}` it stands for with `(prism.field).entity_field`"
             )
         };
         let message = candidate.field.parent_message().name();
@@ -336,7 +336,6 @@ fn explicit(role: spec::Role) -> Option<Role> {
         spec::Role::AnyOf => Role::AnyOf,
         spec::Role::Prefix => Role::Prefix,
         spec::Role::Keys => Role::Keys,
-        spec::Role::Custom => Role::Custom,
         _ => return None,
     })
 }

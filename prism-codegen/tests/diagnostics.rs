@@ -89,7 +89,7 @@ fn every_finding_of_the_catalog_is_in_the_corpus() {
         catalog::index::TABLE,
     ]
     .into_iter()
-    .chain([catalog::service::TABLE, catalog::role::TABLE]);
+    .chain([catalog::service::TABLE, catalog::role::TABLE, catalog::warning::TABLE]);
     let codes: Vec<&str> = tables.flatten().map(|(code, _)| *code).collect();
     assert_eq!(codes.len(), codes.iter().collect::<BTreeSet<_>>().len(), "a code is used twice");
     let corpus: String =

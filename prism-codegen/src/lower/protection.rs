@@ -58,6 +58,18 @@ pub(super) struct Uses {
     pub requests: BTreeSet<String>,
     /// Full names of responses of bound methods.
     pub responses: BTreeSet<String>,
+    /// Full names of requests of methods that are written by hand.
+    pub custom: BTreeSet<String>,
+    /// Full names of messages within entities and within those requests.
+    pub below: BTreeSet<String>,
+}
+
+impl Uses {
+    /// Whether entities or services use the message.
+    pub fn contains(&self, name: &str) -> bool {
+        let sets = [&self.entities, &self.requests, &self.responses, &self.custom, &self.below];
+        sets.iter().any(|set| set.contains(name))
+    }
 }
 
 /// Reports what has no effect where it stands.

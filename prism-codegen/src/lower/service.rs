@@ -28,10 +28,12 @@ pub(super) struct Scope<'a> {
     pub options: &'a OptionSet<ServiceSpec>,
 }
 
-/// A service, and those of its methods that are not custom, whether or not they could be bound.
+/// A service, and its methods: those that are not custom, whether or not they could be bound, and
+/// those that are.
 pub(super) struct Lowered {
     pub model: model::Service,
     pub bound: Vec<MethodDescriptor>,
+    pub custom: Vec<MethodDescriptor>,
 }
 
 /// A method with its places.
@@ -56,8 +58,10 @@ pub(super) fn lower(scope: &Scope) -> Lowered {
     let entity = scope.entity(&value.entity, options.span("entity"));
     let methods: Vec<MethodDescriptor> = service.methods().collect();
     let parts: Vec<Parts> = methods.iter().map(|method| scope.method(method, &entity)).collect();
-    let bound = methods.iter().zip(&parts).filter(|(_, parts)| !parts.custom);
-    let bound = bound.map(|(method, _)| method.clone()).collect();
+    let (custom, bound): (Vec<_>, Vec<_>) =
+        methods.iter().cloned().zip(&parts).partition(|(_, parts)| parts.custom);
+    let [bound, custom] =
+        [bound, custom].map(|them| them.into_iter().map(|(method, _)| method).collect());
     let (schemas, spans) = parts.into_iter().map(|it| (it.method, it.spans)).unzip();
     let model = model::Service {
         schema: prism_schema::Service { name: service.full_name().to_owned(), methods: schemas },
@@ -70,7 +74,7 @@ pub(super) fn lower(scope: &Scope) -> Lowered {
         deprecated: methods.iter().map(|it| context.reader.deprecated(it)).collect(),
         method_spans: spans,
     };
-    Lowered { model, bound }
+    Lowered { model, bound, custom }
 }
 
 /// An entity that was named.

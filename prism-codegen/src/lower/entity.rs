@@ -49,6 +49,7 @@ pub(super) fn lower(
     let model = model::Entity {
         schema,
         span: context.reader.name_span(message),
+        backend_named: options.value.backend != 0,
         namespace_span: options.span("namespace").clone(),
         table_span,
         index_spans,

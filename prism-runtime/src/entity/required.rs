@@ -370,7 +370,11 @@ fn shown(scalar: Scalar, key: Option<Wire<'_>>) -> Result<String, Malformed> {
 fn shortened(mut text: String) -> String {
     const END: &str = "…";
     if text.len() > MAX_KEY_BYTES {
-        text.truncate(text.floor_char_boundary(MAX_KEY_BYTES - END.len()));
+        let mut end = MAX_KEY_BYTES - END.len();
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
         text.push_str(END);
     }
     text

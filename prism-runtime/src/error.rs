@@ -197,18 +197,25 @@ fn code_of(reason: Reason) -> Code {
         | Reason::PageTokenInvalid
         | Reason::ValueTooLarge
         | Reason::PriorityTokenOutOfRange
-        | Reason::RequestIdReused => Code::InvalidArgument,
+        | Reason::RequestIdReused
+        | Reason::EventTimeOutOfRange => Code::InvalidArgument,
         Reason::NamespaceNotFound | Reason::RecordNotFound => Code::NotFound,
         Reason::RecordExists | Reason::UniqueViolation => Code::AlreadyExists,
+        Reason::ReferenceMissing | Reason::RecordReferenced | Reason::RecordNotDeleted => {
+            Code::FailedPrecondition
+        }
         Reason::EtagMismatch | Reason::Conflict => Code::Aborted,
         Reason::CredentialsMissing | Reason::CredentialsInvalid => Code::Unauthenticated,
         Reason::PermissionMissing => Code::PermissionDenied,
-        Reason::RateLimited | Reason::Overloaded | Reason::StorageFull => Code::ResourceExhausted,
+        Reason::RateLimited | Reason::Overloaded | Reason::StorageFull | Reason::BudgetExceeded => {
+            Code::ResourceExhausted
+        }
         Reason::DeadlineExceeded => Code::DeadlineExceeded,
         Reason::BackendUnavailable | Reason::ShuttingDown => Code::Unavailable,
         Reason::OutcomeUnknown => Code::Unknown,
         Reason::MethodUnimplemented => Code::Unimplemented,
         Reason::CorruptRecord => Code::DataLoss,
+        Reason::CursorExpired => Code::OutOfRange,
         Reason::Internal | Reason::Unspecified => Code::Internal,
     }
 }

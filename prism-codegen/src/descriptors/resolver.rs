@@ -22,7 +22,7 @@ pub(super) struct Progress {
     pub recorded: bool,
 }
 
-/// Built-in files first, then the include folders in order, then those of protobuf itself.
+/// Prism's own files first, then the include folders in order, then those of Google.
 pub(super) struct Resolver {
     pub includes: Vec<PathBuf>,
     pub progress: Rc<RefCell<Progress>>,
@@ -48,6 +48,9 @@ impl FileResolver for Resolver {
                     return Err(self.fail(catalog::unreadable(&span, path.display(), error)));
                 }
             }
+        }
+        if let Some(text) = builtin::google_api(name) {
+            return self.parse(name, name, text.to_owned());
         }
         self.google.open_file(name)
     }

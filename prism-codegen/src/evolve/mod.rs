@@ -112,6 +112,18 @@ impl History {
     }
 }
 
+/// Gives entities that name no backend the one that the lock records: a choice never changes by
+/// itself. A lock that cannot be read is reported when the schema is compared with it.
+pub(crate) fn keep_backends(schema: &mut Schema, history: &History) {
+    let lock = history.lock.as_deref().and_then(|text| Lock::parse(text).ok());
+    let Some(lock) = lock else { return };
+    for entity in schema.entities.iter_mut().filter(|entity| !entity.backend_named) {
+        if let Some(locked) = lock.entities.get(&entity.schema.namespace) {
+            entity.schema.backend = locked.schema.backend;
+        }
+    }
+}
+
 fn read_migrations(dialect: Dialect, folder: &Path) -> io::Result<Vec<MigrationFile>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,

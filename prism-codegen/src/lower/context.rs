@@ -2,6 +2,7 @@
 //! go.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use prism_options::spec::{EntitySpec, FieldSpec, MethodSpec, ServiceSpec};
 use prism_options::{Diagnostic, Diagnostics, OptionSet, Reader, Span, catalog as options};
@@ -9,6 +10,8 @@ use prost_reflect::{
     ExtensionDescriptor, FieldDescriptor, MessageDescriptor, MethodDescriptor, ServiceDescriptor,
 };
 
+use super::support;
+use super::warnings::{Ineffective, Warnings};
 use crate::descriptors::Loaded;
 use crate::diagnostics::catalog::entity as catalog;
 
@@ -19,6 +22,9 @@ pub(super) struct Context<'a> {
     pub loaded: &'a Loaded,
     pub reader: Reader<'a>,
     found: RefCell<Diagnostics>,
+    warnings: RefCell<Warnings>,
+    /// Names of the files to generate for, and of those that they import.
+    reach: BTreeSet<String>,
 }
 
 impl<'a> Context<'a> {
@@ -27,6 +33,8 @@ impl<'a> Context<'a> {
             loaded,
             reader: Reader::new(&loaded.pool, &loaded.sources),
             found: RefCell::new(Diagnostics::new(loaded.sources.clone())),
+            warnings: RefCell::default(),
+            reach: reach(loaded),
         }
     }
 
@@ -40,8 +48,14 @@ impl<'a> Context<'a> {
         found.iter().filter(|it| it.severity == prism_options::Severity::Error).count()
     }
 
+    /// Counts something that has no effect; its file gets one warning for all of its kind.
+    pub fn count(&self, kind: Ineffective, name: &str, span: &Span) {
+        self.warnings.borrow_mut().add(kind, name, span);
+    }
+
     pub fn finish(self) -> Diagnostics {
         let mut found = self.found.into_inner();
+        self.warnings.into_inner().report(&mut found);
         found.sort();
         found
     }
@@ -83,7 +97,28 @@ impl<'a> Context<'a> {
             let option = path.split('[').next().unwrap_or(path);
             self.report(catalog::unspecified(span, option));
         }
+        self.check_support(&set);
         Some(set)
+    }
+
+    /// Reports what this version does not honour.
+    fn check_support<T>(&self, set: &OptionSet<T>) {
+        let file: &str = &set.span.file;
+        if !self.reach.contains(file) {
+            return;
+        }
+        for (path, name) in support::refused(set) {
+            let found = match path {
+                "backend" => catalog::backend(set.span(path), name, VERSION),
+                _ => catalog::later(set.span(path), name, VERSION),
+            };
+            self.report(found);
+        }
+        if self.loaded.files.iter().any(|own| own == file) {
+            for (path, name) in support::ineffective(set) {
+                self.count(Ineffective::Option, name, set.span(path));
+            }
+        }
     }
 
     /// The value of an enum option; one from a newer Prism is reported and taken for unset.
@@ -93,4 +128,18 @@ impl<'a> Context<'a> {
             E::default()
         })
     }
+}
+
+/// The files to generate for, and what they import at any depth.
+fn reach(loaded: &Loaded) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut open = loaded.files.clone();
+    while let Some(name) = open.pop() {
+        if found.insert(name.clone())
+            && let Some(file) = loaded.pool.get_file_by_name(&name)
+        {
+            open.extend(file.dependencies().map(|it| it.name().to_owned()));
+        }
+    }
+    found
 }

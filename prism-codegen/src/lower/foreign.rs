@@ -4,9 +4,9 @@ use prism_options::Foreign;
 use prost_reflect::{MessageDescriptor, ServiceDescriptor};
 
 use super::context::Context;
-use crate::diagnostics::catalog::index as catalog;
+use super::warnings::Ineffective;
 
-/// Of an entity and its fields.
+/// Of a message and its fields.
 pub(super) fn message(context: &Context, message: &MessageDescriptor) {
     warn(context, context.reader.foreign(message));
     for oneof in message.oneofs() {
@@ -17,17 +17,16 @@ pub(super) fn message(context: &Context, message: &MessageDescriptor) {
     }
 }
 
-/// Of a service and its methods, and of the fields of their requests.
+/// Of a service and its methods.
 pub(super) fn service(context: &Context, service: &ServiceDescriptor) {
     warn(context, context.reader.foreign(service));
     for method in service.methods() {
         warn(context, context.reader.foreign(&method));
-        message(context, &method.input());
     }
 }
 
 fn warn(context: &Context, found: Vec<Foreign>) {
     for foreign in found {
-        context.report(catalog::foreign(&foreign.span, &foreign.name));
+        context.count(Ineffective::Foreign, &foreign.name, &foreign.span);
     }
 }

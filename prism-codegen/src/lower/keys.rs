@@ -1,11 +1,12 @@
 //! Request fields that identify records.
 
+use prism_options::spec;
 use prism_schema::{RequestField, Role};
 use prost_reflect::{Kind, MessageDescriptor};
 
 use super::needs::Declaration;
 use super::request::{Bound, Candidate, free_numbers};
-use super::{operation, types};
+use super::{operation, support, types};
 use crate::diagnostics::catalog::role as catalog;
 
 /// Number of the key field that a request field stands for.
@@ -69,6 +70,13 @@ fn parts(bound: &Bound, message: &MessageDescriptor) -> Option<Vec<(u32, u32)>> 
     let mut sound = true;
     for field in message.fields() {
         let candidate = bound.candidate(field);
+        let role = candidate.options.value.role();
+        let honoured = !support::is_refused(role.as_str_name());
+        if honoured && !matches!(role, spec::Role::Unspecified | spec::Role::Equals) {
+            let found = catalog::key_role(&candidate.span, role.as_str_name(), message.name());
+            bound.context.report(found);
+            sound = false;
+        }
         let column = bound.column(candidate.target()).filter(|_| bound.is_key(candidate.target()));
         match column {
             Some(column) => {

@@ -71,7 +71,7 @@ pub(super) fn plurals(singular: &str) -> Vec<String> {
     forms
 }
 
-/// The roles that an operation's request may hold, besides `Custom`.
+/// The roles that an operation's request may hold.
 pub(super) fn roles(operation: Operation) -> &'static [Role] {
     match operation {
         Operation::Get => &[Role::Key, Role::ShowDeleted],
@@ -122,7 +122,6 @@ pub(super) fn role_name(role: Role) -> &'static str {
         Role::LessThan => "ROLE_LESS_THAN",
         Role::AnyOf => "ROLE_ANY_OF",
         Role::Prefix => "ROLE_PREFIX",
-        Role::Custom => "ROLE_CUSTOM",
     }
 }
 

@@ -9,7 +9,7 @@ use super::condition;
 use super::context::Context;
 use super::entity::Lowered;
 use super::needs::{self, Declaration};
-use super::{keys, operation, types};
+use super::{keys, operation, types, unbindable};
 use crate::diagnostics::catalog::{role as catalog, service};
 
 /// A bound method, and what its parts are judged by.
@@ -77,11 +77,9 @@ impl Bound<'_> {
             };
             attempted.push(role);
             let Some(request) = self.field(&candidate, role) else { continue };
-            let twin = found.iter().find(|(other, _)| {
-                other.role == request.role
-                    && other.field == request.field
-                    && request.role != Role::Custom
-            });
+            let twin = found
+                .iter()
+                .find(|(other, _)| other.role == request.role && other.field == request.field);
             if let Some((_, first)) = twin {
                 let role = operation::role_name(request.role);
                 let found = catalog::duplicate_role(&candidate.span, candidate.name(), role);
@@ -104,7 +102,7 @@ impl Bound<'_> {
     }
 
     fn field(&self, candidate: &Candidate, role: Role) -> Option<RequestField> {
-        if role != Role::Custom && !operation::roles(self.operation).contains(&role) {
+        if !operation::roles(self.operation).contains(&role) {
             let takes = operation::takes(self.operation);
             let (role, own) = (operation::role_name(role), format!("{:?}", self.operation));
             self.context.report(catalog::role_unfit(&candidate.span, role, &own, &takes));
@@ -112,14 +110,14 @@ impl Bound<'_> {
         }
         let stands = matches!(role, Role::Key | Role::Keys) || operation::is_condition(role);
         if !stands && !candidate.options.value.entity_field.is_empty() {
-            let (span, role) = (candidate.target_span(), operation::role_name(role));
-            self.context.report(catalog::entity_field_unused(span, candidate.name(), role));
+            let place = format!("beside the role {}", operation::role_name(role));
+            let span = candidate.target_span();
+            self.context.report(catalog::entity_field_unused(span, candidate.name(), &place));
         }
         let (field, parts) = match role {
             Role::Key => (keys::key(self, candidate)?, Vec::new()),
             Role::Keys => keys::keys(self, candidate)?,
             _ if stands => (condition::target(self, candidate, role)?, Vec::new()),
-            Role::Custom => (0, Vec::new()),
             _ => {
                 self.check_plain(candidate, role)?;
                 (0, Vec::new())
@@ -144,6 +142,11 @@ impl Bound<'_> {
             matches!(self.operation, Operation::Get | Operation::Delete | Operation::Undelete);
         match own {
             spec::Role::Unspecified => self.implied(candidate),
+            spec::Role::Custom => {
+                let name = candidate.name();
+                self.context.report(catalog::ignored(span, name, self.method, unbindable::BY_HAND));
+                None
+            }
             spec::Role::NextPageToken => {
                 let takes = operation::takes(self.operation);
                 let operation = format!("{:?}", self.operation);
@@ -303,7 +306,6 @@ pub(super) fn by_name(name: &str) -> Option<Role> {
 
 fn explicit(role: spec::Role) -> Option<Role> {
     Some(match role {
-        spec::Role::Unspecified | spec::Role::NextPageToken => return None,
         spec::Role::Entity => Role::Entity,
         spec::Role::UpdateMask => Role::UpdateMask,
         spec::Role::PageSize => Role::PageSize,
@@ -319,7 +321,7 @@ fn explicit(role: spec::Role) -> Option<Role> {
         spec::Role::AnyOf => Role::AnyOf,
         spec::Role::Prefix => Role::Prefix,
         spec::Role::Keys => Role::Keys,
-        spec::Role::Custom => Role::Custom,
+        _ => return None,
     })
 }
 

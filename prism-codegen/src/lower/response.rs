@@ -5,7 +5,7 @@ use prism_schema::{Operation, Response, Role};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
 use super::request::{Bound, free_numbers};
-use super::{operation, types, unbindable};
+use super::{operation, support, types, unbindable};
 use crate::diagnostics::catalog::{role as catalog, service};
 
 /// The fields of a response that mean something.
@@ -119,6 +119,11 @@ impl Bound<'_> {
                 || (own == spec::Role::Unspecified && self.is_entity(&field));
             let slot = match () {
                 () if own == spec::Role::Custom => continue,
+                // Reported where the annotation was read.
+                () if support::is_refused(own.as_str_name()) => {
+                    sound = false;
+                    continue;
+                }
                 () if token && self.operation == Operation::List => &mut fields.next_page_token,
                 () if entity => &mut fields.entity,
                 () => {

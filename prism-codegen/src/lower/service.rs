@@ -7,11 +7,11 @@ use prism_options::{Idempotency, OptionSet, Span};
 use prism_schema::{Binding, Method, Operation, Permission, Role};
 use prost_reflect::{MethodDescriptor, ServiceDescriptor};
 
-use super::context::{Context, VERSION};
+use super::context::Context;
 use super::entity::Lowered as Entity;
 use super::request::{Bound, free_numbers};
 use super::response::allows_missing;
-use super::{names, operation, unbindable};
+use super::{names, operation, support, unbindable};
 use crate::diagnostics::catalog::{entity as shared, service as catalog};
 use crate::diagnostics::suggest;
 use crate::model;
@@ -28,10 +28,12 @@ pub(super) struct Scope<'a> {
     pub options: &'a OptionSet<ServiceSpec>,
 }
 
-/// A service, and those of its methods that are not custom, whether or not they could be bound.
+/// A service, and its methods: those that are not custom, whether or not they could be bound, and
+/// those that are.
 pub(super) struct Lowered {
     pub model: model::Service,
     pub bound: Vec<MethodDescriptor>,
+    pub custom: Vec<MethodDescriptor>,
 }
 
 /// A method with its places.
@@ -52,16 +54,14 @@ enum Intent<'a> {
 pub(super) fn lower(scope: &Scope) -> Lowered {
     let Scope { context, service, options, .. } = scope;
     let value = &options.value;
-    if value.rate_limit_rps != 0 {
-        let span = options.span("rate_limit_rps");
-        context.report(shared::later(span, "rate_limit_rps", VERSION));
-    }
     timeout(context, options.span("timeout_ms"), value.timeout_ms);
     let entity = scope.entity(&value.entity, options.span("entity"));
     let methods: Vec<MethodDescriptor> = service.methods().collect();
     let parts: Vec<Parts> = methods.iter().map(|method| scope.method(method, &entity)).collect();
-    let bound = methods.iter().zip(&parts).filter(|(_, parts)| !parts.custom);
-    let bound = bound.map(|(method, _)| method.clone()).collect();
+    let (custom, bound): (Vec<_>, Vec<_>) =
+        methods.iter().cloned().zip(&parts).partition(|(_, parts)| parts.custom);
+    let [bound, custom] =
+        [bound, custom].map(|them| them.into_iter().map(|(method, _)| method).collect());
     let (schemas, spans) = parts.into_iter().map(|it| (it.method, it.spans)).unzip();
     let model = model::Service {
         schema: prism_schema::Service { name: service.full_name().to_owned(), methods: schemas },
@@ -74,7 +74,7 @@ pub(super) fn lower(scope: &Scope) -> Lowered {
         deprecated: methods.iter().map(|it| context.reader.deprecated(it)).collect(),
         method_spans: spans,
     };
-    Lowered { model, bound }
+    Lowered { model, bound, custom }
 }
 
 /// An entity that was named.
@@ -148,10 +148,6 @@ impl<'a> Scope<'a> {
             let span = self.context.reader.part_span(method, METHOD_INPUT);
             self.context.report(catalog::client_streaming(&span, method.name()));
         }
-        if options.value.cache_ttl_seconds != 0 {
-            let span = options.span("cache_ttl_seconds");
-            self.context.report(shared::later(span, "cache_ttl_seconds", VERSION));
-        }
         let mut spans =
             model::MethodSpans { name: self.context.reader.name_span(method), request: Vec::new() };
         let intent = self.intent(method, &options, entity);
@@ -198,6 +194,9 @@ impl<'a> Scope<'a> {
                 self.context.report(catalog::entity_of_custom(span, method.name()));
             }
             return Intent::Custom;
+        }
+        if support::is_refused(wanted.as_str_name()) {
+            return Intent::Unknown;
         }
         let own = self.entity(&value.entity, options.span("entity"));
         let entity = match (&own, service_entity) {
@@ -338,7 +337,6 @@ impl<'a> Scope<'a> {
 
 fn chosen(operation: spec::Operation) -> Option<Operation> {
     Some(match operation {
-        spec::Operation::Unspecified | spec::Operation::Custom => return None,
         spec::Operation::Get => Operation::Get,
         spec::Operation::BatchGet => Operation::BatchGet,
         spec::Operation::List => Operation::List,
@@ -347,6 +345,7 @@ fn chosen(operation: spec::Operation) -> Option<Operation> {
         spec::Operation::Update => Operation::Update,
         spec::Operation::Delete => Operation::Delete,
         spec::Operation::Undelete => Operation::Undelete,
+        _ => return None,
     })
 }
 

@@ -12,11 +12,12 @@ use super::decide::{
 };
 use super::layout::Layout;
 use super::record::{Key, Record};
+use super::required::Required;
 use super::wire::Codec;
 use crate::clock::Clock;
 use crate::page_token::PageTokens;
 use crate::schema::sql::Visibility;
-use crate::schema::{Entity, Value};
+use crate::schema::{Access, Entity, Value};
 use crate::store::StoreFuture;
 use crate::store::entity::{EntityBackend, EntityStore, View, Write};
 use crate::{Error, Result, Violation};
@@ -38,6 +39,8 @@ pub struct Collection {
     pub(crate) codec: Codec,
     pub(crate) store: Arc<dyn EntityStore>,
     pub(crate) shared: Shared,
+    /// What a record has to hold; none where that is nothing.
+    pub(crate) required: Option<Required>,
     etags: Etags,
 }
 
@@ -50,9 +53,11 @@ impl Collection {
     pub fn open(entity: Entity, backend: &dyn EntityBackend, shared: Shared) -> Result<Arc<Self>> {
         let layout = Arc::new(Layout::new(entity));
         let codec = Codec::new(Arc::clone(&layout), &shared.pool)?;
+        let message = shared.pool.get_message_by_name(&layout.entity.message);
+        let required = message.and_then(|message| Required::new(&message, None));
         let store = backend.open(Arc::clone(&layout))?;
         let etags = Etags::new()?;
-        Ok(Arc::new(Collection { layout, codec, store, shared, etags }))
+        Ok(Arc::new(Collection { layout, codec, store, shared, required, etags }))
     }
 
     /// The entity.
@@ -99,6 +104,35 @@ impl Collection {
         if violations.is_empty() { Ok(()) } else { Err(Error::invalid(violations)) }
     }
 
+    /// What an encoded entity leaves out of what a write has to set.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that are no message.
+    pub(crate) fn missing(
+        &self,
+        entity: &[u8],
+        path: &str,
+        written: Written<'_>,
+        source: Source,
+    ) -> Result<Vec<Violation>> {
+        let mut violations = Vec::new();
+        let Some(required) = &self.required else { return Ok(violations) };
+        let counts = |number: u32| {
+            let Some(position) = self.layout.entity.position(number) else { return false };
+            let column = &self.layout.entity.columns[position];
+            let ignored = column.access == Access::OutputOnly && source == Source::Caller;
+            let named = match written {
+                Written::Created => self.layout.id != Some(position),
+                Written::Whole => true,
+                Written::Fields(fields) => fields.iter().any(|(named, _)| *named == position),
+            };
+            named && !ignored && !self.layout.is_server_set(position)
+        };
+        required.check(entity, path, counts, &mut violations)?;
+        Ok(violations)
+    }
+
     /// Hands a write to the store.
     pub(crate) fn write(&self, call: WriteCall) -> StoreFuture<Option<Record>> {
         match self.prepare(call) {
@@ -135,6 +169,7 @@ impl Collection {
             now_micros: self.shared.clock.now_micros(),
             source: call.source,
             path,
+            if_created: call.if_created,
         };
         Ok(Write { key, command, request: call.request })
     }
@@ -145,7 +180,8 @@ impl Collection {
         self.layout.column(position).map_or("", |column| &column.field)
     }
 
-    fn fill_id(&self, record: &mut Record) {
+    /// Chooses a managed id that is empty.
+    pub(crate) fn fill_id(&self, record: &mut Record) {
         if let Some(position) = self.layout.id
             && is_empty_key(&record.0[position])
         {
@@ -189,6 +225,19 @@ pub(crate) struct WriteCall {
     /// Path of the entity in the request.
     pub path: Arc<str>,
     pub request: Option<RequestId>,
+    /// As [`Command::if_created`].
+    pub if_created: Vec<Violation>,
+}
+
+/// The fields of an entity that a write sets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Written<'a> {
+    /// All, and a managed id that is empty gets a value.
+    Created,
+    /// All.
+    Whole,
+    /// Those at these positions, as in [`Mask::Fields`].
+    Fields(&'a [(usize, usize)]),
 }
 
 /// Makes etags that are never used twice, and that say nothing.

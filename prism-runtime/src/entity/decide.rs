@@ -27,6 +27,8 @@ pub struct Command {
     /// Path of the entity in the request, for violations: `order`. Empty where the fields stand
     /// at the top.
     pub path: Arc<str>,
+    /// What is wrong with the entity if an update with `allow_missing` creates the record.
+    pub if_created: Vec<Violation>,
 }
 
 /// What a command does to the record.
@@ -290,6 +292,11 @@ impl Decision<'_> {
                 }
                 Mask::Fields(fields) => self.patched(record, current, fields),
             },
+            (State::Absent | State::Gone, _)
+                if allow_missing && !self.command.if_created.is_empty() =>
+            {
+                Err(Error::invalid(self.command.if_created.clone()))
+            }
             (State::Absent, _) if allow_missing => self.fresh(record).map(Change::Insert),
             (State::Gone, _) if allow_missing => self.fresh(record).map(Change::Replace),
             _ => Err(not_found(self.layout)),

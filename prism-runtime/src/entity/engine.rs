@@ -1,5 +1,7 @@
 //! Bound methods: a request's bytes in, a reply out.
 
+mod check;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,6 +13,7 @@ use super::decide::{Action, Mask, RequestId, RequestScope, Source, not_found};
 use super::list::{ListCall, Names, PreparedList};
 use super::record::{Key, Record, encode_values};
 use super::request::{Request, RequestCodec};
+use super::required::Required;
 use super::wire::{Audience, WireRecord, delimited_len};
 use crate::schema::{Binding, Cardinality, Operation, Response, Role, Storage, Value};
 use crate::service::{Context, Encoded, Reply};
@@ -38,6 +41,8 @@ struct Method {
     name: String,
     binding: Binding,
     request: RequestCodec,
+    /// What the request has to hold, the entity in it aside; none where that is nothing.
+    required: Option<Required>,
 }
 
 impl Engine {
@@ -53,27 +58,35 @@ impl Engine {
         input: &MessageDescriptor,
     ) -> Result<Self> {
         let request = RequestCodec::new(&collection.layout, &binding, input)?;
-        Ok(Engine(Arc::new(Method { collection, name: name.into(), binding, request })))
+        let entity = binding.role(Role::Entity).map(|field| field.number);
+        let required = Required::new(input, entity);
+        let name = name.into();
+        Ok(Engine(Arc::new(Method { collection, name, binding, request, required })))
     }
 
     /// Answers a call. The answer is ready where the store's is.
     pub fn call(&self, context: &Context, request: &Bytes) -> Reply {
-        match self.0.request.decode(request) {
-            Ok(request) => {
-                self.operate(context, request).unwrap_or_else(|error| Reply::Ready(Err(error)))
-            }
-            Err(error) => Reply::Ready(Err(error)),
-        }
+        let method = &self.0;
+        let reply = method.request.decode(request).and_then(|parsed| {
+            let if_created = method.check_required(request, &parsed)?;
+            self.operate(context, parsed, if_created)
+        });
+        reply.unwrap_or_else(|error| Reply::Ready(Err(error)))
     }
 
-    fn operate(&self, context: &Context, request: Request) -> Result<Reply> {
+    fn operate(
+        &self,
+        context: &Context,
+        request: Request,
+        if_created: Vec<Violation>,
+    ) -> Result<Reply> {
         match self.0.binding.operation {
             Operation::Get => self.read(request),
             Operation::BatchGet => self.batch_get(request),
             Operation::List => self.list(context, request),
             Operation::Create => self.create(context, request),
             Operation::Put => self.put(request),
-            Operation::Update => self.update(request),
+            Operation::Update => self.update(request, if_created),
             Operation::Delete => self.delete(request),
             Operation::Undelete => self.undelete(request),
         }
@@ -161,12 +174,13 @@ impl Engine {
         Ok(self.write(self.write_call(Action::Put(record), request.etag)))
     }
 
-    fn update(&self, mut request: Request) -> Result<Reply> {
+    fn update(&self, mut request: Request, if_created: Vec<Violation>) -> Result<Reply> {
         let record = self.entity(&mut request)?;
         let name = self.0.request.name_of(Role::UpdateMask);
         let mask = parse_mask(&self.0.collection, request.update_mask.as_deref(), name)?;
         let action = Action::Update { record, mask, allow_missing: request.allow_missing };
-        Ok(self.write(self.write_call(action, request.etag)))
+        let call = self.write_call(action, request.etag);
+        Ok(self.write(WriteCall { if_created, ..call }))
     }
 
     fn delete(&self, request: Request) -> Result<Reply> {
@@ -186,7 +200,8 @@ impl Engine {
 
     fn write_call(&self, action: Action, etag: String) -> WriteCall {
         let path = Arc::clone(&self.0.request.entity_path);
-        WriteCall { key: None, action, etag, source: Source::Caller, path, request: None }
+        let (source, if_created) = (Source::Caller, Vec::new());
+        WriteCall { key: None, action, etag, source, path, request: None, if_created }
     }
 
     fn write(&self, call: WriteCall) -> Reply {

@@ -16,6 +16,7 @@ pub mod layout;
 mod list;
 pub mod record;
 mod request;
+mod required;
 mod store;
 pub mod wire;
 
@@ -23,6 +24,7 @@ pub use collection::{Collection, Shared};
 pub use engine::Engine;
 pub use key::{IntoKey, Part};
 pub(crate) use list::prefix_bounds;
+pub(crate) use required::Required;
 pub use store::{List, Records, Store, Stores};
 
 /// A message that Prism stores. Derived; see `prism_derive::Entity`.

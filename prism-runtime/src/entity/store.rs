@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::Entity;
-use super::collection::{Collection, WriteCall};
-use super::decide::{Action, Source, not_found};
+use super::collection::{Collection, WriteCall, Written};
+use super::decide::{Action, Mask, Source, not_found};
 use super::engine::parse_mask;
 use super::key::{IntoKey, Part};
 use super::list::{ListCall, Names, PreparedList};
@@ -114,7 +114,7 @@ impl<E: Entity> Store<E> {
     ///
     /// RECORD_EXISTS or UNIQUE_VIOLATION.
     pub async fn create(&self, entity: &E) -> Result<E> {
-        self.write(None, Action::Create(self.record(entity)?)).await
+        self.write(None, Action::Create(self.record(entity, Written::Created)?)).await
     }
 
     /// Inserts or replaces a whole record; answers with it as stored.
@@ -123,7 +123,7 @@ impl<E: Entity> Store<E> {
     ///
     /// ETAG_MISMATCH where the entity carries an etag that is not the record's.
     pub async fn put(&self, entity: &E) -> Result<E> {
-        self.write(None, Action::Put(self.record(entity)?)).await
+        self.write(None, Action::Put(self.record(entity, Written::Whole)?)).await
     }
 
     /// Writes the named fields of a record, `["*"]` for all; answers with the whole record.
@@ -135,7 +135,11 @@ impl<E: Entity> Store<E> {
     pub async fn update(&self, entity: &E, fields: &[&str]) -> Result<E> {
         let paths: Vec<String> = fields.iter().map(|&field| field.to_owned()).collect();
         let mask = parse_mask(&self.collection, Some(&paths), "update_mask")?;
-        let record = self.record(entity)?;
+        let written = match &mask {
+            Mask::All => Written::Whole,
+            Mask::Fields(fields) => Written::Fields(fields),
+        };
+        let record = self.record(entity, written)?;
         self.write(None, Action::Update { record, mask, allow_missing: false }).await
     }
 
@@ -169,13 +173,19 @@ impl<E: Entity> Store<E> {
             source: Source::Service,
             path: "".into(),
             request: None,
+            if_created: Vec::new(),
         };
         let written = self.collection.write(call).await?;
         self.read(written.ok_or_else(|| not_found(&self.collection.layout))?)
     }
 
-    fn record(&self, entity: &E) -> Result<Record> {
-        self.collection.codec.decode(&entity.encode_to_vec(), "")
+    fn record(&self, entity: &E, written: Written<'_>) -> Result<Record> {
+        let message = entity.encode_to_vec();
+        let missing = self.collection.missing(&message, "", written, Source::Service)?;
+        if !missing.is_empty() {
+            return Err(Error::invalid(missing));
+        }
+        self.collection.codec.decode(&message, "")
     }
 
     fn read(&self, record: Record) -> Result<E> {

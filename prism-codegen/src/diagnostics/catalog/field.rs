@@ -33,7 +33,7 @@ prism_options::catalog! {
         "remove `storage`: it is for messages, lists and maps";
     "P0212" Error key_access(field: &str, access: &str)
         "`{field}` cannot be both a part of the key and {access}", "clients write and read the key",
-        "remove `access`, or use ACCESS_IMMUTABLE, which a key is anyway";
+        "remove {access}; a part of the key is immutable anyway";
     "P0213" Error stray(option: &str, message: &str)
         "`{option}` has no effect in `{message}`", "not a field of an entity itself",
         "remove `{option}`; if Prism stores `{message}`, write `option (prism.message).namespace` in it";
@@ -42,11 +42,23 @@ prism_options::catalog! {
         "remove it, or bind a method that uses `{message}`";
     "P0215" Error managed_access(managed: &str, access: &str)
         "a field cannot be both {managed} and {access}", "contradicts {managed}",
-        "remove `access`: {managed} says who writes the value and who reads it";
+        "remove {access}: {managed} says who writes the value and who reads it";
     "P0216" Error service_option_stray(what: &str, service: &str)
         "`{what}` has no effect: Prism does not serve `{service}`", "annotated here",
         "write `option (prism.service) = {{}};` in `{service}`, or remove the annotation";
     "P0217" Error extension(extension: &str)
         "an annotation has no effect on the extension `{extension}`", "extensions are kept as unknown fields",
         "declare a field of the message itself, or remove the annotation";
+    "P0230" Error contradiction(field: &str, one: &str, other: &str)
+        "`{field}` is both {one} and {other}", "contradict each other",
+        "remove one of them";
+    "P0231" Error not_identifier(field: &str, message: &str)
+        "`{field}` is marked IDENTIFIER and is no part of the key of `{message}`", "identifies no record",
+        "remove IDENTIFIER, or make the field the key of `{message}`";
+    "P0232" Error required_managed(field: &str, managed: &str)
+        "`{field}` cannot be both REQUIRED and {managed}", "the server sets it, whatever a caller sends",
+        "remove REQUIRED";
+    "P0233" Error output_only_request(field: &str, message: &str)
+        "`{field}` of the request `{message}` is OUTPUT_ONLY", "only callers set the fields of a request",
+        "remove OUTPUT_ONLY, or the field";
 }

@@ -40,10 +40,16 @@ prism_options::catalog! {
     "P0513" Error response_shape(method: &str, message: &str, wanted: &str, help: &str)
         "`{message}` is no answer to `{method}`", "has no {wanted}",
         "{help}";
-    "P0514" Error entity_field_unused(field: &str, role: &str)
-        "`entity_field` has no effect beside the role {role}", "`{field}` does not stand for a field of the entity",
+    "P0514" Error entity_field_unused(field: &str, place: &str)
+        "`entity_field` has no effect {place}", "`{field}` does not stand for a field of the entity",
         "remove `entity_field`";
     "P0515" Error keys_part(field: &str, message: &str, entity: &str, key: &str)
         "`{field}` of `{message}` is no part of the key of `{entity}`", "every field of a ROLE_KEYS message is one",
         "keep the fields {key}; `(prism.field).entity_field` maps another name";
+    "P0516" Error ignored(field: &str, method: &str, by_hand: &str)
+        "`{method}` would ignore `{field}`", "ROLE_CUSTOM in the request of a method that Prism binds to storage",
+        "remove the field, or {by_hand}";
+    "P0517" Error key_role(role: &str, message: &str)
+        "{role} has no effect in `{message}`", "a ROLE_KEYS message holds the parts of a key",
+        "remove `role`; `(prism.field).entity_field` maps another name";
 }

@@ -16,7 +16,7 @@ use prism_migrate::json;
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 
 pub(crate) use field::{Fault, Field, Form};
-pub(crate) use nested::NestedTypes;
+pub(crate) use nested::{NestedTypes, scalar as scalar_of};
 pub(crate) use reader::{Malformed, Occurrence, Reader, Wire};
 pub(crate) use scalar::{Scalar, delimited_len, put_delimited};
 pub(crate) use time::TimeKind;

@@ -126,6 +126,8 @@ impl AsyncRead for DeferredIo {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let mut state = lock(&self.0);
+        // A peer that does not read its answers is not read from.
+        ready!(state.poll_room(cx))?;
         let before = buffer.filled().len();
         ready!(Pin::new(&mut state.stream).poll_read(cx, buffer))?;
         state.received += (buffer.filled().len() - before) as u64;

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
+use super::sizes::Sizes;
 use prost::Message as _;
 use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorSet};
 
 /// Where a message stands in the tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) struct MessageId(usize);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::server) struct MessageId(pub(super) usize);
 
 /// The messages of the descriptor sets that a server was given.
 #[derive(Debug, Default)]
@@ -30,6 +31,11 @@ pub(super) struct Field {
     pub(super) name: String,
     pub(super) kind: Kind,
     pub(super) repeated: bool,
+    /// What an element takes once it is decoded, in bytes; 0 for a field that is a part of its
+    /// message.
+    pub(super) weight: usize,
+    /// Whether it is stored as JSON.
+    pub(super) json: bool,
 }
 
 /// How a field's value is written.
@@ -83,6 +89,15 @@ impl Tables {
         collected.resolve()
     }
 
+    /// Says that a field of a message is stored as JSON, which takes more to make.
+    pub(in crate::server) fn set_json(&mut self, message: &str, number: u32) {
+        let Some(MessageId(at)) = self.message(message) else { return };
+        let fields = self.messages[at].fields.iter_mut();
+        for field in fields.filter(|field| field.number == number) {
+            field.json = true;
+        }
+    }
+
     /// Looks a message up by its full name.
     pub(in crate::server) fn message(&self, name: &str) -> Option<MessageId> {
         self.by_name.get(name).copied()
@@ -94,9 +109,9 @@ impl Tables {
 }
 
 #[derive(Default)]
-struct Collected {
-    messages: Vec<DescriptorProto>,
-    by_name: HashMap<String, MessageId>,
+pub(super) struct Collected {
+    pub(super) messages: Vec<DescriptorProto>,
+    pub(super) by_name: HashMap<String, MessageId>,
     /// Numbers of an enum, where it is closed.
     enums: HashMap<String, Option<Vec<i32>>>,
 }
@@ -126,11 +141,12 @@ impl Collected {
     }
 
     fn resolve(self) -> Result<Tables, String> {
+        let mut sizes = Sizes::new(&self);
         let mut messages = Vec::with_capacity(self.messages.len());
         for descriptor in &self.messages {
             let mut fields = Vec::with_capacity(descriptor.field.len());
             for field in &descriptor.field {
-                fields.push(self.field(field)?);
+                fields.push(self.field(field, &mut sizes)?);
             }
             fields.sort_unstable_by_key(|field| field.number);
             messages.push(Message { fields });
@@ -138,7 +154,11 @@ impl Collected {
         Ok(Tables { messages, by_name: self.by_name })
     }
 
-    fn field(&self, descriptor: &FieldDescriptorProto) -> Result<Field, String> {
+    fn field(
+        &self,
+        descriptor: &FieldDescriptorProto,
+        sizes: &mut Sizes<'_>,
+    ) -> Result<Field, String> {
         let target = descriptor.type_name().trim_start_matches('.');
         let kind = match descriptor.r#type() {
             Type::Double | Type::Fixed64 | Type::Sfixed64 => Kind::Fixed64,
@@ -157,7 +177,9 @@ impl Collected {
         let number = u32::try_from(descriptor.number())
             .map_err(|_| format!("field {} has a negative number", descriptor.name()))?;
         let repeated = descriptor.label() == Label::Repeated;
-        Ok(Field { number, name: descriptor.name().to_owned(), kind, repeated })
+        let weight = if repeated { 2 * sizes.element(descriptor) } else { 0 };
+        let name = descriptor.name().to_owned();
+        Ok(Field { number, name, kind, repeated, weight, json: false })
     }
 
     fn target(&self, name: &str) -> Result<MessageId, String> {

@@ -141,12 +141,18 @@ impl Builder {
         }
     }
 
-    /// What requests are checked against. What is stored as JSON counts for more.
+    /// What requests are checked against. What is stored as JSON, and what the request of a bound
+    /// method repeats, counts for more than prost makes of it.
     fn tables(&self) -> Result<Tables, StartError> {
         let mut tables = Tables::new(&self.descriptor_sets).map_err(StartError::new)?;
         for entity in self.stores.collections().map(|collection| collection.entity()) {
             let json = entity.columns.iter().filter(|column| column.storage == Storage::Json);
             json.for_each(|column| tables.set_json(&entity.message, column.number));
+        }
+        let methods = self.services.iter().flat_map(|service| &service.descriptor().methods);
+        for method in methods {
+            let fields = method.binding.iter().flat_map(|binding| &binding.request);
+            fields.for_each(|field| tables.set_value(&method.input, field.number));
         }
         Ok(tables)
     }

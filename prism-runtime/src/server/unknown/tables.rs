@@ -18,6 +18,10 @@ pub(in crate::server) struct Tables {
     by_name: HashMap<String, MessageId>,
 }
 
+/// What an element takes that becomes a value of a store by itself: a key, one of several values
+/// of a condition.
+const VALUE_WEIGHT: usize = 192;
+
 /// A message's fields.
 #[derive(Debug, Default)]
 pub(super) struct Message {
@@ -91,11 +95,23 @@ impl Tables {
 
     /// Says that a field of a message is stored as JSON, which takes more to make.
     pub(in crate::server) fn set_json(&mut self, message: &str, number: u32) {
-        let Some(MessageId(at)) = self.message(message) else { return };
-        let fields = self.messages[at].fields.iter_mut();
-        for field in fields.filter(|field| field.number == number) {
+        if let Some(field) = self.field_mut(message, number) {
             field.json = true;
         }
+    }
+
+    /// Says that the elements of a field, if it is repeated, become values of a store.
+    pub(in crate::server) fn set_value(&mut self, message: &str, number: u32) {
+        if let Some(field) = self.field_mut(message, number)
+            && field.repeated
+        {
+            field.weight = field.weight.max(VALUE_WEIGHT);
+        }
+    }
+
+    fn field_mut(&mut self, message: &str, number: u32) -> Option<&mut Field> {
+        let MessageId(at) = self.message(message)?;
+        self.messages[at].fields.iter_mut().find(|field| field.number == number)
     }
 
     /// Looks a message up by its full name.

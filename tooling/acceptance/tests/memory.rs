@@ -31,7 +31,7 @@ use tokio::task::JoinSet;
 const PROFILES: &str = "/acme.profiles.v1.ProfileService/";
 const ORDERS: &str = "/acme.orders.v1.OrderService/";
 /// How long everything goes on at once.
-const ATTACK: Duration = Duration::from_secs(12);
+const ATTACK: Duration = Duration::from_secs(20);
 /// Records with much in the column that is stored as JSON.
 const LARGE_RECORDS: usize = 12;
 const JSON_BYTES: usize = 3_000_000;
@@ -189,7 +189,7 @@ fn again<F: Future<Output = Option<()>> + Send + 'static>(
             // A connection that the server has had enough of ends the turn.
             attack().await;
             // It is memory that is to be short, not time.
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            tokio::time::sleep(Duration::from_secs(3)).await;
         }
     }
 }

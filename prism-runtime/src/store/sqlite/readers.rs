@@ -52,7 +52,8 @@ impl Readers {
                 return;
             }
             let result = connection.and_then(|connection| {
-                catch_unwind(AssertUnwindSafe(|| memory::within(&mut share, || work(connection))))
+                let work = || memory::charge(memory::READ_AHEAD).and_then(|()| work(connection));
+                catch_unwind(AssertUnwindSafe(|| memory::within(&mut share, work)))
                     .unwrap_or_else(|_| Err(Error::internal("a read panicked")))
             });
             // The caller may have gone.

@@ -324,7 +324,12 @@ async fn an_open_call_that_sends_nothing_ends_whatever_the_service() {
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     ] {
         let mut sender = raw.sender.clone().ready().await.unwrap();
-        let (response, _body) = sender.send_request(post(path), false).unwrap();
+        let mut request = post(path);
+        if path.ends_with("Watch") {
+            // As long as it likes, once it has said what it watches.
+            request.headers_mut().insert("grpc-timeout", HeaderValue::from_static("9999H"));
+        }
+        let (response, _body) = sender.send_request(request, false).unwrap();
         let (head, mut body) = response.await.unwrap().into_parts();
         let trailers = match head.headers.get("grpc-status") {
             Some(_) => head.headers,

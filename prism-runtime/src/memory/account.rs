@@ -1,8 +1,9 @@
 //! The budget and its shares.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -118,14 +119,14 @@ impl Account {
     /// refused for what others of its peer hold, while a quarter of all is free for other peers.
     fn grow(&self, bytes: usize) -> Result<()> {
         let Connection { held, peer, whole, .. } = &*self.0;
-        let before = held.fetch_add(bytes, Ordering::Relaxed);
+        let before = held.fetch_add(bytes, Relaxed);
         let own = counted(before + bytes);
         let more = own - counted(before);
         if more == 0 {
             return Ok(());
         }
-        let of_all = whole.held.fetch_add(more, Ordering::Relaxed) + more;
-        let of_peer = peer.held.fetch_add(more, Ordering::Relaxed) + more;
+        let of_all = whole.held.fetch_add(more, Relaxed) + more;
+        let of_peer = peer.held.fetch_add(more, Relaxed) + more;
         let free = whole.limit.saturating_sub(of_all);
         let fair = of_peer <= free.max(whole.least) && own <= (free / 2).max(whole.least);
         let small = own <= whole.limit / SMALL && of_all <= whole.limit / 4 * 3;
@@ -139,21 +140,21 @@ impl Account {
     /// Adds to what is held, whether it fits or not.
     fn grow_beyond(&self, bytes: usize) {
         let Connection { held, peer, whole, .. } = &*self.0;
-        let before = held.fetch_add(bytes, Ordering::Relaxed);
+        let before = held.fetch_add(bytes, Relaxed);
         let more = counted(before + bytes) - counted(before);
         if more > 0 {
-            whole.held.fetch_add(more, Ordering::Relaxed);
-            peer.held.fetch_add(more, Ordering::Relaxed);
+            whole.held.fetch_add(more, Relaxed);
+            peer.held.fetch_add(more, Relaxed);
         }
     }
 
     fn shrink(&self, bytes: usize) {
         let Connection { held, peer, whole, .. } = &*self.0;
-        let before = held.fetch_sub(bytes, Ordering::Relaxed);
+        let before = held.fetch_sub(bytes, Relaxed);
         let less = counted(before) - counted(before - bytes);
         if less > 0 {
-            whole.held.fetch_sub(less, Ordering::Relaxed);
-            peer.held.fetch_sub(less, Ordering::Relaxed);
+            whole.held.fetch_sub(less, Relaxed);
+            peer.held.fetch_sub(less, Relaxed);
         }
     }
 }
@@ -191,9 +192,10 @@ impl Share {
 
     /// Sets what the share holds, for what cannot be refused any more. What comes next is.
     pub(crate) fn settle(&mut self, bytes: usize) {
-        match bytes.checked_sub(self.bytes) {
-            Some(more) => self.account.grow_beyond(more),
-            None => self.account.shrink(self.bytes - bytes),
+        match bytes.cmp(&self.bytes) {
+            Ordering::Greater => self.account.grow_beyond(bytes - self.bytes),
+            Ordering::Less => self.account.shrink(self.bytes - bytes),
+            Ordering::Equal => {}
         }
         self.bytes = bytes;
     }
@@ -243,7 +245,7 @@ mod tests {
     const MIB: usize = 1 << 20;
 
     fn held(budget: &Budget) -> usize {
-        budget.0.held.load(Ordering::Relaxed)
+        budget.0.held.load(Relaxed)
     }
 
     #[test]

@@ -101,7 +101,7 @@ pub(super) async fn handle(
         Ok(_) if compressed => Err(framing::compressed()),
         Ok(Some(after)) if after.is_zero() => Err(deadline_passed()),
         Ok(_) => {
-            let answer = answer(&front, route, context.clone(), &mut body, &mut share);
+            let answer = answer(&front, route, &context, &mut body, &mut share);
             in_time(until, answer).await
         }
     };
@@ -113,19 +113,19 @@ pub(super) async fn handle(
 async fn answer(
     front: &Front,
     route: &Route,
-    context: Context,
+    context: &Context,
     body: &mut Incoming,
     share: &mut Option<Share>,
 ) -> Result<Answer> {
-    let request = receive(front, route, &context, body, share).await?;
-    let headers = context.clone();
-    let call = || within(share, || route.service.call(route.method, context, request));
+    let request = receive(front, route, context, body, share).await?;
+    let call = || route.service.call(route.method, context.clone(), request);
+    let call = || within(share, call);
     let reply = std::panic::catch_unwind(AssertUnwindSafe(call)).map_err(|_| panicked())?;
     let message = match reply {
         Reply::Ready(message) => message?,
         Reply::Future(future) => {
             if let Some(share) = share {
-                share.settle(share.bytes() + waiting_bytes(&headers));
+                share.settle(share.bytes() + waiting_bytes(context));
             }
             let answered = within_future(share, AssertUnwindSafe(future).catch_unwind()).await;
             answered.unwrap_or_else(|_| Err(panicked()))?
@@ -155,7 +155,7 @@ async fn receive(
     let Some(share) = share else { return Err(Error::internal("a call has no share")) };
     let limit = front.max_message_bytes;
     let reading = framing::read_message(body, limit, share, || waiting_bytes(context));
-    let request = match context.deadline() {
+    let request = match route.timeout {
         // In time, or the whole call is not.
         Some(_) => reading.await?,
         None => in_time(Instant::now().checked_add(front.default_timeout), reading).await?,

@@ -46,8 +46,8 @@ pub(super) async fn serve(
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let (io, flusher) = deferred(stream);
     let account = front.budget.account(peer.ip());
+    let (io, flusher) = deferred(stream, account.share());
     let service =
         service_fn(move |request| handle(Arc::clone(&front), peer, account.share(), request));
     let mut connection =

@@ -193,9 +193,18 @@ impl Collected {
         let number = u32::try_from(descriptor.number())
             .map_err(|_| format!("field {} has a negative number", descriptor.name()))?;
         let repeated = descriptor.label() == Label::Repeated;
-        let weight = if repeated { 2 * sizes.element(descriptor) } else { 0 };
+        let weight = if repeated { self.weight(descriptor, sizes) } else { 0 };
         let name = descriptor.name().to_owned();
         Ok(Field { number, name, kind, repeated, weight, json: false })
+    }
+
+    /// What an element takes: lists grow by doubling, and a map has room for more than its entries.
+    fn weight(&self, descriptor: &FieldDescriptorProto, sizes: &mut Sizes<'_>) -> usize {
+        let element = sizes.element(descriptor);
+        let target = self.by_name.get(descriptor.type_name().trim_start_matches('.'));
+        let options = target.and_then(|id| self.messages[id.0].options.as_ref());
+        let is_entry = options.is_some_and(|options| options.map_entry());
+        if is_entry { 4 * element } else { 2 * element }
     }
 
     fn target(&self, name: &str) -> Result<MessageId, String> {

@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 use super::{create, get, invalid, key, ok, refused, with};
 use crate::Reason;
 use crate::conformance::entity::Harness;
+use crate::conformance::entity::typed::Order;
 use crate::entity::Part;
 use crate::schema::plan::Comparison;
 
@@ -76,6 +77,9 @@ pub async fn record_bytes(harness: &Harness) {
         assert_eq!(error.reason(), Reason::ValueTooLarge, "{method}");
         refused(harness, "GetOrder", key("c", "o"), Reason::RecordNotFound).await;
     }
+    let own = Order { order_id: "o".to_owned(), secret: text(4_190_000), ..Order::default() };
+    let error = harness.orders().create(&Order { customer_id: "c".to_owned(), ..own }).await;
+    assert_eq!(error.unwrap_err().reason(), Reason::ValueTooLarge);
     // In parts, each of which fits; also of what is stored as JSON and of what callers do not see.
     let parts = [
         (json!({"tags": [text(1_000_000)]}), "tags"),

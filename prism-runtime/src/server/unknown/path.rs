@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use super::MAX_COLLECTED;
 use super::tables::{Field, Kind, MessageId, Tables};
-use super::walk::{Reader, Wire, is_member};
+use super::walk::{MAX_DEPTH, Reader, Wire, is_member};
 use crate::error::Violation;
 
 /// Every field of the message that its type does not have, with path and number. The message has
@@ -61,6 +61,9 @@ impl Count<'_> {
                 reader.skip(number, wire, 100).ok()?;
                 continue;
             };
+            if self.path.len() == MAX_DEPTH {
+                return None;
+            }
             self.path.push(&field.name);
             if field.repeated {
                 self.left = self.left.checked_sub(1)?;

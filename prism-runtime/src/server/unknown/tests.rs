@@ -165,10 +165,14 @@ fn elements_are_counted_before_anything_is_decoded() {
     nested.extend(parts(1_000_000));
     let error = tables.check(node, &nested, UnknownFields::Refuse).unwrap_err();
     assert_eq!(error.violations()[0].field, "child.part");
+    // What comes after the limit was not looked at: it may be nested without an end.
+    let deep = [parts(1_000_000), b"\x1b".repeat(1_000_000)].concat();
+    let error = tables.check(node, &deep, UnknownFields::Refuse).unwrap_err();
+    assert_eq!(error.violations()[0].field, "part");
     // Numbers take little more than they take in the message.
     let mut numbers = vec![0xa2, 0x1f];
     encode_varint(4_000_000, &mut numbers);
-    numbers.extend([1; 4_000_000]);
+    numbers.resize(numbers.len() + 4_000_000, 1);
     assert_eq!(tables.check(node, &numbers, UnknownFields::Refuse).unwrap(), 8_000_000);
     // Made into JSON, they do not.
     tables.set_json("t.Node", 500);

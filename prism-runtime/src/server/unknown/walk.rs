@@ -5,7 +5,7 @@
 use super::tables::{Field, Kind, MessageId, Tables};
 
 /// Messages within messages that are followed, as protobuf's own decoders do.
-const MAX_DEPTH: usize = 100;
+pub(super) const MAX_DEPTH: usize = 100;
 /// Largest field number.
 const MAX_NUMBER: u64 = (1 << 29) - 1;
 

@@ -21,7 +21,7 @@ use super::open_error::Place;
 use super::pool::{Connector, Lease, Pool};
 use super::{OpenError, Options};
 use crate::Result;
-use crate::memory::{READ_AHEAD, charge, hand_over, keep, within_future};
+use crate::memory::{hand_over, keep, within_future};
 use crate::store::{Readiness, StoreFuture};
 
 /// How long the first connection may take.
@@ -142,11 +142,6 @@ impl Database {
         let (pool, connector) = (Arc::clone(&self.pool), Arc::clone(&self.connector));
         self.spawn(work.bytes(), async move |answer: oneshot::Sender<Answered<W::Output>>| {
             let mut answer = answer;
-            if let (Form::Read, Err(error)) = (form, charge(READ_AHEAD)) {
-                // The caller may have gone.
-                let _ = answer.send((Err(error), None));
-                return;
-            }
             for attempt in 0.. {
                 let lease = tokio::select! {
                     lease = pool.acquire() => lease,

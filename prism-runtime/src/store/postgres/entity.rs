@@ -19,7 +19,7 @@ use crate::entity::decide::{Change, Mask, decide, join, repeat, unique_violation
 use crate::entity::layout::Layout;
 use crate::entity::prefix_bounds;
 use crate::entity::record::{Key, Record};
-use crate::memory::charge;
+use crate::memory::{READ_AHEAD, charge};
 use crate::schema::plan::Comparison;
 use crate::schema::sql::{ListShape, Shape};
 use crate::schema::{Storage, Value};
@@ -156,6 +156,7 @@ impl Transact for BatchGet {
     type Output = Vec<Record>;
 
     async fn run(&mut self, connection: &mut Connection) -> Result<Vec<Record>, Failure> {
+        charge(READ_AHEAD)?;
         let table = self.using.table(connection).await?;
         let found = batch_get(&table, connection, &self.keys, self.view).await;
         self.using.settle(found)
@@ -171,6 +172,7 @@ impl Transact for List {
     type Output = Page;
 
     async fn run(&mut self, connection: &mut Connection) -> Result<Page, Failure> {
+        charge(READ_AHEAD)?;
         let table = self.using.table(connection).await?;
         let page = list(&table, connection, &self.query).await;
         self.using.settle(page)

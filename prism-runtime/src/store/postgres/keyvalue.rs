@@ -18,7 +18,7 @@ use super::record::{Operation, Write};
 use crate::keyvalue::limits::PAGE_BYTES;
 use crate::keyvalue::page::{PageRead, StoredItem};
 use crate::keyvalue::selection::Selection;
-use crate::memory::charge;
+use crate::memory::{READ_AHEAD, charge};
 use crate::proto::common::ItemMetadata;
 use crate::store::StoreFuture;
 use crate::store::keyvalue::{
@@ -147,6 +147,7 @@ impl Transact for Fill {
 
     async fn run(&mut self, connection: &mut Connection) -> Result<PageRead, Failure> {
         if let Some(read) = &mut self.read {
+            charge(READ_AHEAD)?;
             fill(connection, read).await?;
             charge(read.page.bytes())?;
         }

@@ -169,7 +169,7 @@ fn elements_are_counted_before_anything_is_decoded() {
     let mut numbers = vec![0xa2, 0x1f];
     encode_varint(4_000_000, &mut numbers);
     numbers.resize(numbers.len() + 4_000_000, 1);
-    assert_eq!(tables.check(node, &numbers, UnknownFields::Refuse).unwrap(), 8_000_000);
+    assert_eq!(tables.check(node, &numbers, UnknownFields::Refuse).unwrap(), 8_000_008);
     // Made into JSON, they do not.
     tables.set_json("t.Node", 500);
     let error = tables.check(node, &numbers, UnknownFields::Refuse).unwrap_err();

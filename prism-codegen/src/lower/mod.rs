@@ -11,6 +11,7 @@ mod index;
 mod key;
 mod keys;
 mod names;
+mod needs;
 mod operation;
 mod protection;
 mod request;
@@ -18,6 +19,7 @@ mod response;
 mod service;
 pub mod support;
 mod types;
+mod unbindable;
 mod warnings;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -27,6 +27,11 @@ pub(super) fn service(context: &Context, service: &ServiceDescriptor) {
 
 fn warn(context: &Context, element: &str, found: Vec<Foreign>) {
     for foreign in found {
-        context.count(Ineffective::Foreign, &foreign.name, element, &foreign.span);
+        // The rules of messages, oneofs and fields count together.
+        let name = match foreign.name.starts_with("buf.validate.") {
+            true => "buf.validate",
+            false => &foreign.name,
+        };
+        context.count(Ineffective::Foreign, name, element, &foreign.span);
     }
 }

@@ -9,6 +9,8 @@ use prism_codegen::descriptors::{Inputs, load};
 use prism_codegen::diagnostics::{Diagnostics, Format, render};
 use prism_codegen::lower::lower;
 use prism_schema::Access;
+use prost::Message as _;
+use prost_reflect::{DescriptorPool, DynamicMessage};
 use tempfile::TempDir;
 
 const THING: &str = "syntax = \"proto3\";\n\nimport \"prism/options.proto\";\n\nmessage Thing {\n  \
@@ -123,8 +125,6 @@ fn a_package_that_is_not_imported_hides_nothing() {
 
 /// The set as buf or protoc writes it, but for what `change` does to it.
 fn descriptor_set(change: impl FnOnce(&mut prost_types::FileDescriptorSet)) -> (TempDir, Inputs) {
-    use prost::Message as _;
-
     let folder = folder(&[("thing.proto", THING)]);
     let loaded = load(&inputs(&[folder.path()], &[Path::new("thing.proto")])).unwrap();
     let path = folder.path().join("schema.binpb");
@@ -195,8 +195,6 @@ fn annotations_of_google_are_built_in_and_a_copy_comes_first() {
 
 #[test]
 fn a_descriptor_set_may_lack_the_annotations_of_google() {
-    use prost::Message as _;
-
     let folder = folder(&[("thing.proto", BEHAVED)]);
     let loaded = load(&inputs(&[folder.path()], &[Path::new("thing.proto")])).unwrap();
     let file = loaded.pool.get_file_by_name("thing.proto").unwrap();
@@ -223,4 +221,41 @@ fn what_is_not_honoured_is_refused_in_imported_files_too() {
     let (_, found) = lower(&loaded);
     assert_eq!(codes(&found), ["P0114"], "{}", render(&found, Format::Plain));
     assert!(found.iter().all(|finding| &*finding.label.span.file == "part.proto"));
+}
+
+#[test]
+fn what_is_not_enforced_is_counted_without_places_too() {
+    let method = |name: &str| {
+        format!(
+            "rpc {name}(In) returns (In) {{ option (prism.method).required_permissions = PERMISSION_READ; }}\n"
+        )
+    };
+    let text = format!(
+        "syntax = \"proto3\";\nimport \"prism/options.proto\";\nmessage In {{}}\n\
+         service S {{\noption (prism.service) = {{}};\n{}{}}}\n",
+        method("One"),
+        method("Two"),
+    );
+    let folder = folder(&[("thing.proto", &text)]);
+    let mut loaded = load(&inputs(&[folder.path()], &[Path::new("thing.proto")])).unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    let message = format!("Prism {version} does not act on `required_permissions` (2 times)");
+    let messages = |loaded: &prism_codegen::descriptors::Loaded| -> Vec<String> {
+        lower(loaded).1.iter().map(|finding| finding.message.clone()).collect()
+    };
+    assert_eq!(messages(&loaded), [message.as_str()]);
+    loaded.pool = without_places(&loaded.pool);
+    assert_eq!(messages(&loaded), [message]);
+}
+
+/// As a compiler hands it over that keeps no places.
+fn without_places(pool: &DescriptorPool) -> DescriptorPool {
+    let kind = pool.get_message_by_name("google.protobuf.FileDescriptorProto").unwrap();
+    let mut stripped = DescriptorPool::new();
+    for file in pool.files() {
+        let mut file = DynamicMessage::decode(kind.clone(), &*file.encode_to_vec()).unwrap();
+        file.clear_field_by_name("source_code_info");
+        stripped.decode_file_descriptor_proto(&*file.encode_to_vec()).unwrap();
+    }
+    stripped
 }

@@ -49,8 +49,8 @@ impl<'a> Context<'a> {
     }
 
     /// Counts something that has no effect; its file gets one warning for all of its kind.
-    pub fn count(&self, kind: Ineffective, name: &str, span: &Span) {
-        self.warnings.borrow_mut().add(kind, name, span);
+    pub fn count(&self, kind: Ineffective, name: &str, element: &str, span: &Span) {
+        self.warnings.borrow_mut().add(kind, name, element, span);
     }
 
     pub fn finish(self) -> Diagnostics {
@@ -61,29 +61,30 @@ impl<'a> Context<'a> {
     }
 
     pub fn entity(&self, message: &MessageDescriptor) -> Option<OptionSet<EntitySpec>> {
-        self.checked(self.reader.entity(message))
+        self.checked(message.full_name(), self.reader.entity(message))
     }
 
     /// A field's annotation, empty where it has none.
     pub fn field(&self, field: &FieldDescriptor) -> OptionSet<FieldSpec> {
-        let read = self.checked(self.reader.field(field));
+        let read = self.checked(field.full_name(), self.reader.field(field));
         read.unwrap_or_else(|| OptionSet::new(FieldSpec::default(), self.reader.name_span(field)))
     }
 
     pub fn extension(&self, extension: &ExtensionDescriptor) -> Option<OptionSet<FieldSpec>> {
-        self.checked(self.reader.extension(extension))
+        self.checked(extension.full_name(), self.reader.extension(extension))
     }
 
     pub fn service(&self, service: &ServiceDescriptor) -> Option<OptionSet<ServiceSpec>> {
-        self.checked(self.reader.service(service))
+        self.checked(service.full_name(), self.reader.service(service))
     }
 
     pub fn method(&self, method: &MethodDescriptor) -> Option<OptionSet<MethodSpec>> {
-        self.checked(self.reader.method(method))
+        self.checked(method.full_name(), self.reader.method(method))
     }
 
     fn checked<T>(
         &self,
+        element: &str,
         read: Result<Option<OptionSet<T>>, Box<Diagnostic>>,
     ) -> Option<OptionSet<T>> {
         let set = match read {
@@ -97,12 +98,12 @@ impl<'a> Context<'a> {
             let option = path.split('[').next().unwrap_or(path);
             self.report(catalog::unspecified(span, option));
         }
-        self.check_support(&set);
+        self.check_support(element, &set);
         Some(set)
     }
 
     /// Reports what this version does not honour.
-    fn check_support<T>(&self, set: &OptionSet<T>) {
+    fn check_support<T>(&self, element: &str, set: &OptionSet<T>) {
         let file: &str = &set.span.file;
         if !self.reach.contains(file) {
             return;
@@ -116,7 +117,7 @@ impl<'a> Context<'a> {
         }
         if self.loaded.files.iter().any(|own| own == file) {
             for (path, name) in support::ineffective(set) {
-                self.count(Ineffective::Option, name, set.span(path));
+                self.count(Ineffective::Option, name, element, set.span(path));
             }
         }
     }

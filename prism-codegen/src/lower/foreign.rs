@@ -8,25 +8,30 @@ use super::warnings::Ineffective;
 
 /// Of a message and its fields.
 pub(super) fn message(context: &Context, message: &MessageDescriptor) {
-    warn(context, context.reader.foreign(message));
+    warn(context, message.full_name(), context.reader.foreign(message));
     for oneof in message.oneofs() {
-        warn(context, context.reader.foreign(&oneof));
+        warn(context, oneof.full_name(), context.reader.foreign(&oneof));
     }
     for field in message.fields() {
-        warn(context, context.reader.foreign(&field));
+        warn(context, field.full_name(), context.reader.foreign(&field));
     }
 }
 
 /// Of a service and its methods.
 pub(super) fn service(context: &Context, service: &ServiceDescriptor) {
-    warn(context, context.reader.foreign(service));
+    warn(context, service.full_name(), context.reader.foreign(service));
     for method in service.methods() {
-        warn(context, context.reader.foreign(&method));
+        warn(context, method.full_name(), context.reader.foreign(&method));
     }
 }
 
-fn warn(context: &Context, found: Vec<Foreign>) {
+fn warn(context: &Context, element: &str, found: Vec<Foreign>) {
     for foreign in found {
-        context.count(Ineffective::Foreign, &foreign.name, &foreign.span);
+        // The rules of messages, oneofs and fields count together.
+        let name = match foreign.name.starts_with("buf.validate.") {
+            true => "buf.validate",
+            false => &foreign.name,
+        };
+        context.count(Ineffective::Foreign, name, element, &foreign.span);
     }
 }

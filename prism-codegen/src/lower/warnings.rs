@@ -17,8 +17,9 @@ pub(super) enum Ineffective {
     Foreign,
 }
 
-/// The places of one name in a file, by line and column.
-type Places = BTreeMap<(u32, u32), Span>;
+/// The places of one name in a file, by line and column. Where these are not known, as in some
+/// descriptor sets, the annotated elements differ by their full names.
+type Places = BTreeMap<(u32, u32, String), Span>;
 
 /// What has been found so far.
 #[derive(Debug, Default)]
@@ -27,11 +28,11 @@ pub(super) struct Warnings {
 }
 
 impl Warnings {
-    /// The same place counts once.
-    pub fn add(&mut self, kind: Ineffective, name: &str, span: &Span) {
+    /// What is on the same element at the same place counts once.
+    pub fn add(&mut self, kind: Ineffective, name: &str, element: &str, span: &Span) {
         let names = self.found.entry((span.file.clone(), kind)).or_default();
         let places = names.entry(name.to_owned()).or_default();
-        places.insert((span.line, span.column), span.clone());
+        places.insert((span.line, span.column, element.to_owned()), span.clone());
     }
 
     pub fn report(self, found: &mut Diagnostics) {
@@ -57,7 +58,7 @@ fn annotations(count: usize) -> String {
 
 fn report_options(names: &BTreeMap<String, Places>, found: &mut Diagnostics) {
     let places = names.values().flatten();
-    let Some((_, first)) = places.min_by_key(|(place, _)| **place) else { return };
+    let Some((_, first)) = places.min_by_key(|(place, _)| (*place).clone()) else { return };
     let counted = names.iter().map(|(name, places)| match places.len() {
         1 => format!("`{name}`"),
         count => format!("`{name}` ({count} times)"),

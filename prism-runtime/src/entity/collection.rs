@@ -48,7 +48,7 @@ impl Collection {
     ///
     /// Where the descriptors lack the entity's message, or the backend cannot serve it.
     pub fn open(entity: Entity, backend: &dyn EntityBackend, shared: Shared) -> Result<Arc<Self>> {
-        let layout = Arc::new(Layout::new(entity));
+        let layout = Arc::new(Layout::new(entity).with_descriptors(&shared.pool));
         let codec = Codec::new(Arc::clone(&layout), &shared.pool)?;
         let store = backend.open(Arc::clone(&layout))?;
         let etags = Etags::new()?;

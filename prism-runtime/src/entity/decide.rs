@@ -119,19 +119,24 @@ impl Change {
 /// # Errors
 ///
 /// What the caller is told: the record is there or not, the etag differs, a field may not change
-/// or is too large.
+/// or is too large, or what is kept of the row cannot be read.
 pub fn decide(layout: &Layout, command: &Command, current: Option<&Record>) -> Result<Change> {
     let state = layout.state(current, command.now_micros);
     let decision = Decision { layout, command, state, current };
-    match &command.action {
+    let change = match &command.action {
         Action::Create(record) => decision.create(record),
         Action::Put(record) => decision.put(record),
         Action::Update { record, mask, allow_missing } => {
             decision.update(record, mask, *allow_missing)
         }
-        Action::Delete { allow_missing } => decision.delete(*allow_missing),
+        // A record that cannot be read can be removed.
+        Action::Delete { allow_missing } => return decision.delete(*allow_missing),
         Action::Undelete => decision.undelete(),
+    }?;
+    if let (Some(written), Some(current)) = (change.written(), current) {
+        layout.check_kept(written, current)?;
     }
+    Ok(change)
 }
 
 /// A request that may be sent again: `request_id`.

@@ -254,19 +254,27 @@ impl Method {
         match self.binding.response {
             Response::Empty | Response::List { .. } => Ok(Encoded::default()),
             Response::Entity => {
-                let record = codec.prepare(record)?;
+                let record = self.prepare(record)?;
                 let mut encoded =
                     Encoded::with_capacity(codec.encoded_len(&record, Audience::Caller));
                 codec.encode(&record, Audience::Caller, encoded.buffer());
                 Ok(encoded)
             }
             Response::Field(number) => {
-                let record = codec.prepare(record)?;
+                let record = self.prepare(record)?;
                 let length = codec.encoded_len(&record, Audience::Caller);
                 let mut encoded = Encoded::with_capacity(key_len(number) + delimited_len(length));
                 self.append(number, &record, length, &mut encoded);
                 Ok(encoded)
             }
+        }
+    }
+
+    /// What was removed is returned as far as it can be read: it is gone.
+    fn prepare(&self, record: Record) -> Result<WireRecord> {
+        match self.binding.operation {
+            Operation::Delete => Ok(self.collection.codec.prepare_removed(record)),
+            _ => self.collection.codec.prepare(record),
         }
     }
 
@@ -291,6 +299,8 @@ impl Method {
         Ok(encoded)
     }
 
+    /// A page ends before a record that cannot be read; one that would begin with it fails, and
+    /// its error says where the list goes on.
     fn encode_page(&self, list: &PreparedList, page: Page) -> Result<Encoded> {
         let Response::List { items, next_page_token } = self.binding.response else {
             return Err(Error::internal("a list is answered with a list"));
@@ -298,9 +308,20 @@ impl Method {
         let mut encoded = Encoded::default();
         let mut more = page.more;
         let mut last = None;
-        for record in page.records {
+        let mut records = page.records.into_iter();
+        while let Some(record) = records.next() {
             let place = list.place(&record);
-            let record = self.collection.codec.prepare(record)?;
+            let record = match self.collection.codec.prepare(record) {
+                Ok(record) => record,
+                Err(error) if last.is_none() => {
+                    more |= records.len() > 0;
+                    return Err(list.unreadable(&self.collection, error, more.then_some(&place)));
+                }
+                Err(_) => {
+                    more = true;
+                    break;
+                }
+            };
             let length = self.collection.codec.encoded_len(&record, Audience::Caller);
             let total = encoded.len() + key_len(items) + delimited_len(length);
             if !encoded.is_empty() && total > MAX_ANSWER_BYTES {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use prost_reflect::DescriptorPool;
+
 use super::record::{Key, Record};
+pub use super::unreadable::JsonColumns;
 use crate::schema::{Column, Entity, Index, Managed, Value};
 
 const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
@@ -32,6 +35,8 @@ pub struct Layout {
     pub id: Option<usize>,
     /// Position of Prism's own column with the time of the last write.
     pub written_at: Option<usize>,
+    /// The columns that hold JSON; empty until the descriptors are there.
+    pub json: JsonColumns,
 }
 
 /// What a write finds under a key.
@@ -73,9 +78,18 @@ impl Layout {
             etag: managed(Managed::Etag),
             id: managed(Managed::Id),
             written_at: entity.last_write_column().map(|_| entity.columns.len()),
+            json: JsonColumns::default(),
             key,
             entity,
         }
+    }
+
+    /// Tells the columns that hold JSON from the entity's descriptor, so that writes can be checked
+    /// for what they keep of it.
+    #[must_use]
+    pub fn with_descriptors(mut self, pool: &DescriptorPool) -> Self {
+        self.json = JsonColumns::new(&self.entity.columns, &self.entity.message, pool);
+        self
     }
 
     /// How many values a record has.

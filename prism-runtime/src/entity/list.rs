@@ -104,6 +104,21 @@ impl PreparedList {
         collection.shared.tokens.seal(&self.binding, &position, now)
     }
 
+    /// Says in the error of the record that a page would begin with how to go on after it:
+    /// `next_page_token` in the metadata, empty if the list ends with the record. `place` is the
+    /// record's, if there are others after it.
+    pub fn unreadable(
+        &self,
+        collection: &Collection,
+        error: Error,
+        place: Option<&Vec<Value>>,
+    ) -> Error {
+        match place.map(|place| self.token(collection, place)).transpose() {
+            Ok(token) => error.with_metadata("next_page_token", token.unwrap_or_default()),
+            Err(error) => error,
+        }
+    }
+
     /// The place of a record in the list.
     pub fn place(&self, record: &super::record::Record) -> Vec<Value> {
         self.order.iter().map(|&column| record.0[column].clone()).collect()

@@ -11,7 +11,7 @@ use super::engine::parse_mask;
 use super::key::{IntoKey, Part};
 use super::list::{ListCall, Names, PreparedList};
 use super::record::{Key, Record};
-use super::wire::Audience;
+use super::wire::{Audience, WireRecord};
 use crate::schema::plan::{Comparison, Condition};
 use crate::{Error, Result};
 
@@ -170,8 +170,13 @@ impl<E: Entity> Store<E> {
             path: "".into(),
             request: None,
         };
+        let removes = matches!(call.action, Action::Delete { .. });
         let written = self.collection.write(call).await?;
-        self.read(written.ok_or_else(|| not_found(&self.collection.layout))?)
+        let record = written.ok_or_else(|| not_found(&self.collection.layout))?;
+        if removes {
+            return self.entity(&self.collection.codec.prepare_removed(record));
+        }
+        self.read(record)
     }
 
     fn record(&self, entity: &E) -> Result<Record> {
@@ -179,10 +184,13 @@ impl<E: Entity> Store<E> {
     }
 
     fn read(&self, record: Record) -> Result<E> {
+        self.entity(&self.collection.codec.prepare(record)?)
+    }
+
+    fn entity(&self, record: &WireRecord) -> Result<E> {
         let codec = &self.collection.codec;
-        let record = codec.prepare(record)?;
-        let mut message = Vec::with_capacity(codec.encoded_len(&record, Audience::Service));
-        codec.encode(&record, Audience::Service, &mut message);
+        let mut message = Vec::with_capacity(codec.encoded_len(record, Audience::Service));
+        codec.encode(record, Audience::Service, &mut message);
         E::decode(&*message).map_err(Error::internal)
     }
 
@@ -280,7 +288,8 @@ impl<E: Entity> List<'_, E> {
     /// # Errors
     ///
     /// INVALID_ARGUMENT where no index serves a condition or the order, or the token is of
-    /// another list.
+    /// another list. CORRUPT_RECORD if the page would begin with a record that cannot be read: the
+    /// error's metadata has its `key` and, as `next_page_token`, where the list goes on after it.
     pub async fn send(self) -> Result<Records<E>> {
         let collection = &self.store.collection;
         let conditions = conditions(collection, self.conditions)?;
@@ -312,12 +321,28 @@ impl<E: Entity> List<'_, E> {
             return Ok(Records { records: Vec::new(), next_page_token: String::new() });
         };
         let page = collection.store.list(query).await?;
-        let next_page_token = match page.records.last() {
-            Some(last) if page.more => prepared.token(collection, &prepared.place(last))?,
+        let (mut records, mut more, mut last) = (Vec::new(), page.more, None);
+        let mut found = page.records.into_iter();
+        while let Some(record) = found.next() {
+            let place = prepared.place(&record);
+            match self.store.read(record) {
+                Ok(record) => records.push(record),
+                Err(error) if last.is_none() => {
+                    more |= found.len() > 0;
+                    return Err(prepared.unreadable(collection, error, more.then_some(&place)));
+                }
+                Err(_) => {
+                    more = true;
+                    break;
+                }
+            }
+            last = Some(place);
+        }
+        let next_page_token = match last {
+            Some(last) if more => prepared.token(collection, &last)?,
             _ => String::new(),
         };
-        let records = page.records.into_iter().map(|record| self.store.read(record));
-        Ok(Records { records: records.collect::<Result<_>>()?, next_page_token })
+        Ok(Records { records, next_page_token })
     }
 }
 

@@ -39,6 +39,7 @@ fn command(action: Action) -> Command {
         now_micros: NOW,
         source: Source::Caller,
         path: "order".into(),
+        mask_path: "update_mask".into(),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::page_token::PageTokens;
 use crate::schema::sql::Visibility;
 use crate::schema::{Entity, Value};
 use crate::store::StoreFuture;
-use crate::store::entity::{EntityBackend, EntityStore, View, Write};
+use crate::store::entity::{EntityBackend, EntityStore, HOLDS_NUL, View, Write};
 use crate::{Error, Result, Violation};
 
 /// What the entities of a proxy share.
@@ -88,6 +88,8 @@ impl Collection {
         for (part, value) in key.iter().enumerate() {
             if is_empty_key(value) {
                 violations.push(Violation::new(name(part), "is part of the key and empty"));
+            } else if let Some(what) = self.unstorable(value) {
+                violations.push(Violation::new(name(part), what));
             }
         }
         let size: usize = key.iter().map(Value::size).sum();
@@ -97,6 +99,12 @@ impl Collection {
             violations.push(Violation::too_large(name(largest), what));
         }
         if violations.is_empty() { Ok(()) } else { Err(Error::invalid(violations)) }
+    }
+
+    /// Why a value of a key or a condition is none that the store takes.
+    pub(crate) fn unstorable(&self, value: &Value) -> Option<&'static str> {
+        let Value::Text(text) = value else { return None };
+        (self.store.refuses_nul() && text.contains('\0')).then_some(HOLDS_NUL)
     }
 
     /// Hands a write to the store.
@@ -135,6 +143,7 @@ impl Collection {
             now_micros: self.shared.clock.now_micros(),
             source: call.source,
             path,
+            mask_path: call.mask_path,
         };
         Ok(Write { key, command, request: call.request })
     }
@@ -188,6 +197,8 @@ pub(crate) struct WriteCall {
     pub source: Source,
     /// Path of the entity in the request.
     pub path: Arc<str>,
+    /// Path of the update mask in the request.
+    pub mask_path: Arc<str>,
     pub request: Option<RequestId>,
 }
 

@@ -27,6 +27,8 @@ pub struct Command {
     /// Path of the entity in the request, for violations: `order`. Empty where the fields stand
     /// at the top.
     pub path: Arc<str>,
+    /// Path of the update mask in the request, for violations.
+    pub mask_path: Arc<str>,
 }
 
 /// What a command does to the record.
@@ -146,6 +148,8 @@ pub struct RequestId {
     pub scope: RequestScope,
     /// Hash of the request's content.
     pub content: [u8; 32],
+    /// Name of the id's field in the request, for violations.
+    pub field: Arc<str>,
 }
 
 /// A request id with what it is unique in, beside the entity's namespace.
@@ -194,11 +198,10 @@ pub fn repeat(
     now_micros: i64,
 ) -> Result<Record> {
     if request.content != remembered.content {
-        return Err(Error::new(
-            Reason::RequestIdReused,
-            "request_id: it was used for another request in the last 24 hours",
-        )
-        .with_violations(vec![Violation::new("request_id", "was used for another request")]));
+        let field = &*request.field;
+        let what = "was used for another request in the last 24 hours";
+        let error = Error::new(Reason::RequestIdReused, format!("{field}: {what}"));
+        return Err(error.with_violations(vec![Violation::new(field, what)]));
     }
     match layout.state(current.as_ref(), now_micros) {
         State::Live => current.ok_or_else(|| not_found(layout)),
@@ -221,8 +224,11 @@ pub fn unique_violation(layout: &Layout, command: &Command, index: usize) -> Err
         .filter_map(|column| layout.entity.column(column.number))
         .map(|column| column.field.as_str())
         .collect();
+    // The request of an Undelete has none of the fields.
+    let named = !matches!(command.action, Action::Undelete);
     let violations = fields
         .iter()
+        .filter(|_| named)
         .map(|field| Violation::new(join(&command.path, field), "another record has this value"))
         .collect();
     let message = format!(
@@ -466,7 +472,7 @@ impl Decision<'_> {
 
     fn immutable(&self, field: &str, path: Option<usize>) -> Violation {
         let at = match path {
-            Some(path) => format!("update_mask.paths[{path}]"),
+            Some(path) => format!("{}.paths[{path}]", self.command.mask_path),
             None => join(&self.command.path, field),
         };
         Violation::new(at, format!("{field} is immutable: it keeps the value it was created with"))

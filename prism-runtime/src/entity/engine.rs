@@ -8,7 +8,7 @@ use prost_reflect::MessageDescriptor;
 
 use super::collection::{Collection, WriteCall};
 use super::decide::{Action, Mask, RequestId, RequestScope, Source, not_found};
-use super::list::{ListCall, Names, PreparedList};
+use super::list::{Asked, ListCall, Names, PreparedList};
 use super::record::{Key, Record, encode_values};
 use super::request::{Request, RequestCodec};
 use super::wire::{Audience, WireRecord, delimited_len};
@@ -119,10 +119,11 @@ impl Engine {
 
     fn list(&self, context: &Context, request: Request) -> Result<Reply> {
         let method = &self.0;
-        let declared = method.request.conditions().iter().copied();
+        let declared = method.request.conditions().zip(request.conditions);
         let conditions = declared
-            .zip(request.conditions)
-            .filter_map(|(condition, values)| Some((condition, values?)))
+            .filter_map(|((condition, name), values)| {
+                Some(Asked { condition, values: values?, name })
+            })
             .collect();
         let prepared = PreparedList::new(
             &method.collection,
@@ -185,8 +186,15 @@ impl Engine {
     }
 
     fn write_call(&self, action: Action, etag: String) -> WriteCall {
-        let path = Arc::clone(&self.0.request.entity_path);
-        WriteCall { key: None, action, etag, source: Source::Caller, path, request: None }
+        WriteCall {
+            key: None,
+            action,
+            etag,
+            source: Source::Caller,
+            path: Arc::clone(&self.0.request.entity_path),
+            mask_path: Arc::clone(&self.0.request.mask_path),
+            request: None,
+        }
     }
 
     fn write(&self, call: WriteCall) -> Reply {
@@ -224,7 +232,8 @@ impl Engine {
             method: self.0.name.clone(),
             id: id.to_owned(),
         };
-        Ok(Some(RequestId { scope, content: content_hash(&self.0.collection, record) }))
+        let field = self.0.request.name_of(Role::RequestId).into();
+        Ok(Some(RequestId { scope, content: content_hash(&self.0.collection, record), field }))
     }
 
     /// Encodes what the store answers: now where it has, later where it will.

@@ -9,7 +9,7 @@ use super::collection::{Collection, WriteCall};
 use super::decide::{Action, Source, not_found};
 use super::engine::parse_mask;
 use super::key::{IntoKey, Part};
-use super::list::{ListCall, Names, PreparedList};
+use super::list::{Asked, ListCall, Names, PreparedList};
 use super::record::{Key, Record};
 use super::wire::{Audience, WireRecord};
 use crate::schema::plan::{Comparison, Condition};
@@ -168,6 +168,7 @@ impl<E: Entity> Store<E> {
             etag: String::new(),
             source: Source::Service,
             path: "".into(),
+            mask_path: "update_mask".into(),
             request: None,
         };
         let removes = matches!(call.action, Action::Delete { .. });
@@ -293,7 +294,7 @@ impl<E: Entity> List<'_, E> {
     pub async fn send(self) -> Result<Records<E>> {
         let collection = &self.store.collection;
         let conditions = conditions(collection, self.conditions)?;
-        let holding: Vec<Condition> = conditions.iter().map(|(condition, _)| *condition).collect();
+        let holding: Vec<Condition> = conditions.iter().map(|asked| asked.condition).collect();
         if let Some(&position) =
             crate::schema::plan::unserved(collection.entity(), &holding).first()
         {
@@ -346,10 +347,10 @@ impl<E: Entity> List<'_, E> {
     }
 }
 
-fn conditions(
-    collection: &Collection,
+fn conditions<'a>(
+    collection: &'a Collection,
     asked: Vec<(String, Comparison, Vec<Part>)>,
-) -> Result<Vec<(Condition, Vec<crate::schema::Value>)>> {
+) -> Result<Vec<Asked<'a>>> {
     let mut conditions = Vec::with_capacity(asked.len());
     for (field, comparison, parts) in asked {
         let entity = collection.entity();
@@ -364,7 +365,8 @@ fn conditions(
         let exact = collection.layout.exact.contains(&position);
         let values = parts.into_iter().map(|part| part.value(column, exact));
         let condition = Condition { field: column.number, comparison, always: true };
-        conditions.push((condition, values.collect::<Result<_>>()?));
+        let values = values.collect::<Result<_>>()?;
+        conditions.push(Asked { condition, values, name: &column.field });
     }
     Ok(conditions)
 }

@@ -16,6 +16,7 @@ use prost_reflect::{
 };
 use serde_json::{Number, Value as Json};
 
+pub use same::messages as same_messages;
 pub use tree::same_text;
 
 /// Why a value has no JSON.

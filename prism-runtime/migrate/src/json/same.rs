@@ -4,9 +4,9 @@ use prost_reflect::{DynamicMessage, ReflectMessage as _, Value};
 
 use super::form::payload;
 
-/// Compares two messages of one type, which [`super::form::check`] has passed. A NaN equals any
+/// Compares two messages of one type, within the limits of what has a JSON form. A NaN equals any
 /// other; of an `Any` the message counts, not its bytes; fields that are unknown do not.
-pub(super) fn messages(one: &DynamicMessage, other: &DynamicMessage) -> bool {
+pub fn messages(one: &DynamicMessage, other: &DynamicMessage) -> bool {
     if one.descriptor().full_name() == super::names::ANY {
         let same_type = one.get_field_by_number(1) == other.get_field_by_number(1);
         return match (payload(one), payload(other)) {

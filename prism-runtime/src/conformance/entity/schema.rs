@@ -76,6 +76,15 @@ pub fn everything(pool: &DescriptorPool) -> Entity {
     entity
 }
 
+/// `Document`: key (shop, number), everything else in JSON.
+pub fn document(pool: &DescriptorPool) -> Entity {
+    let mut entity = lower(pool, "Document", "documents", &["shop", "number"], 1);
+    for field in ["wide", "wides", "wide_by_name"] {
+        set(&mut entity, field, |column| column.storage = Storage::Json);
+    }
+    entity
+}
+
 /// A method of the suite.
 pub struct MethodSpec {
     /// Its name.
@@ -88,7 +97,7 @@ pub struct MethodSpec {
     pub binding: Binding,
 }
 
-/// The methods on the three entities.
+/// The methods on the four entities.
 pub fn methods(pool: &DescriptorPool) -> Vec<MethodSpec> {
     let specs = Specs { pool };
     let list = |items| Response::List { items, next_page_token: 2 };
@@ -128,6 +137,30 @@ pub fn methods(pool: &DescriptorPool) -> Vec<MethodSpec> {
         specs.method("DeleteSession", "Session", Operation::Delete, "Empty", Response::Empty),
         specs.method("GetEverything", "Everything", Operation::Get, "Everything", Response::Entity),
         specs.method("PutEverything", "Everything", Operation::Put, "Everything", Response::Entity),
+        specs.method("GetDocument", "Document", Operation::Get, "Document", Response::Entity),
+        specs.method(
+            "BatchGetDocuments",
+            "Document",
+            Operation::BatchGet,
+            "ListDocumentsResponse",
+            batch,
+        ),
+        specs.method(
+            "ListDocuments",
+            "Document",
+            Operation::List,
+            "ListDocumentsResponse",
+            list(1),
+        ),
+        specs.method("PutDocument", "Document", Operation::Put, "Document", Response::Entity),
+        specs.method("UpdateDocument", "Document", Operation::Update, "Document", Response::Entity),
+        specs.method(
+            "DeleteDocument",
+            "Document",
+            Operation::Delete,
+            "DeleteDocumentResponse",
+            Response::Field(1),
+        ),
     ]
 }
 
@@ -176,7 +209,7 @@ fn request_field(
         ("allow_missing", _) => (Role::AllowMissing, ""),
         ("show_deleted", _) => (Role::ShowDeleted, ""),
         ("update_mask", _) => (Role::UpdateMask, ""),
-        ("order" | "session" | "everything", _) => (Role::Entity, ""),
+        ("order" | "session" | "everything" | "document", _) => (Role::Entity, ""),
         ("keys", _) => (Role::Keys, ""),
         ("session_ids", _) => (Role::Keys, "session_id"),
         ("note_prefix", _) => (Role::Prefix, "note"),

@@ -40,7 +40,7 @@ pub async fn run(
     migration: &Migration<'_>,
     record: &str,
 ) -> Result<(), Cause> {
-    let rewrite = Rewrite::parse(migration.sql).map_err(Cause::Refused)?;
+    let rewrite = Rewrite::parse(&migration.text()).map_err(Cause::Refused)?;
     let converter = Converter::new(&rewrite).map_err(Cause::Refused)?;
     let copy = Copy { rewrite: &rewrite, converter };
     copy.transaction(connection, &rewrite.prepare.join("\n")).await?;

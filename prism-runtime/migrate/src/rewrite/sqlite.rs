@@ -31,7 +31,7 @@ pub fn run(
     migration: &Migration<'_>,
     record: &dyn Fn(&Connection) -> rusqlite::Result<()>,
 ) -> Result<(), Cause> {
-    let rewrite = Rewrite::parse(migration.sql).map_err(Cause::Refused)?;
+    let rewrite = Rewrite::parse(&migration.text()).map_err(Cause::Refused)?;
     let Some(into) = &rewrite.into else {
         return Err(Cause::Refused("it does not say where the rows go".to_owned()));
     };

@@ -45,13 +45,29 @@ impl fmt::Debug for JsonColumns {
 }
 
 impl Layout {
-    /// Checks the JSON that a write keeps of the row that is there. What cannot be read could not
-    /// be returned either, so the write is refused before it is made.
+    /// What a store gives for a value that cannot be one of the column: the record's reader refuses
+    /// it, and knows which record it is.
+    pub fn unfit(&self, position: usize) -> Value {
+        let other = Value::Text(String::new());
+        match self.column(position) {
+            // Prism's own time of the last write, which is no field.
+            None => Value::Null,
+            Some(column) if fits(column, &other) => Value::Int(0),
+            Some(_) => other,
+        }
+    }
+
+    /// Checks what a write keeps of the row that is there. What cannot be read could not be
+    /// returned either, so the write is refused before it is made.
     ///
     /// # Errors
     ///
     /// CORRUPT_RECORD, which names the record's key.
     pub fn check_kept(&self, written: &Record, current: &Record) -> Result<()> {
+        let columns = self.entity.columns.iter().zip(&written.0);
+        if let Some(position) = columns.into_iter().position(|(column, it)| !fits(column, it)) {
+            return Err(self.unreadable(current, position, Unreadable::Damaged));
+        }
         let Some(message) = &self.json.message else { return Ok(()) };
         for &position in &self.json.positions {
             let (value, before) = (&written.0[position], &current.0[position]);
@@ -84,6 +100,34 @@ impl Layout {
         match parts.len() {
             1 => parts.swap_remove(0).to_string(),
             _ => Json::from(parts).to_string(),
+        }
+    }
+}
+
+/// Whether a stored value is of the kind that a column holds.
+fn fits(column: &Column, value: &Value) -> bool {
+    let text = match (column.storage, &column.ty) {
+        (Storage::Json, _) => true,
+        (Storage::Binary, _) => false,
+        (Storage::Native, ty) => *ty == FieldType::String,
+    };
+    match value {
+        Value::Null => true,
+        Value::Text(_) => text,
+        Value::Double(_) => {
+            column.storage == Storage::Native
+                && matches!(column.ty, FieldType::Float | FieldType::Double)
+        }
+        Value::Blob(_) => {
+            column.storage == Storage::Binary
+                || column.storage == Storage::Native && column.ty == FieldType::Bytes
+        }
+        Value::Int(_) => {
+            column.storage == Storage::Native
+                && !matches!(
+                    column.ty,
+                    FieldType::String | FieldType::Bytes | FieldType::Float | FieldType::Double
+                )
         }
     }
 }

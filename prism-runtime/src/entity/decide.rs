@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use prism_migrate::json;
+
 use super::layout::{Layout, State};
 use super::record::{Key, Record, absent, zero};
-use crate::schema::{Access, Value};
+use crate::schema::{Access, Column, Storage, Value};
 use crate::{Error, Reason, Result, Violation};
 
 /// The key and all indexed values of a record together, in bytes.
@@ -366,7 +368,7 @@ impl Decision<'_> {
             let displaced = || siblings(self.layout, position).any(|other| !new.0[other].is_null());
             if self.layout.is_server_set(position) || self.ignores(column.access) {
                 record.0[position] = if displaced() { Value::Null } else { old.clone() };
-            } else if column.access == Access::Immutable && sent != old {
+            } else if column.access == Access::Immutable && !equal(column, sent, old) {
                 // What was set stays where nothing is sent.
                 if *sent != absent(column) || displaced() {
                     violations.push(self.immutable(&column.field, path));
@@ -388,7 +390,7 @@ impl Decision<'_> {
                 continue;
             }
             let value = &new.0[position];
-            if column.access == Access::Immutable && *value != current.0[position] {
+            if column.access == Access::Immutable && !equal(column, value, &current.0[position]) {
                 violations.push(self.immutable(&column.field, Some(path)));
             }
             record.0[position].clone_from(value);
@@ -493,6 +495,14 @@ impl Decision<'_> {
             fields.join(" and ")
         );
         Error::new(Reason::RecordExists, message)
+    }
+}
+
+/// Whether two values of a column are the same. A database may write JSON in another way.
+fn equal(column: &Column, one: &Value, other: &Value) -> bool {
+    match (column.storage, one, other) {
+        (Storage::Json, Value::Text(one), Value::Text(other)) => json::same_text(one, other),
+        (_, one, other) => one == other,
     }
 }
 

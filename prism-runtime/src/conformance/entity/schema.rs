@@ -79,9 +79,10 @@ pub fn everything(pool: &DescriptorPool) -> Entity {
 /// `Document`: key (shop, number), everything else in JSON.
 pub fn document(pool: &DescriptorPool) -> Entity {
     let mut entity = lower(pool, "Document", "documents", &["shop", "number"], 1);
-    for field in ["wide", "wides", "wide_by_name"] {
+    for field in ["wide", "wides", "wide_by_name", "origin"] {
         set(&mut entity, field, |column| column.storage = Storage::Json);
     }
+    set(&mut entity, "origin", |column| column.access = Access::Immutable);
     entity
 }
 

@@ -60,6 +60,20 @@ pub async fn json_forms(harness: &Harness) {
         assert_eq!(ok(harness, "GetDocument", key(1)).await["wide"], wide);
     }
     signed_zeros(harness).await;
+    immutable(harness).await;
+}
+
+/// The same value may be sent again, however the database writes it.
+async fn immutable(harness: &Harness) {
+    let origin = json!({"doubles": [1e16, 1e21, 0.5], "string": "s", "inner": {"flag": true}});
+    put(harness, 2, json!({"origin": origin})).await;
+    let again = put(harness, 2, json!({"origin": origin, "title": "t"})).await;
+    assert_eq!(again["origin"], origin);
+    let update = json!({"document": with(key(2), json!({"origin": origin})),
+        "updateMask": "origin"});
+    ok(harness, "UpdateDocument", update).await;
+    let other = json!({"document": with(key(2), json!({"origin": {"doubles": [1e16]}}))});
+    invalid(harness, "PutDocument", other, &["document.origin"]).await;
 }
 
 /// -0.0 survives where it is present, which JSON numbers of Postgres alone would not give.

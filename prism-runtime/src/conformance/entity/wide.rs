@@ -144,7 +144,7 @@ fn singular(kind: &Kind, depth: u32) -> BoxedStrategy<Value> {
 fn known(of: &MessageDescriptor, depth: u32) -> BoxedStrategy<DynamicMessage> {
     match of.full_name() {
         "google.protobuf.Timestamp" | "google.protobuf.Duration" => time(of.clone()),
-        "google.protobuf.Any" => packed(of.clone()),
+        "google.protobuf.Any" => packed(of, depth),
         "google.protobuf.FieldMask" => {
             let path = prop_oneof!["[a-z][a-z_.]{0,6}", "[a-zA-Z0-9_.,]{0,6}"];
             let of = of.clone();
@@ -177,7 +177,27 @@ fn time(of: MessageDescriptor) -> BoxedStrategy<DynamicMessage> {
 }
 
 /// An `Any`: of a type that the suite has, of one that it has not, with bytes that are it or not.
-fn packed(of: MessageDescriptor) -> BoxedStrategy<DynamicMessage> {
+fn packed(of: &MessageDescriptor, depth: u32) -> BoxedStrategy<DynamicMessage> {
+    let any = of.clone();
+    let pack = move |(url, bytes): (String, Vec<u8>)| {
+        let mut message = DynamicMessage::new(any.clone());
+        message.set_field_by_number(1, Value::String(url));
+        message.set_field_by_number(2, Value::Bytes(Bytes::from(bytes)));
+        message
+    };
+    let wide = of.parent_pool().get_message_by_name("conformance.v1.Wide");
+    let wide = wide.expect("a message of the suite");
+    if depth > 0 {
+        let url = "type.googleapis.com/conformance.v1.Wide".to_owned();
+        let inner = message(wide, depth - 1);
+        let inner = inner.prop_map(move |inner| (url.clone(), inner.encode_to_vec()));
+        return prop_oneof![2 => inner, 1 => odd_packed()].prop_map(pack).boxed();
+    }
+    odd_packed().prop_map(pack).boxed()
+}
+
+/// A type URL and bytes that fit each other or not.
+fn odd_packed() -> BoxedStrategy<(String, Vec<u8>)> {
     let urls = [
         "type.googleapis.com/conformance.v1.Wide",
         "example.com/a/conformance.v1.Settings",
@@ -193,14 +213,7 @@ fn packed(of: MessageDescriptor) -> BoxedStrategy<DynamicMessage> {
         double().prop_map(|number| [&[9][..], &number.to_le_bytes()].concat()),
         "[a-z]{1,4}".prop_map(|text| [&[10, text.len() as u8][..], text.as_bytes()].concat()),
     ];
-    (proptest::sample::select(urls.to_vec()), bytes)
-        .prop_map(move |(url, bytes)| {
-            let mut any = DynamicMessage::new(of.clone());
-            any.set_field_by_number(1, Value::String(url.to_owned()));
-            any.set_field_by_number(2, Value::Bytes(Bytes::from(bytes)));
-            any
-        })
-        .boxed()
+    (proptest::sample::select(urls.to_vec()).prop_map(str::to_owned), bytes).boxed()
 }
 
 /// A `google.protobuf.Value`, without -0.0: of that alone JSONB makes 0.

@@ -129,6 +129,44 @@ pub async fn json_depth(harness: &Harness) {
         harness.call_raw("ListDocuments", vec![0x0a, 1, b's']).await.expect("a list");
     }
     assert!(taken > 0 && deepest[1] >= 64, "{deepest:?}");
+    chains(harness).await;
+}
+
+/// An `Any` within an `Any`: protobuf's limit of levels is none for them.
+async fn chains(harness: &Harness) {
+    let wide = harness.message("Wide");
+    for (length, fits) in [(1, true), (50, true), (3_000, false)] {
+        let mut any: Vec<u8> = Vec::new();
+        for level in 0..length {
+            let url = if level == 0 { "/google.protobuf.Empty" } else { "/google.protobuf.Any" };
+            let mut outer = vec![0x0a, url.len() as u8];
+            outer.extend(url.as_bytes());
+            outer.push(0x12);
+            prost::encoding::encode_varint(any.len() as u64, &mut outer);
+            outer.extend(&any);
+            any = outer;
+        }
+        let mut message = DynamicMessage::new(wide.clone());
+        let Some(prost_reflect::Kind::Message(of)) =
+            wide.get_field_by_name("any").map(|field| field.kind())
+        else {
+            panic!("it is a message")
+        };
+        let any = DynamicMessage::decode(of, &*any).expect("an Any");
+        message.set_field_by_name("any", Value::Message(any));
+        let mut document = DynamicMessage::new(harness.message("Document"));
+        document.set_field_by_name("shop", Value::String("any".to_owned()));
+        document.set_field_by_name("wide", Value::Message(message));
+        let bytes = document.encode_to_vec();
+        let mut request = vec![0x0a];
+        prost::encoding::encode_varint(bytes.len() as u64, &mut request);
+        request.extend(&bytes);
+        let put = harness.call_raw("PutDocument", request).await;
+        match put {
+            Ok(_) => assert!(fits, "{length}"),
+            Err(error) => assert!(!fits && error.code() == Code::InvalidArgument, "{error}"),
+        }
+    }
 }
 
 /// Writes what another version of the schema, or another tool, may have written.

@@ -23,7 +23,7 @@ fn opened(backend: impl EntityBackend) -> Opened {
     Opened { backend: Box::new(backend), guard: Box::new(()) }
 }
 
-fn next<'a>(error: &'a Error) -> &'a str {
+fn next(error: &Error) -> &str {
     let token = error.metadata().find(|(name, _)| *name == "next_page_token");
     token.expect("where the list goes on").1
 }

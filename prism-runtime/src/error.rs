@@ -25,6 +25,7 @@ struct Inner {
     message: Cow<'static, str>,
     violations: Vec<Violation>,
     retry_after: Option<Duration>,
+    metadata: Vec<(&'static str, String)>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -84,6 +85,7 @@ impl Error {
             message: message.into(),
             violations: Vec::new(),
             retry_after: None,
+            metadata: Vec::new(),
             source: None,
         }))
     }
@@ -136,6 +138,13 @@ impl Error {
         self
     }
 
+    /// Adds an entry to the metadata of the `google.rpc.ErrorInfo`.
+    #[must_use]
+    pub fn with_metadata(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.0.metadata.push((name, value.into()));
+        self
+    }
+
     /// Says when sending the call again can help.
     #[must_use]
     pub fn with_retry_after(mut self, after: Duration) -> Self {
@@ -169,6 +178,11 @@ impl Error {
     /// The broken rules.
     pub fn violations(&self) -> &[Violation] {
         &self.0.violations
+    }
+
+    /// What the metadata of the `google.rpc.ErrorInfo` has beside what every status may have.
+    pub fn metadata(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.metadata.iter().map(|(name, value)| (*name, value.as_str()))
     }
 
     /// After which time a retry can help.

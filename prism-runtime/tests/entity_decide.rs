@@ -40,6 +40,7 @@ fn command(action: Action) -> Command {
         source: Source::Caller,
         path: "order".into(),
         if_created: Vec::new(),
+        mask_path: "update_mask".into(),
     }
 }
 

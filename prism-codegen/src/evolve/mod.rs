@@ -23,6 +23,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use prism_options::{Diagnostics, Sources, Span};
+use prism_schema::lines::with_lf;
 use prism_schema::sql::Dialect;
 
 use crate::diagnostics::catalog::evolve as catalog;
@@ -97,7 +98,7 @@ impl History {
     pub fn read(root: &Path) -> io::Result<Self> {
         let lock_path = root.join("schema.lock");
         let lock = match fs::read_to_string(&lock_path) {
-            Ok(text) => Some(text),
+            Ok(text) => Some(with_lf(&text).into_owned()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
@@ -135,7 +136,8 @@ fn read_migrations(dialect: Dialect, folder: &Path) -> io::Result<Vec<MigrationF
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if name.ends_with(".sql") {
-            migrations.extend(MigrationFile::parse(dialect, name, fs::read_to_string(&path)?));
+            let sql = with_lf(&fs::read_to_string(&path)?).into_owned();
+            migrations.extend(MigrationFile::parse(dialect, name, sql));
         }
     }
     Ok(migrations)

@@ -88,8 +88,8 @@ pub(super) fn roles(operation: Operation) -> &'static [Role] {
             Role::Prefix,
         ],
         Operation::Create => &[Role::Entity, Role::RequestId],
-        Operation::Put => &[Role::Entity],
-        Operation::Update => &[Role::Entity, Role::UpdateMask, Role::AllowMissing],
+        Operation::Put => &[Role::Entity, Role::Etag],
+        Operation::Update => &[Role::Entity, Role::UpdateMask, Role::AllowMissing, Role::Etag],
         Operation::Delete => &[Role::Key, Role::Etag, Role::AllowMissing],
         Operation::Undelete => &[Role::Key, Role::Etag],
     }

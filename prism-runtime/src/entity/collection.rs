@@ -19,7 +19,7 @@ use crate::page_token::PageTokens;
 use crate::schema::sql::Visibility;
 use crate::schema::{Access, Entity, Value};
 use crate::store::StoreFuture;
-use crate::store::entity::{EntityBackend, EntityStore, View, Write};
+use crate::store::entity::{EntityBackend, EntityStore, HOLDS_NUL, View, Write};
 use crate::{Error, Result, Violation};
 
 /// What the entities of a proxy share.
@@ -65,7 +65,7 @@ impl Collection {
         shared: Shared,
         max_message_bytes: usize,
     ) -> Result<Arc<Self>> {
-        let mut layout = Layout::new(entity);
+        let mut layout = Layout::new(entity).with_descriptors(&shared.pool);
         if let Some(message) = shared.pool.get_message_by_name(&layout.entity.message) {
             layout = layout.with_limit(max_message_bytes, message);
         }
@@ -111,6 +111,8 @@ impl Collection {
         for (part, value) in key.iter().enumerate() {
             if is_empty_key(value) {
                 violations.push(Violation::new(name(part), "is part of the key and empty"));
+            } else if let Some(what) = self.unstorable(value) {
+                violations.push(Violation::new(name(part), what));
             }
         }
         let size: usize = key.iter().map(Value::size).sum();
@@ -151,6 +153,12 @@ impl Collection {
         Ok(violations)
     }
 
+    /// Why a value of a key or a condition is none that the store takes.
+    pub(crate) fn unstorable(&self, value: &Value) -> Option<&'static str> {
+        let Value::Text(text) = value else { return None };
+        (self.store.refuses_nul() && text.contains('\0')).then_some(HOLDS_NUL)
+    }
+
     /// Hands a write to the store.
     pub(crate) fn write(&self, call: WriteCall) -> StoreFuture<Option<Record>> {
         match self.prepare(call) {
@@ -188,6 +196,7 @@ impl Collection {
             source: call.source,
             path,
             if_created: call.if_created,
+            mask_path: call.mask_path,
         };
         Ok(Write { key, command, request: call.request })
     }
@@ -242,6 +251,8 @@ pub(crate) struct WriteCall {
     pub source: Source,
     /// Path of the entity in the request.
     pub path: Arc<str>,
+    /// Path of the update mask in the request.
+    pub mask_path: Arc<str>,
     pub request: Option<RequestId>,
     /// As [`Command::if_created`].
     pub if_created: Vec<Violation>,

@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use prism_migrate::json;
+
 use super::layout::{Layout, State};
 use super::record::{Key, Record, absent, zero};
-use crate::schema::{Access, Value};
+use crate::schema::{Access, Column, Storage, Value};
 use crate::{Error, Reason, Result, Violation};
 
 /// The key and all indexed values of a record together, in bytes.
@@ -29,6 +31,8 @@ pub struct Command {
     pub path: Arc<str>,
     /// What is wrong with the entity if an update with `allow_missing` creates the record.
     pub if_created: Vec<Violation>,
+    /// Path of the update mask in the request, for violations.
+    pub mask_path: Arc<str>,
 }
 
 /// What a command does to the record.
@@ -121,19 +125,24 @@ impl Change {
 /// # Errors
 ///
 /// What the caller is told: the record is there or not, the etag differs, a field may not change
-/// or is too large.
+/// or is too large, or what is kept of the row cannot be read.
 pub fn decide(layout: &Layout, command: &Command, current: Option<&Record>) -> Result<Change> {
     let state = layout.state(current, command.now_micros);
     let decision = Decision { layout, command, state, current };
-    match &command.action {
+    let change = match &command.action {
         Action::Create(record) => decision.create(record),
         Action::Put(record) => decision.put(record),
         Action::Update { record, mask, allow_missing } => {
             decision.update(record, mask, *allow_missing)
         }
-        Action::Delete { allow_missing } => decision.delete(*allow_missing),
+        // A record that cannot be read can be removed.
+        Action::Delete { allow_missing } => return decision.delete(*allow_missing),
         Action::Undelete => decision.undelete(),
+    }?;
+    if let (Some(written), Some(current)) = (change.written(), current) {
+        layout.check_kept(written, current)?;
     }
+    Ok(change)
 }
 
 /// A request that may be sent again: `request_id`.
@@ -143,6 +152,8 @@ pub struct RequestId {
     pub scope: RequestScope,
     /// Hash of the request's content.
     pub content: [u8; 32],
+    /// Name of the id's field in the request, for violations.
+    pub field: Arc<str>,
 }
 
 /// A request id with what it is unique in, beside the entity's namespace.
@@ -191,11 +202,10 @@ pub fn repeat(
     now_micros: i64,
 ) -> Result<Record> {
     if request.content != remembered.content {
-        return Err(Error::new(
-            Reason::RequestIdReused,
-            "request_id: it was used for another request in the last 24 hours",
-        )
-        .with_violations(vec![Violation::new("request_id", "was used for another request")]));
+        let field = &*request.field;
+        let what = "was used for another request in the last 24 hours";
+        let error = Error::new(Reason::RequestIdReused, format!("{field}: {what}"));
+        return Err(error.with_violations(vec![Violation::new(field, what)]));
     }
     match layout.state(current.as_ref(), now_micros) {
         State::Live => current.ok_or_else(|| not_found(layout)),
@@ -218,8 +228,11 @@ pub fn unique_violation(layout: &Layout, command: &Command, index: usize) -> Err
         .filter_map(|column| layout.entity.column(column.number))
         .map(|column| column.field.as_str())
         .collect();
+    // The request of an Undelete has none of the fields.
+    let named = !matches!(command.action, Action::Undelete);
     let violations = fields
         .iter()
+        .filter(|_| named)
         .map(|field| Violation::new(join(&command.path, field), "another record has this value"))
         .collect();
     let message = format!(
@@ -379,7 +392,7 @@ impl Decision<'_> {
             let displaced = || siblings(self.layout, position).any(|other| !new.0[other].is_null());
             if self.layout.is_server_set(position) || self.ignores(column.access) {
                 record.0[position] = if displaced() { Value::Null } else { old.clone() };
-            } else if column.access == Access::Immutable && sent != old {
+            } else if column.access == Access::Immutable && !equal(column, sent, old) {
                 // What was set stays where nothing is sent.
                 if *sent != absent(column) || displaced() {
                     violations.push(self.immutable(&column.field, path));
@@ -401,7 +414,7 @@ impl Decision<'_> {
                 continue;
             }
             let value = &new.0[position];
-            if column.access == Access::Immutable && *value != current.0[position] {
+            if column.access == Access::Immutable && !equal(column, value, &current.0[position]) {
                 violations.push(self.immutable(&column.field, Some(path)));
             }
             record.0[position].clone_from(value);
@@ -486,7 +499,7 @@ impl Decision<'_> {
 
     fn immutable(&self, field: &str, path: Option<usize>) -> Violation {
         let at = match path {
-            Some(path) => format!("update_mask.paths[{path}]"),
+            Some(path) => format!("{}.paths[{path}]", self.command.mask_path),
             None => join(&self.command.path, field),
         };
         Violation::new(at, format!("{field} is immutable: it keeps the value it was created with"))
@@ -507,6 +520,14 @@ impl Decision<'_> {
             fields.join(" and ")
         );
         Error::new(Reason::RecordExists, message)
+    }
+}
+
+/// Whether two values of a column are the same. A database may write JSON in another way.
+fn equal(column: &Column, one: &Value, other: &Value) -> bool {
+    match (column.storage, one, other) {
+        (Storage::Json, Value::Text(one), Value::Text(other)) => json::same_text(one, other),
+        (_, one, other) => one == other,
     }
 }
 

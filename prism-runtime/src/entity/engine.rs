@@ -10,7 +10,7 @@ use prost_reflect::MessageDescriptor;
 
 use super::collection::{Collection, WriteCall};
 use super::decide::{Action, Mask, RequestId, RequestScope, Source, not_found};
-use super::list::{ListCall, Names, PreparedList};
+use super::list::{Asked, ListCall, Names, PreparedList};
 use super::record::{Key, Record, encode_values};
 use super::request::{Request, RequestCodec};
 use super::required::Required;
@@ -132,10 +132,11 @@ impl Engine {
 
     fn list(&self, context: &Context, request: Request) -> Result<Reply> {
         let method = &self.0;
-        let declared = method.request.conditions().iter().copied();
+        let declared = method.request.conditions().zip(request.conditions);
         let conditions = declared
-            .zip(request.conditions)
-            .filter_map(|(condition, values)| Some((condition, values?)))
+            .filter_map(|((condition, name), values)| {
+                Some(Asked { condition, values: values?, name })
+            })
             .collect();
         let prepared = PreparedList::new(
             &method.collection,
@@ -199,9 +200,16 @@ impl Engine {
     }
 
     fn write_call(&self, action: Action, etag: String) -> WriteCall {
-        let path = Arc::clone(&self.0.request.entity_path);
-        let (source, if_created) = (Source::Caller, Vec::new());
-        WriteCall { key: None, action, etag, source, path, request: None, if_created }
+        WriteCall {
+            key: None,
+            action,
+            etag,
+            source: Source::Caller,
+            path: Arc::clone(&self.0.request.entity_path),
+            mask_path: Arc::clone(&self.0.request.mask_path),
+            request: None,
+            if_created: Vec::new(),
+        }
     }
 
     fn write(&self, call: WriteCall) -> Reply {
@@ -239,7 +247,8 @@ impl Engine {
             method: self.0.name.clone(),
             id: id.to_owned(),
         };
-        Ok(Some(RequestId { scope, content: content_hash(&self.0.collection, record) }))
+        let field = self.0.request.name_of(Role::RequestId).into();
+        Ok(Some(RequestId { scope, content: content_hash(&self.0.collection, record), field }))
     }
 
     /// Encodes what the store answers: now where it has, later where it will.
@@ -269,19 +278,27 @@ impl Method {
         match self.binding.response {
             Response::Empty | Response::List { .. } => Ok(Encoded::default()),
             Response::Entity => {
-                let record = codec.prepare(record)?;
+                let record = self.prepare(record)?;
                 let mut encoded =
                     Encoded::with_capacity(codec.encoded_len(&record, Audience::Caller));
                 codec.encode(&record, Audience::Caller, encoded.buffer());
                 Ok(encoded)
             }
             Response::Field(number) => {
-                let record = codec.prepare(record)?;
+                let record = self.prepare(record)?;
                 let length = codec.encoded_len(&record, Audience::Caller);
                 let mut encoded = Encoded::with_capacity(key_len(number) + delimited_len(length));
                 self.append(number, &record, length, &mut encoded);
                 Ok(encoded)
             }
+        }
+    }
+
+    /// What was removed is returned as far as it can be read: it is gone.
+    fn prepare(&self, record: Record) -> Result<WireRecord> {
+        match self.binding.operation {
+            Operation::Delete => Ok(self.collection.codec.prepare_removed(record)),
+            _ => self.collection.codec.prepare(record),
         }
     }
 
@@ -310,6 +327,8 @@ impl Method {
         Ok(encoded)
     }
 
+    /// A page ends before a record that cannot be read; one that would begin with it fails, and
+    /// its error says where the list goes on.
     fn encode_page(&self, list: &PreparedList, page: Page) -> Result<Encoded> {
         let Response::List { items, next_page_token } = self.binding.response else {
             return Err(Error::internal("a list is answered with a list"));
@@ -317,9 +336,20 @@ impl Method {
         let mut encoded = Encoded::default();
         let mut more = page.more;
         let mut last = None;
-        for record in page.records {
+        let mut records = page.records.into_iter();
+        while let Some(record) = records.next() {
             let place = list.place(&record);
-            let record = self.collection.codec.prepare(record)?;
+            let record = match self.collection.codec.prepare(record) {
+                Ok(record) => record,
+                Err(error) if last.is_none() => {
+                    more |= records.len() > 0;
+                    return Err(list.unreadable(&self.collection, error, more.then_some(&place)));
+                }
+                Err(_) => {
+                    more = true;
+                    break;
+                }
+            };
             let length = self.collection.codec.encoded_len(&record, Audience::Caller);
             let total = encoded.len() + key_len(items) + delimited_len(length);
             if !encoded.is_empty() && total > MAX_ANSWER_BYTES {

@@ -6,7 +6,10 @@ use std::fmt;
 use prism_migrate::json;
 use prost_reflect::MessageDescriptor;
 
+use prost_reflect::DescriptorPool;
+
 use super::record::{Key, Record};
+pub use super::unreadable::JsonColumns;
 use crate::schema::{Column, Entity, Index, Managed, Storage, Value};
 
 const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
@@ -36,6 +39,8 @@ pub struct Layout {
     pub id: Option<usize>,
     /// Position of Prism's own column with the time of the last write.
     pub written_at: Option<usize>,
+    /// The columns that hold JSON; empty until the descriptors are there.
+    pub json: JsonColumns,
     /// How long an encoded record may be, in bytes.
     pub max_record_bytes: usize,
     /// The entity's message, if it is known: by it values that are stored as JSON are measured.
@@ -99,6 +104,7 @@ impl Layout {
             written_at: entity.last_write_column().map(|_| entity.columns.len()),
             max_record_bytes: record_bytes(DEFAULT_MESSAGE_BYTES),
             message: Measured(None),
+            json: JsonColumns::default(),
             key,
             entity,
         }
@@ -128,6 +134,14 @@ impl Layout {
             (value, _) => longest(column, value),
         });
         measured.sum::<usize>() <= self.max_record_bytes
+    }
+
+    /// Tells the columns that hold JSON from the entity's descriptor, so that writes can be checked
+    /// for what they keep of it.
+    #[must_use]
+    pub fn with_descriptors(mut self, pool: &DescriptorPool) -> Self {
+        self.json = JsonColumns::new(&self.entity.columns, &self.entity.message, pool);
+        self
     }
 
     /// How many values a record has.

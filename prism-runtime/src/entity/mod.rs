@@ -7,6 +7,8 @@
 //! [`Store`] does the same for the service's own code, with structs.
 //!
 //! Errors name fields, lengths and limits, and never show a value, whether it is masked or not.
+//! One exception: the error of a stored record that cannot be read names its key, unless that is
+//! masked.
 
 mod collection;
 pub mod decide;
@@ -18,6 +20,7 @@ pub mod record;
 mod request;
 mod required;
 mod store;
+mod unreadable;
 pub mod wire;
 
 pub use collection::{Collection, Shared};

@@ -9,9 +9,9 @@ use super::collection::{Collection, WriteCall, Written};
 use super::decide::{Action, Mask, Source, not_found};
 use super::engine::parse_mask;
 use super::key::{IntoKey, Part};
-use super::list::{ListCall, Names, PreparedList};
+use super::list::{Asked, ListCall, Names, PreparedList};
 use super::record::{Key, Record};
-use super::wire::Audience;
+use super::wire::{Audience, WireRecord};
 use crate::schema::plan::{Comparison, Condition};
 use crate::{Error, Result};
 
@@ -172,11 +172,17 @@ impl<E: Entity> Store<E> {
             etag: String::new(),
             source: Source::Service,
             path: "".into(),
+            mask_path: "update_mask".into(),
             request: None,
             if_created: Vec::new(),
         };
+        let removes = matches!(call.action, Action::Delete { .. });
         let written = self.collection.write(call).await?;
-        self.read(written.ok_or_else(|| not_found(&self.collection.layout))?)
+        let record = written.ok_or_else(|| not_found(&self.collection.layout))?;
+        if removes {
+            return self.entity(&self.collection.codec.prepare_removed(record));
+        }
+        self.read(record)
     }
 
     fn record(&self, entity: &E, written: Written<'_>) -> Result<Record> {
@@ -189,10 +195,13 @@ impl<E: Entity> Store<E> {
     }
 
     fn read(&self, record: Record) -> Result<E> {
+        self.entity(&self.collection.codec.prepare(record)?)
+    }
+
+    fn entity(&self, record: &WireRecord) -> Result<E> {
         let codec = &self.collection.codec;
-        let record = codec.prepare(record)?;
-        let mut message = Vec::with_capacity(codec.encoded_len(&record, Audience::Service));
-        codec.encode(&record, Audience::Service, &mut message);
+        let mut message = Vec::with_capacity(codec.encoded_len(record, Audience::Service));
+        codec.encode(record, Audience::Service, &mut message);
         E::decode(&*message).map_err(Error::internal)
     }
 
@@ -290,11 +299,12 @@ impl<E: Entity> List<'_, E> {
     /// # Errors
     ///
     /// INVALID_ARGUMENT where no index serves a condition or the order, or the token is of
-    /// another list.
+    /// another list. CORRUPT_RECORD if the page would begin with a record that cannot be read: the
+    /// error's metadata has its `key` and, as `next_page_token`, where the list goes on after it.
     pub async fn send(self) -> Result<Records<E>> {
         let collection = &self.store.collection;
         let conditions = conditions(collection, self.conditions)?;
-        let holding: Vec<Condition> = conditions.iter().map(|(condition, _)| *condition).collect();
+        let holding: Vec<Condition> = conditions.iter().map(|asked| asked.condition).collect();
         if let Some(&position) =
             crate::schema::plan::unserved(collection.entity(), &holding).first()
         {
@@ -322,19 +332,35 @@ impl<E: Entity> List<'_, E> {
             return Ok(Records { records: Vec::new(), next_page_token: String::new() });
         };
         let page = collection.store.list(query).await?;
-        let next_page_token = match page.records.last() {
-            Some(last) if page.more => prepared.token(collection, &prepared.place(last))?,
+        let (mut records, mut more, mut last) = (Vec::new(), page.more, None);
+        let mut found = page.records.into_iter();
+        while let Some(record) = found.next() {
+            let place = prepared.place(&record);
+            match self.store.read(record) {
+                Ok(record) => records.push(record),
+                Err(error) if last.is_none() => {
+                    more |= found.len() > 0;
+                    return Err(prepared.unreadable(collection, error, more.then_some(&place)));
+                }
+                Err(_) => {
+                    more = true;
+                    break;
+                }
+            }
+            last = Some(place);
+        }
+        let next_page_token = match last {
+            Some(last) if more => prepared.token(collection, &last)?,
             _ => String::new(),
         };
-        let records = page.records.into_iter().map(|record| self.store.read(record));
-        Ok(Records { records: records.collect::<Result<_>>()?, next_page_token })
+        Ok(Records { records, next_page_token })
     }
 }
 
-fn conditions(
-    collection: &Collection,
+fn conditions<'a>(
+    collection: &'a Collection,
     asked: Vec<(String, Comparison, Vec<Part>)>,
-) -> Result<Vec<(Condition, Vec<crate::schema::Value>)>> {
+) -> Result<Vec<Asked<'a>>> {
     let mut conditions = Vec::with_capacity(asked.len());
     for (field, comparison, parts) in asked {
         let entity = collection.entity();
@@ -349,7 +375,8 @@ fn conditions(
         let exact = collection.layout.exact.contains(&position);
         let values = parts.into_iter().map(|part| part.value(column, exact));
         let condition = Condition { field: column.number, comparison, always: true };
-        conditions.push((condition, values.collect::<Result<_>>()?));
+        let values = values.collect::<Result<_>>()?;
+        conditions.push(Asked { condition, values, name: &column.field });
     }
     Ok(conditions)
 }

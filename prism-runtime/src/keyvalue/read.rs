@@ -12,7 +12,7 @@ use crate::proto::keyvalue::v1::{GetRequest, ScanRequest};
 use crate::service::{Context, Encoded, MessageStream, Reply};
 use crate::store::StoreFuture;
 use crate::store::keyvalue::KeyValueStore;
-use crate::{Error, Reason, Result};
+use crate::{Error, Result, page_token};
 
 /// What reads need. Cheap to clone.
 #[derive(Clone)]
@@ -160,10 +160,8 @@ impl Reader {
         // What is no text is no token: any text that does not open gives the same error.
         let text = std::str::from_utf8(token).unwrap_or("?");
         let binding = binding(shape, context, query);
-        let position = self.options.page_tokens.open(&binding, text, query.now)?;
-        Position::decode(&position)
-            .map(Some)
-            .ok_or_else(|| Error::new(Reason::PageTokenInvalid, "the page token holds no position"))
+        let position = self.options.page_tokens.open(&binding, text, query.now, "page_token")?;
+        Position::decode(&position).map(Some).ok_or_else(|| page_token::invalid("page_token"))
     }
 }
 

@@ -30,6 +30,11 @@ pub trait EntityBackend: Send + Sync + 'static {
 /// [`decide`](crate::entity::decide::decide) says what becomes of it, and that is written. Its
 /// answer comes once the write is durable.
 pub trait EntityStore: Send + Sync + 'static {
+    /// Whether a text with a NUL cannot be stored, nor looked for.
+    fn refuses_nul(&self) -> bool {
+        false
+    }
+
     /// The record with a key, where the view sees it.
     fn get(&self, key: Key, view: View) -> StoreFuture<Option<Record>>;
 
@@ -53,6 +58,9 @@ pub trait EntityStore: Send + Sync + 'static {
     /// any longer. Answers with how many were removed.
     fn sweep(&self, now_micros: i64, limit: usize) -> StoreFuture<usize>;
 }
+
+/// What is wrong with a text that [`EntityStore::refuses_nul`].
+pub const HOLDS_NUL: &str = "holds a NUL, which Postgres does not store";
 
 /// Bytes of text and blobs after which a batch or a page needs no more records.
 pub const BATCH_BYTES: usize = 1 << 20;

@@ -64,6 +64,7 @@ impl Harness {
             schema::session(&pool),
             schema::everything(&pool),
             schema::review(&pool),
+            schema::document(&pool),
         ];
         let opened = factory(&entities);
         let clock = Clock::manual(START_MICROS);

@@ -98,6 +98,16 @@ pub fn review(pool: &DescriptorPool) -> Entity {
     entity
 }
 
+/// `Document`: key (shop, number), everything else in JSON.
+pub fn document(pool: &DescriptorPool) -> Entity {
+    let mut entity = lower(pool, "Document", "documents", &["shop", "number"], 1);
+    for field in ["wide", "wides", "wide_by_name", "origin"] {
+        set(&mut entity, field, |column| column.storage = Storage::Json);
+    }
+    set(&mut entity, "origin", |column| column.access = Access::Immutable);
+    entity
+}
+
 /// A method of the suite.
 pub struct MethodSpec {
     /// Its name.
@@ -154,6 +164,30 @@ pub fn methods(pool: &DescriptorPool) -> Vec<MethodSpec> {
         specs.method("CreateReview", "Review", Operation::Create, "Review", Response::Entity),
         specs.method("PutReview", "Review", Operation::Put, "Review", Response::Entity),
         specs.method("UpdateReview", "Review", Operation::Update, "Review", Response::Entity),
+        specs.method("GetDocument", "Document", Operation::Get, "Document", Response::Entity),
+        specs.method(
+            "BatchGetDocuments",
+            "Document",
+            Operation::BatchGet,
+            "ListDocumentsResponse",
+            batch,
+        ),
+        specs.method(
+            "ListDocuments",
+            "Document",
+            Operation::List,
+            "ListDocumentsResponse",
+            list(1),
+        ),
+        specs.method("PutDocument", "Document", Operation::Put, "Document", Response::Entity),
+        specs.method("UpdateDocument", "Document", Operation::Update, "Document", Response::Entity),
+        specs.method(
+            "DeleteDocument",
+            "Document",
+            Operation::Delete,
+            "DeleteDocumentResponse",
+            Response::Field(1),
+        ),
     ]
 }
 
@@ -202,7 +236,7 @@ fn request_field(
         ("allow_missing", _) => (Role::AllowMissing, ""),
         ("show_deleted", _) => (Role::ShowDeleted, ""),
         ("update_mask", _) => (Role::UpdateMask, ""),
-        ("order" | "session" | "everything" | "review", _) => (Role::Entity, ""),
+        ("order" | "session" | "everything" | "review" | "document", _) => (Role::Entity, ""),
         ("keys", _) => (Role::Keys, ""),
         ("session_ids", _) => (Role::Keys, "session_id"),
         ("note_prefix", _) => (Role::Prefix, "note"),

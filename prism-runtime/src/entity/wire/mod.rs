@@ -25,7 +25,7 @@ use super::decide::join;
 use super::layout::Layout;
 use super::record::{Record, absent};
 use crate::schema::{Access, Cardinality, Storage, Value};
-use crate::{Error, Reason, Result, Violation};
+use crate::{Error, Result, Violation};
 
 /// Who reads an encoded record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,22 +107,53 @@ impl Codec {
     ///
     /// # Errors
     ///
-    /// CORRUPT_RECORD where a column holds what its field cannot be.
+    /// CORRUPT_RECORD, which names the record's key: a column holds what its field cannot be, or
+    /// what a newer schema wrote.
     pub fn prepare(&self, mut record: Record) -> Result<WireRecord> {
         for &position in &self.json {
-            if let Value::Text(json) = &record.0[position] {
-                let raw = json::to_wire(&self.message, self.fields[position].number, json);
-                record.0[position] = Value::Blob(raw.ok_or_else(|| self.corrupt(position))?);
-            }
+            self.read_json(&mut record, position)
+                .map_err(|why| self.layout.unreadable(&record, position, why))?;
         }
-        let held = |(position, (field, value)): (usize, (&Field, &Value))| {
-            field.holds(value) && !(value.is_null() && self.layout.is_key(position))
-        };
-        let mut values = self.fields.iter().zip(&record.0).enumerate();
-        match values.position(|value| !held(value)) {
-            Some(position) => Err(self.corrupt(position)),
+        match (0..self.fields.len()).find(|&position| !self.holds(&record, position)) {
+            Some(position) => {
+                Err(self.layout.unreadable(&record, position, json::Unreadable::Damaged))
+            }
             None => Ok(WireRecord(record)),
         }
+    }
+
+    /// Brings a record that was removed into the form that is encoded, without the fields that
+    /// cannot be read.
+    pub fn prepare_removed(&self, mut record: Record) -> WireRecord {
+        for &position in &self.json {
+            if self.read_json(&mut record, position).is_err() {
+                record.0[position] = Value::Null;
+            }
+        }
+        for position in 0..self.fields.len() {
+            if !self.holds(&record, position) {
+                record.0[position] = Value::Null;
+            }
+        }
+        WireRecord(record)
+    }
+
+    /// Makes wire records of the JSON in a column.
+    fn read_json(&self, record: &mut Record, position: usize) -> Result<(), json::Unreadable> {
+        record.0[position] = match &record.0[position] {
+            Value::Null => return Ok(()),
+            Value::Text(json) => {
+                Value::Blob(json::to_wire(&self.message, self.fields[position].number, json)?)
+            }
+            _ => return Err(json::Unreadable::Damaged),
+        };
+        Ok(())
+    }
+
+    /// Whether a column holds what its field can be.
+    fn holds(&self, record: &Record, position: usize) -> bool {
+        let value = &record.0[position];
+        self.fields[position].holds(value) && !(value.is_null() && self.layout.is_key(position))
     }
 
     /// Length of the encoded message.
@@ -147,13 +178,6 @@ impl Codec {
             let hidden = audience == Audience::Caller && column.access == Access::InputOnly;
             (!hidden).then_some((field, value))
         })
-    }
-
-    fn corrupt(&self, position: usize) -> Error {
-        let field = &self.fields[position].name;
-        let message =
-            format!("{}: the stored {field} cannot be read", self.layout.entity.namespace);
-        Error::new(Reason::CorruptRecord, message)
     }
 }
 

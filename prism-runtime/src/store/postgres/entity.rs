@@ -25,7 +25,7 @@ use crate::schema::sql::{ListShape, Shape};
 use crate::schema::{Storage, Value};
 use crate::store::StoreFuture;
 use crate::store::entity::{
-    BATCH_BYTES, EntityBackend, EntityStore, ListQuery, Page, View, Write, held_bytes,
+    BATCH_BYTES, EntityBackend, EntityStore, HOLDS_NUL, ListQuery, Page, View, Write, held_bytes,
     payload_bytes,
 };
 use crate::{Error, Result};
@@ -71,6 +71,10 @@ struct PostgresEntityStore {
 }
 
 impl EntityStore for PostgresEntityStore {
+    fn refuses_nul(&self) -> bool {
+        true
+    }
+
     fn get(&self, key: Key, view: View) -> StoreFuture<Option<Record>> {
         if let Err(error) = check_key(self.table.layout(), &key, "") {
             return StoreFuture::ready(Err(error));
@@ -453,7 +457,7 @@ fn check_json(field: &str, text: &str) -> Result<()> {
         before.count() % 2 == 0
     });
     match escaped {
-        true => Err(Error::invalid_field(field, "holds a NUL, which Postgres does not store")),
+        true => Err(Error::invalid_field(field, HOLDS_NUL)),
         false => Ok(()),
     }
 }

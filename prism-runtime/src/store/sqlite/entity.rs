@@ -335,7 +335,7 @@ impl Table {
             let mut rows = bound.raw_query();
             while let Some(row) = rows.next()? {
                 let part = |(column, &position): (usize, &usize)| {
-                    self.value(row.get_ref(column)?, Reading::Plain, position)
+                    read(row.get_ref(column)?, Reading::Plain).ok_or_else(|| self.damaged(position))
                 };
                 let parts = self.layout.key.iter().enumerate().map(part);
                 records.push(Key(parts.collect::<Result<_>>()?));
@@ -447,37 +447,35 @@ impl Table {
     fn record(&self, row: &Row<'_>) -> Result<Record> {
         let mut values = Vec::with_capacity(self.reading.len());
         for (position, reading) in self.reading.iter().enumerate() {
-            values.push(self.value(row.get_ref(position)?, *reading, position)?);
+            let value = read(row.get_ref(position)?, *reading);
+            values.push(value.unwrap_or_else(|| self.layout.unfit(position)));
         }
         Ok(Record(values))
-    }
-
-    fn value(&self, stored: ValueRef<'_>, reading: Reading, position: usize) -> Result<Value> {
-        Ok(match (reading, stored) {
-            (_, ValueRef::Null) => Value::Null,
-            (Reading::Double, ValueRef::Real(number)) => Value::Double(number),
-            (Reading::Double, ValueRef::Integer(number)) => Value::Double(number as f64),
-            (Reading::Double, ValueRef::Blob(bytes)) => match bytes.try_into() {
-                Ok(bits) => Value::Double(f64::from_bits(u64::from_be_bytes(bits))),
-                Err(_) => return Err(self.damaged(position)),
-            },
-            // A number alone; see `Values::json_number`.
-            (Reading::Json, ValueRef::Integer(number)) => json_text(number as f64),
-            (Reading::Json, ValueRef::Real(number)) => json_text(number),
-            (Reading::Json, ValueRef::Blob(_)) => json_text(-0.0),
-            (_, ValueRef::Integer(number)) => Value::Int(number),
-            (_, ValueRef::Text(text)) => match std::str::from_utf8(text) {
-                Ok(text) => Value::Text(text.to_owned()),
-                Err(_) => return Err(self.damaged(position)),
-            },
-            (Reading::Plain, ValueRef::Blob(bytes)) => Value::Blob(bytes.to_vec()),
-            _ => return Err(self.damaged(position)),
-        })
     }
 
     fn damaged(&self, position: usize) -> Error {
         corrupt(self.layout.column(position).map_or("time of the last write", |c| &c.field))
     }
+}
+
+/// A stored value; none where it is none that a column has.
+fn read(stored: ValueRef<'_>, reading: Reading) -> Option<Value> {
+    Some(match (reading, stored) {
+        (_, ValueRef::Null) => Value::Null,
+        (Reading::Double, ValueRef::Real(number)) => Value::Double(number),
+        (Reading::Double, ValueRef::Integer(number)) => Value::Double(number as f64),
+        (Reading::Double, ValueRef::Blob(bytes)) => {
+            Value::Double(f64::from_bits(u64::from_be_bytes(bytes.try_into().ok()?)))
+        }
+        // A number alone; see `Values::json_number`.
+        (Reading::Json, ValueRef::Integer(number)) => json_text(number as f64),
+        (Reading::Json, ValueRef::Real(number)) => json_text(number),
+        (Reading::Json, ValueRef::Blob(_)) => json_text(-0.0),
+        (_, ValueRef::Integer(number)) => Value::Int(number),
+        (_, ValueRef::Text(text)) => Value::Text(std::str::from_utf8(text).ok()?.to_owned()),
+        (Reading::Plain, ValueRef::Blob(bytes)) => Value::Blob(bytes.to_vec()),
+        _ => return None,
+    })
 }
 
 fn corrupt(what: &str) -> Error {

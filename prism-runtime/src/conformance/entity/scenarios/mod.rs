@@ -1,5 +1,6 @@
 //! Deterministic scenarios: one for each rule of the semantics.
 
+mod json;
 mod lifetimes;
 mod lists;
 mod records;
@@ -7,8 +8,11 @@ mod required;
 mod updates;
 mod values;
 
+pub use json::{json_depth, json_forms, json_newer_writes, json_unreadable};
 pub use lifetimes::{expiry, request_ids, retention, unique_fields};
-pub use lists::{list_conditions, list_orders, list_pages, list_tokens, page_bytes};
+pub use lists::{
+    list_conditions, list_orders, list_pages, list_tokens, list_violations, page_bytes,
+};
 pub use records::{
     batches, create_and_defaults, hard_delete, managed_ids, put, reads, soft_delete,
 };

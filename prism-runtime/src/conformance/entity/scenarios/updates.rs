@@ -176,6 +176,17 @@ pub async fn etags(harness: &Harness) {
     let etag = ok(harness, "UpdateOrder", own.clone()).await["etag"].clone();
     refused(harness, "UpdateOrder", own, Reason::EtagMismatch).await;
     let etag = ok(harness, "PutOrder", put(&etag)).await["etag"].clone();
+    refused(
+        harness,
+        "PutOrder",
+        with(put(&json!("")), json!({"etag": "stale"})),
+        Reason::EtagMismatch,
+    )
+    .await;
+    let differ = with(put(&etag), json!({"etag": "other"}));
+    invalid(harness, "PutOrder", differ, &["order.etag"]).await;
+    let own = with(put(&json!("")), json!({"etag": etag}));
+    let etag = ok(harness, "PutOrder", own).await["etag"].clone();
     let etag = ok(harness, "DeleteOrder", delete(&etag)).await["order"]["etag"].clone();
     refused(harness, "UpdateOrder", stale, Reason::EtagMismatch).await;
     let undelete = |etag: &Json| with(key("c", "o"), json!({"etag": etag}));
@@ -183,6 +194,8 @@ pub async fn etags(harness: &Harness) {
     ok(harness, "UndeleteOrder", undelete(&etag)).await;
     let absent = json!({"order": with(key("c", "none"), json!({"etag": "e"}))});
     refused(harness, "PutOrder", absent.clone(), Reason::EtagMismatch).await;
+    let own = json!({"order": key("c", "none"), "etag": "e"});
+    refused(harness, "PutOrder", own, Reason::EtagMismatch).await;
     for allow in [false, true] {
         let request = with(absent.clone(), json!({"updateMask": "*", "allowMissing": allow}));
         refused(harness, "UpdateOrder", request, Reason::EtagMismatch).await;

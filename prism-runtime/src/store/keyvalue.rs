@@ -13,8 +13,11 @@ use crate::{Error, Reason, Violation};
 /// decided by [`crate::keyvalue::decide`], under a lock or in a transaction of the store's.
 pub trait KeyValueStore: Send + Sync + 'static {
     /// Offers the rows of a query to its page, in the order of id and key, beginning after
-    /// [`Page::after`](crate::keyvalue::page::Page::after), until the page says stop or there is
-    /// no further row. Sees every write that was acknowledged before.
+    /// [`Page::after`](crate::keyvalue::page::Page::after), until the page is done: it says stop, or
+    /// there is no further row. The page is one snapshot, whatever its size and however many rows
+    /// it passes over: a store that has to stop on an event loop begins
+    /// [another attempt](crate::keyvalue::page::Page::attempt) elsewhere. Sees every write that was
+    /// acknowledged before.
     fn read(&self, read: PageRead) -> StoreFuture<PageRead>;
 
     /// Writes the items of a record, all or none.

@@ -17,6 +17,7 @@ pub mod puts;
 pub mod refusals;
 pub mod scans;
 pub mod sequences;
+pub mod snapshots;
 pub mod swaps;
 
 pub use harness::{Fixture, Harness};
@@ -131,6 +132,12 @@ macro_rules! keyvalue_conformance {
                 a_read_sees_a_record_whole,
                 reads_at_the_same_time_do_not_mix,
                 writes_without_tokens_never_tie;
+            snapshots: a_page_of_many_items_is_one_snapshot,
+                a_page_of_large_items_is_one_snapshot,
+                a_page_of_very_many_items_is_one_snapshot,
+                a_page_with_few_items_among_many_rows_is_one_snapshot,
+                a_second_page_is_one_snapshot,
+                a_response_of_a_scan_is_one_snapshot;
             sequences: random_sequences_match_the_model,
                 concurrent_writes_end_in_the_state_of_the_model;
         }

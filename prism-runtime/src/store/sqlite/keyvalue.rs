@@ -91,11 +91,17 @@ impl KeyValueStore for KeyValue {
     fn read(&self, mut read: PageRead) -> StoreFuture<PageRead> {
         let many =
             matches!(&read.query.selection, Selection::Keys(keys) if keys.len() > SHORT_KEYS);
-        if read.query.effort == Effort::Short && !many {
-            let filled = self.database.read(|connection| fill(connection, &mut read));
-            return StoreFuture::ready(filled.map(|()| read));
+        if !many && !read.page.is_of_scan() {
+            read.page.attempt(Effort::SHORT);
+            match self.database.read(|connection| fill(connection, &mut read)) {
+                Ok(()) if read.page.is_done() => return StoreFuture::ready(Ok(read)),
+                Ok(()) => {}
+                Err(error) => return StoreFuture::ready(Err(error)),
+            }
         }
+        // Another snapshot, so what an event loop has read of the page is read again.
         self.database.read_offloaded(move |connection| {
+            read.page.attempt(Effort::WHOLE);
             fill(connection, &mut read)?;
             Ok(read)
         })
@@ -171,7 +177,7 @@ fn fill_keys(
 fn fill_record(connection: &Connection, query: &Query, page: &mut Page, id: &str) -> Result<()> {
     let (start, end) = query.selection.bounds();
     let from = page.after().map_or_else(|| start.to_vec(), |after| key_after(&after.key));
-    let limit = rows_limit(query);
+    let limit = rows_limit(page);
     if let Some(end) = end {
         let mut statement = connection.prepare_cached(RECORD_RANGE)?;
         let rows = statement.query(params![query.namespace, id, from, limit, end])?;
@@ -189,13 +195,13 @@ fn fill_namespace(connection: &Connection, query: &Query, page: &mut Page) -> Re
         |after| (after.id.clone(), key_after(&after.key)),
     );
     let mut statement = connection.prepare_cached(NAMESPACE)?;
-    let rows = statement.query(params![query.namespace, id, from, rows_limit(query)])?;
+    let rows = statement.query(params![query.namespace, id, from, rows_limit(page)])?;
     offer_all(rows, query, page)
 }
 
 /// The page stops before the limit is reached, so an end of the rows is the end of what there is.
-fn rows_limit(query: &Query) -> i64 {
-    i64::from(query.effort.rows()) + 1
+fn rows_limit(page: &Page) -> i64 {
+    i64::from(page.effort_rows()) + 1
 }
 
 fn offer_all(mut rows: rusqlite::Rows<'_>, query: &Query, page: &mut Page) -> Result<()> {

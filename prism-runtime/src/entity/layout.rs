@@ -1,6 +1,7 @@
 //! Where things stand in an entity's records, found once at start.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::record::{Key, Record};
 use crate::schema::{Column, Entity, Index, Managed, Value};
@@ -32,6 +33,10 @@ pub struct Layout {
     pub id: Option<usize>,
     /// Position of Prism's own column with the time of the last write.
     pub written_at: Option<usize>,
+    /// Positions of the fields by their names in the entity.
+    fields: HashMap<String, usize>,
+    /// For each column, the positions of its oneof's members.
+    oneofs: Vec<Arc<[usize]>>,
 }
 
 /// What a write finds under a key.
@@ -73,6 +78,8 @@ impl Layout {
             etag: managed(Managed::Etag),
             id: managed(Managed::Id),
             written_at: entity.last_write_column().map(|_| entity.columns.len()),
+            fields: fields(&entity),
+            oneofs: oneofs(&entity),
             key,
             entity,
         }
@@ -86,6 +93,17 @@ impl Layout {
     /// The column at a position; none where that is Prism's own.
     pub fn column(&self, position: usize) -> Option<&Column> {
         self.entity.columns.get(position)
+    }
+
+    /// The position of a field, by its name in the entity.
+    pub fn field(&self, name: &str) -> Option<usize> {
+        self.fields.get(name).copied()
+    }
+
+    /// Positions of the other members of a column's oneof.
+    pub fn siblings(&self, position: usize) -> impl Iterator<Item = usize> + '_ {
+        let members = self.oneofs.get(position).map_or(&[][..], |members| members);
+        members.iter().copied().filter(move |member| *member != position)
     }
 
     /// The key of a record.
@@ -135,4 +153,25 @@ impl Layout {
             Some(_) => State::Live,
         }
     }
+}
+
+fn fields(entity: &Entity) -> HashMap<String, usize> {
+    let names = entity.columns.iter().enumerate();
+    names.map(|(position, column)| (column.field.clone(), position)).collect()
+}
+
+fn oneofs(entity: &Entity) -> Vec<Arc<[usize]>> {
+    let mut members: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (position, column) in entity.columns.iter().enumerate() {
+        if let Some(oneof) = &column.oneof {
+            members.entry(oneof).or_default().push(position);
+        }
+    }
+    let members: HashMap<&str, Arc<[usize]>> =
+        members.into_iter().map(|(oneof, positions)| (oneof, positions.into())).collect();
+    let of_column = |column: &Column| {
+        let of_oneof = column.oneof.as_deref().and_then(|oneof| members.get(oneof));
+        of_oneof.map_or_else(|| Arc::from([]), Arc::clone)
+    };
+    entity.columns.iter().map(of_column).collect()
 }

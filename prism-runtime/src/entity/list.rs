@@ -115,23 +115,37 @@ fn filters(
     conditions: Vec<(Condition, Vec<Value>)>,
 ) -> Result<Vec<Filter>> {
     let mut filters = Vec::with_capacity(conditions.len());
-    for (condition, mut values) in conditions {
+    for (condition, values) in conditions {
         let Some(position) = collection.entity().position(condition.field) else {
             return Err(Error::internal("a condition names a field that is not stored"));
         };
-        if condition.comparison == Comparison::AnyOf {
-            // One of a set: what comes twice changes neither result nor token.
-            values.sort_by(super::record::compare);
-            values.dedup();
-            if values.len() > MAX_ANY_OF {
+        let values = match condition.comparison {
+            Comparison::AnyOf => distinct(values).ok_or_else(|| {
                 let field = &collection.entity().columns[position].field;
                 let what = format!("has more than {MAX_ANY_OF} different values");
-                return Err(Error::invalid(vec![Violation::too_large(field.clone(), what)]));
-            }
-        }
+                Error::invalid(vec![Violation::too_large(field.clone(), what)])
+            })?,
+            _ => values,
+        };
         filters.push(Filter { position, comparison: condition.comparison, values });
     }
     Ok(filters)
+}
+
+/// The values as a set: what comes twice changes neither result nor token. None where there are
+/// too many, which is found out without sorting all of them.
+fn distinct(values: Vec<Value>) -> Option<Vec<Value>> {
+    let mut distinct = Vec::new();
+    let mut values = values.into_iter().peekable();
+    while values.peek().is_some() {
+        distinct.extend(values.by_ref().take(MAX_ANY_OF));
+        distinct.sort_by(super::record::compare);
+        distinct.dedup();
+        if distinct.len() > MAX_ANY_OF {
+            return None;
+        }
+    }
+    Some(distinct)
 }
 
 fn positions(collection: &Collection, order: &[IndexColumn]) -> Vec<(usize, bool)> {

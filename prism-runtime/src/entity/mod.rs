@@ -8,17 +8,20 @@
 //!
 //! Errors name fields, lengths and limits, and never show a value, whether it is masked or not.
 
+mod batch;
 mod collection;
 pub mod decide;
 mod engine;
 mod key;
 pub mod layout;
 mod list;
+mod mask;
 pub mod record;
 mod request;
 mod store;
 pub mod wire;
 
+pub use batch::MAX_BATCH_KEYS;
 pub use collection::{Collection, Shared};
 pub use engine::Engine;
 pub use key::{IntoKey, Part};

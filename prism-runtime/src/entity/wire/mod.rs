@@ -70,9 +70,8 @@ impl Codec {
             field.add_check(&message, &mut types);
             fields.push(field);
         }
-        let siblings = (0..entity.columns.len())
-            .map(|position| super::decide::siblings(&layout, position).collect())
-            .collect();
+        let siblings =
+            (0..entity.columns.len()).map(|position| layout.siblings(position).collect()).collect();
         let json = (0..entity.columns.len())
             .filter(|&position| entity.columns[position].storage == Storage::Json)
             .collect();

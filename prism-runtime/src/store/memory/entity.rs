@@ -45,20 +45,22 @@ impl EntityStore for MemoryEntityStore {
         StoreFuture::ready(Ok(found.cloned()))
     }
 
-    fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Vec<Record>> {
+    fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Page> {
         let rows = self.lock();
-        let mut found = Vec::new();
+        let mut batch = Page::default();
         let mut bytes = 0;
         for record in keys.iter().filter_map(|key| rows.records.get(key)) {
-            if self.sees(view, record) {
-                bytes += payload_bytes(&self.layout, record);
-                found.push(record.clone());
+            if !self.sees(view, record) {
+                continue;
             }
             if bytes > BATCH_BYTES {
+                batch.more = true;
                 break;
             }
+            bytes += payload_bytes(&self.layout, record);
+            batch.records.push(record.clone());
         }
-        StoreFuture::ready(Ok(found))
+        StoreFuture::ready(Ok(batch))
     }
 
     fn list(&self, query: ListQuery) -> StoreFuture<Page> {

@@ -23,7 +23,9 @@ pub trait KeyValueStore: Send + Sync + 'static {
     /// Writes the items of a record, all or none.
     fn put(&self, put: RecordPut) -> StoreFuture<()>;
 
-    /// Deletes items of a record, all or none. Answers how many were there and are gone.
+    /// Deletes items of a record. Answers how many were there and are gone. Those that are named are
+    /// deleted all or none. Very many that a predicate covers may be deleted in parts, each all or
+    /// none, between which writes to other records are made; those to the same record wait.
     fn delete(&self, delete: RecordDelete) -> StoreFuture<Option<u64>>;
 
     /// Compares an item with what is expected of it, and replaces or deletes it.

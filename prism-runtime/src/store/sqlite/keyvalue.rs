@@ -1,5 +1,6 @@
 //! Key-value records in SQLite.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use rusqlite::types::ValueRef;
@@ -7,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Database;
 use super::connection::in_one_snapshot;
+use super::writer::Part;
 use crate::Result;
 use crate::keyvalue::decide::{self, Current, Reach, Swap, Version};
 use crate::keyvalue::limits::KEY_BYTES;
@@ -71,6 +73,9 @@ const LAST_KEY: [u8; KEY_BYTES + 1] = [0xFF; KEY_BYTES + 1];
 /// Rows that a covering delete reads before it writes them.
 const CHUNK: usize = 1000;
 
+/// How many times that one transaction of it does: about 20 ms, for which other writers wait.
+const CHUNKS: u32 = 2;
+
 /// Keys that are looked up on an event loop.
 const SHORT_KEYS: usize = 64;
 
@@ -78,12 +83,18 @@ const SHORT_KEYS: usize = 64;
 #[derive(Clone, Debug)]
 pub struct KeyValue {
     database: Arc<Database>,
+    hasher: RandomState,
 }
 
 impl KeyValue {
     /// The records of a database.
     pub fn new(database: Arc<Database>) -> Self {
-        KeyValue { database }
+        KeyValue { database, hasher: RandomState::new() }
+    }
+
+    /// What a record is told from others by. Two that have the same wait for each other at times.
+    fn record(&self, target: &Target) -> u64 {
+        self.hasher.hash_one((&target.namespace, &target.id))
     }
 }
 
@@ -109,26 +120,27 @@ impl KeyValueStore for KeyValue {
 
     fn put(&self, put: RecordPut) -> StoreFuture<()> {
         let bytes = put.items.iter().map(|item| item.key.len() + item.value.len()).sum::<usize>();
-        self.database.write_sized(bytes as u64, move |connection| {
+        self.database.write_record(self.record(&put.target), bytes as u64, move |connection| {
             Write::new(connection, &put.target).put(&put)
         })
     }
 
     fn delete(&self, delete: RecordDelete) -> StoreFuture<Option<u64>> {
-        self.database.write(move |connection| {
-            let mut write = Write::new(connection, &delete.target);
-            let gone = match &delete.selection {
-                Selection::Keys(keys) => write.delete_named(keys, &delete),
-                covering => write.delete_covered(covering, &delete),
-            };
-            gone.map(Some)
-        })
+        let record = self.record(&delete.target);
+        if let Selection::Keys(keys) = &delete.selection {
+            let bytes = keys.iter().map(Vec::len).sum::<usize>();
+            return self.database.write_record(record, bytes as u64, move |connection| {
+                Write::new(connection, &delete.target).delete_named(&delete).map(Some)
+            });
+        }
+        let mut covered = Covered::new(delete);
+        self.database.write_in_parts(record, move |connection| covered.delete_next(connection))
     }
 
     fn swap(&self, swap: ItemSwap) -> StoreFuture<SwapOutcome> {
         let length = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
         let bytes = length(&swap.expected) + length(&swap.new);
-        self.database.write_sized(bytes as u64, move |connection| {
+        self.database.write_record(self.record(&swap.target), bytes as u64, move |connection| {
             Write::new(connection, &swap.target).swap(&swap)
         })
     }
@@ -263,29 +275,14 @@ impl<'a> Write<'a> {
         Ok(())
     }
 
-    fn delete_named(&mut self, keys: &[Vec<u8>], delete: &RecordDelete) -> Result<u64> {
+    fn delete_named(&mut self, delete: &RecordDelete) -> Result<u64> {
+        let Selection::Keys(keys) = &delete.selection else { return Ok(0) };
         let mut gone = 0;
         for key in keys {
             let current = self.current(key)?;
             gone += self.delete(key, current.as_ref(), (Reach::Named, delete))?;
         }
         Ok(gone)
-    }
-
-    fn delete_covered(&mut self, selection: &Selection, delete: &RecordDelete) -> Result<u64> {
-        let (start, end) = selection.bounds();
-        let mut from = start.to_vec();
-        let mut gone = 0;
-        loop {
-            let covered = self.covered(&from, end.unwrap_or(&LAST_KEY))?;
-            for (key, current) in &covered {
-                gone += self.delete(key, Some(current), (Reach::Covered, delete))?;
-            }
-            match covered.last() {
-                Some((last, _)) if covered.len() == CHUNK => from = key_after(last),
-                _ => return Ok(gone),
-            }
-        }
     }
 
     fn delete(
@@ -381,6 +378,37 @@ impl<'a> Write<'a> {
         }
         self.admitted = true;
         Ok(())
+    }
+}
+
+/// A delete of all that a predicate covers, in parts.
+struct Covered {
+    delete: RecordDelete,
+    /// The key that the next part begins with.
+    from: Vec<u8>,
+    gone: u64,
+}
+
+impl Covered {
+    fn new(delete: RecordDelete) -> Self {
+        let from = delete.selection.bounds().0.to_vec();
+        Covered { delete, from, gone: 0 }
+    }
+
+    fn delete_next(&mut self, connection: &Connection) -> Result<Part<Option<u64>>> {
+        let mut write = Write::new(connection, &self.delete.target);
+        let end = self.delete.selection.bounds().1.unwrap_or(&LAST_KEY);
+        for _ in 0..CHUNKS {
+            let covered = write.covered(&self.from, end)?;
+            for (key, current) in &covered {
+                self.gone += write.delete(key, Some(current), (Reach::Covered, &self.delete))?;
+            }
+            match covered.last() {
+                Some((last, _)) if covered.len() == CHUNK => self.from = key_after(last),
+                _ => return Ok(Part::Done(Some(self.gone))),
+            }
+        }
+        Ok(Part::More)
     }
 }
 

@@ -62,7 +62,8 @@ macro_rules! keyvalue_conformance {
                 a_key_that_a_range_covers_but_is_absent_is_not_remembered,
                 a_delete_without_a_token_wins,
                 an_item_put_after_its_delete_is_new,
-                a_delete_of_many_items_reaches_all;
+                a_delete_of_many_items_reaches_all,
+                a_delete_of_very_many_items_is_before_or_after_a_put;
             lifetimes: an_item_expires_after_its_token_and_ttl,
                 without_a_token_the_ttl_counts_from_the_write,
                 an_expired_item_counts_as_a_delete_with_its_token,

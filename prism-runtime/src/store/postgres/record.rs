@@ -29,6 +29,11 @@ pub(super) trait Operation: Send + Sync + 'static {
     fn bytes(&self) -> usize {
         0
     }
+
+    /// Whether it reads more than once what must be of one moment.
+    fn is_snapshot(&self) -> bool {
+        false
+    }
 }
 
 /// A write to a record.
@@ -61,6 +66,10 @@ impl<O: Operation> Transact for Write<O> {
         self.operation.bytes()
     }
 
+    fn is_snapshot(&self) -> bool {
+        self.operation.is_snapshot()
+    }
+
     fn committed(&self) {
         if self.admits {
             self.admitted.learn(&self.target);
@@ -89,6 +98,11 @@ impl Operation for RecordDelete {
             }
             covering => self.delete_covered(record, covering).await.map(Some),
         }
+    }
+
+    /// A Put that comes between two reads of what is covered is to be deleted whole or not at all.
+    fn is_snapshot(&self) -> bool {
+        !matches!(self.selection, Selection::Keys(_))
     }
 }
 

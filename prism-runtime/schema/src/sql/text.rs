@@ -162,8 +162,16 @@ impl<'a> Text<'a> {
         self.push(" FROM ");
         self.table();
         self.push(" WHERE ");
+        let expires = self.is_expired();
+        self.push(" LIMIT ");
+        self.bind(Parameter::Limit);
+        expires
+    }
+
+    /// What expired records meet. False where nothing expires.
+    pub(super) fn is_expired(&mut self) -> bool {
         let start = self.sql.len();
-        for (column, limit) in expiry(entity) {
+        for (column, limit) in expiry(self.entity) {
             if self.sql.len() > start {
                 self.push(" OR ");
             }
@@ -171,10 +179,7 @@ impl<'a> Text<'a> {
             self.push(" <= ");
             self.bind(limit);
         }
-        let expires = self.sql.len() > start;
-        self.push(" LIMIT ");
-        self.bind(Parameter::Limit);
-        expires
+        self.sql.len() > start
     }
 
     pub(super) fn insert(&mut self) {

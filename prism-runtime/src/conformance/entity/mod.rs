@@ -27,7 +27,8 @@ macro_rules! entity_conformance {
         $crate::entity_conformance! { @tests $factory;
             reads read_snapshots create_and_defaults managed_ids put update_masks long_masks
             update_access oneofs batches_of_the_service
-            etags soft_delete hard_delete expiry retention unique_fields request_ids batches
+            etags soft_delete hard_delete expiry sweeps_beside_writes retention unique_fields
+            request_ids batches
             list_orders list_conditions list_pages list_tokens page_bytes sizes_and_keys
             every_value times_and_ranges access_rules json_storage
         }

@@ -7,7 +7,7 @@ mod snapshots;
 mod updates;
 mod values;
 
-pub use lifetimes::{expiry, request_ids, retention, unique_fields};
+pub use lifetimes::{expiry, request_ids, retention, sweeps_beside_writes, unique_fields};
 pub use lists::{list_conditions, list_orders, list_pages, list_tokens, page_bytes};
 pub use records::{
     batches, create_and_defaults, hard_delete, managed_ids, put, reads, soft_delete,

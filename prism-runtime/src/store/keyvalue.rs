@@ -32,7 +32,8 @@ pub trait KeyValueStore: Send + Sync + 'static {
     fn swap(&self, swap: ItemSwap) -> StoreFuture<SwapOutcome>;
 
     /// Removes up to `limit` items of which nothing need be known since before `before`, in
-    /// microseconds since the Unix epoch. Answers how many were removed.
+    /// microseconds since the Unix epoch. Answers how many were removed. Where no more are left, the
+    /// namespaces in which nothing is stored give their places back, beside first writes to them.
     fn sweep(&self, before: i64, limit: u32) -> StoreFuture<u64>;
 }
 

@@ -12,6 +12,7 @@ pub mod concurrency;
 pub mod deletes;
 pub mod lifetimes;
 pub mod pages;
+pub mod places;
 pub mod predicates;
 pub mod puts;
 pub mod refusals;
@@ -128,6 +129,12 @@ macro_rules! keyvalue_conformance {
                 sizes_alone_are_value_too_large,
                 malformed_messages,
                 refused_writes_write_nothing;
+            places: a_namespace_that_contains_nothing_gives_its_place_back,
+                a_namespace_that_is_written_again_takes_a_place_again,
+                a_namespace_that_contains_something_keeps_its_place,
+                places_of_many_namespaces_are_given_back,
+                what_stores_nothing_takes_no_place,
+                a_first_write_beside_a_sweep_has_its_place;
             concurrency: swaps_count_every_success_once,
                 writes_with_tokens_end_in_the_same_state_in_any_order,
                 a_read_sees_a_record_whole,

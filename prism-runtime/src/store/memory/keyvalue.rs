@@ -120,6 +120,9 @@ impl KeyValueStore for KeyValue {
             }
             records.retain(|_, record| !record.is_empty());
         }
+        let Data { namespaces, undeclared } = &mut *data;
+        namespaces.retain(|_, records| !records.is_empty());
+        undeclared.retain(|namespace| namespaces.contains_key(namespace));
         StoreFuture::ready(Ok(u64::from(limit) - left))
     }
 }

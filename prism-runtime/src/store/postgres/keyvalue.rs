@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
-use super::admission::Admitted;
+use super::admission::{Admitted, give_back};
 use super::connection::Connection;
 use super::database::{Database, Transact};
 use super::error::Failure;
@@ -27,8 +27,10 @@ use crate::store::keyvalue::{
 /// second one writes while the first waits for its COMMIT to be durable.
 const PUT_LANES: usize = 2;
 
+/// Says twice what is removed: an item that is written meanwhile is looked at again, and what was
+/// selected is not.
 const SWEEP: &str = "
-    DELETE FROM kv_items WHERE (namespace, id, key) IN
+    DELETE FROM kv_items WHERE removable_at < $1 AND (namespace, id, key) IN
         (SELECT namespace, id, key FROM kv_items WHERE removable_at < $1 LIMIT $2)";
 
 /// Key-value records in a Postgres database.
@@ -95,14 +97,18 @@ impl KeyValueStore for KeyValue {
     }
 
     fn sweep(&self, before: i64, limit: u32) -> StoreFuture<u64> {
-        self.database.transact(Sweep { before, limit })
+        let admitted = Arc::clone(&self.admitted);
+        self.database.transact(Sweep { before, limit, admitted, given_back: Vec::new() })
     }
 }
 
-/// Removes items that nobody can see any more, at most `limit`.
+/// Removes items that nobody can see any more, at most `limit`; and, where these were the last ones,
+/// the namespaces that are empty.
 struct Sweep {
     before: i64,
     limit: u32,
+    admitted: Arc<Admitted>,
+    given_back: Vec<String>,
 }
 
 impl Transact for Sweep {
@@ -110,7 +116,15 @@ impl Transact for Sweep {
 
     async fn run(&mut self, connection: &mut Connection) -> Result<u64, Failure> {
         let sweep = sqlx::query(SWEEP).bind(self.before).bind(i64::from(self.limit));
-        Ok(sweep.execute(connection).await?.rows_affected())
+        let swept = sweep.execute(&mut *connection).await?.rows_affected();
+        if swept < u64::from(self.limit) {
+            self.given_back = give_back(connection, self.before).await?;
+        }
+        Ok(swept)
+    }
+
+    fn committed(&self) {
+        self.admitted.forget(&self.given_back);
     }
 }
 

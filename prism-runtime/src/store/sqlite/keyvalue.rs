@@ -67,6 +67,19 @@ const SWEEP: &str = "
     DELETE FROM kv_items WHERE (namespace, id, key) IN
         (SELECT namespace, id, key FROM kv_items WHERE removable_at < ?1 LIMIT ?2)";
 
+/// Namespaces in which nothing is stored, not even a delete that is remembered.
+const EMPTY: &str = "
+    SELECT namespace FROM kv_namespaces AS known WHERE NOT EXISTS
+        (SELECT 1 FROM kv_items AS item WHERE item.namespace = known.namespace) LIMIT ?1";
+
+/// Gives the place of a namespace back, unless it was written to since.
+const GIVE_BACK: &str = "
+    DELETE FROM kv_namespaces WHERE namespace = ?1 AND NOT EXISTS
+        (SELECT 1 FROM kv_items AS item WHERE item.namespace = ?1)";
+
+/// Namespaces that one transaction gives back.
+const PLACES: usize = 500;
+
 /// Behind every key, which is at most as long as this is but for one byte.
 const LAST_KEY: [u8; KEY_BYTES + 1] = [0xFF; KEY_BYTES + 1];
 
@@ -146,9 +159,41 @@ impl KeyValueStore for KeyValue {
     }
 
     fn sweep(&self, before: i64, limit: u32) -> StoreFuture<u64> {
-        self.database.write(move |connection| {
-            Ok(connection.prepare_cached(SWEEP)?.execute(params![before, limit])? as u64)
+        let database = Arc::clone(&self.database);
+        StoreFuture::pending(async move {
+            let sweep = database.write(move |connection| {
+                Ok(connection.prepare_cached(SWEEP)?.execute(params![before, limit])? as u64)
+            });
+            let swept = sweep.await?;
+            if swept < u64::from(limit) {
+                give_back(&database).await?;
+            }
+            Ok(swept)
         })
+    }
+}
+
+/// Gives back the places of empty namespaces, which are looked for beside the writer.
+async fn give_back(database: &Database) -> Result<()> {
+    loop {
+        let find = database.read_offloaded(|connection| {
+            let mut empty = connection.prepare_cached(EMPTY)?;
+            let names = empty.query_map([PLACES as i64], |row| row.get(0))?;
+            Ok(names.collect::<rusqlite::Result<Vec<String>>>()?)
+        });
+        let empty = find.await?;
+        let is_last = empty.len() < PLACES;
+        if !empty.is_empty() {
+            let remove = database.write(move |connection| {
+                let mut remove = connection.prepare_cached(GIVE_BACK)?;
+                empty.iter().try_for_each(|name| remove.execute([name]).map(drop))?;
+                Ok(())
+            });
+            remove.await?;
+        }
+        if is_last {
+            return Ok(());
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::proto::keyvalue::v1::{GetRequest, PutRequest, ScanResponse};
 
 /// Keys that every Put of a scenario writes, and Puts of each writer.
 const KEYS: u32 = 600;
-const PUTS: u8 = 40;
+const PUTS: u8 = 20;
 
 /// Key of an item that every Put writes: they are spread over the record.
 fn moving(n: u32) -> Vec<u8> {

@@ -100,10 +100,14 @@ impl Layout {
         self.fields.get(name).copied()
     }
 
+    /// Positions of the members of a column's oneof; none where it is in no oneof.
+    pub fn members(&self, position: usize) -> &[usize] {
+        self.oneofs.get(position).map_or(&[], |members| members)
+    }
+
     /// Positions of the other members of a column's oneof.
     pub fn siblings(&self, position: usize) -> impl Iterator<Item = usize> + '_ {
-        let members = self.oneofs.get(position).map_or(&[][..], |members| members);
-        members.iter().copied().filter(move |member| *member != position)
+        self.members(position).iter().copied().filter(move |member| *member != position)
     }
 
     /// The key of a record.

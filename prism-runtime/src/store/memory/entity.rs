@@ -76,7 +76,15 @@ impl EntityStore for MemoryEntityStore {
             .filter(|record| query.conditions.iter().all(|filter| meets(filter, record)))
             .filter(|record| after(record))
             .collect();
-        found.sort_by(|one, two| self.order(&query.order, one, |_, column| &two.0[column]));
+        let order = |one: &&Record, two: &&Record| {
+            self.order(&query.order, one, |_, column| &two.0[column])
+        };
+        // The lock is held: no more is sorted than the page takes, and tells that there is more.
+        if found.len() > query.limit.saturating_add(1) {
+            found.select_nth_unstable_by(query.limit, order);
+            found.truncate(query.limit + 1);
+        }
+        found.sort_by(order);
         let mut page = Page::default();
         let mut bytes = 0;
         for record in found {

@@ -52,8 +52,10 @@ impl Parts {
     }
 
     /// Has others wait for a job that has run but has not ended.
-    pub(super) fn hold(&mut self, job: Option<&Box<dyn Job>>) {
-        if let Some(record) = job.filter(|job| job.is_unfinished()).and_then(|job| job.record()) {
+    pub(super) fn hold(&mut self, job: &dyn Job) {
+        if job.is_unfinished()
+            && let Some(record) = job.record()
+        {
             self.records.insert(record);
         }
     }

@@ -52,8 +52,11 @@ struct State {
     is_closed: bool,
 }
 
+/// An error stands for the connection of a thread that could not open one.
+type Work = Box<dyn FnOnce(Result<&Connection>) + Send>;
+
 struct Read {
-    work: Box<dyn FnOnce(Result<&Connection>) + Send>,
+    work: Work,
     /// Gone with whoever waits for the answer.
     caller: Weak<()>,
 }

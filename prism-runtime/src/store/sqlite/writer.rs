@@ -312,7 +312,9 @@ impl Transaction<'_> {
                 self.roll_back();
                 return self.answer(Err(&failure), parts);
             }
-            parts.hold(self.jobs.last());
+            if let Some(job) = self.jobs.last() {
+                parts.hold(&**job);
+            }
             if Instant::now() > end {
                 break;
             }

@@ -65,7 +65,7 @@ pub enum Action {
 pub enum Mask {
     /// `*`: all of them.
     All,
-    /// Positions of columns, each with the position of its path in the mask.
+    /// Positions of columns, each once, with the position of its path in the mask.
     Fields(Vec<(usize, usize)>),
 }
 
@@ -389,7 +389,7 @@ impl Decision<'_> {
             let old = &current.0[position];
             let sent = &new.0[position];
             // Setting a member of a oneof clears the others.
-            let displaced = || siblings(self.layout, position).any(|other| !new.0[other].is_null());
+            let displaced = || self.layout.siblings(position).any(|other| !new.0[other].is_null());
             if self.layout.is_server_set(position) || self.ignores(column.access) {
                 record.0[position] = if displaced() { Value::Null } else { old.clone() };
             } else if column.access == Access::Immutable && !equal(column, sent, old) {
@@ -408,6 +408,8 @@ impl Decision<'_> {
         let mut record = current.clone();
         let mut columns = Vec::with_capacity(fields.len() + 2);
         let mut violations = Vec::new();
+        let mut named = vec![false; self.layout.width()];
+        fields.iter().for_each(|(position, _)| named[*position] = true);
         for &(position, path) in fields {
             let Some(column) = self.layout.column(position) else { continue };
             if self.layout.is_server_set(position) || self.ignores(column.access) {
@@ -419,20 +421,18 @@ impl Decision<'_> {
             }
             record.0[position].clone_from(value);
             columns.push(position);
-            if !value.is_null() {
-                let named = |sibling| fields.iter().any(|(p, _)| *p == sibling);
-                for sibling in siblings(self.layout, position) {
-                    // One that the mask names too is set to what the request says of it: absent.
-                    if !named(sibling) {
-                        let other = &self.layout.entity.columns[sibling];
-                        let set = !record.0[sibling].is_null();
-                        if set && other.access == Access::Immutable {
-                            violations.push(self.immutable(&other.field, Some(path)));
-                        }
-                        record.0[sibling] = Value::Null;
-                        columns.push(sibling);
-                    }
+            if value.is_null() {
+                continue;
+            }
+            // One that the mask names too is set to what the request says of it: absent.
+            for sibling in self.layout.siblings(position).filter(|sibling| !named[*sibling]) {
+                let other = &self.layout.entity.columns[sibling];
+                let set = !record.0[sibling].is_null();
+                if set && other.access == Access::Immutable {
+                    violations.push(self.immutable(&other.field, Some(path)));
                 }
+                record.0[sibling] = Value::Null;
+                columns.push(sibling);
             }
         }
         columns.extend([self.layout.update_time, self.layout.etag].into_iter().flatten());
@@ -529,14 +529,6 @@ fn equal(column: &Column, one: &Value, other: &Value) -> bool {
         (Storage::Json, Value::Text(one), Value::Text(other)) => json::same_text(one, other),
         (_, one, other) => one == other,
     }
-}
-
-/// Positions of the other members of a column's oneof.
-pub fn siblings(layout: &Layout, position: usize) -> impl Iterator<Item = usize> + '_ {
-    let oneof = layout.column(position).and_then(|column| column.oneof.as_deref());
-    layout.entity.columns.iter().enumerate().filter_map(move |(other, column)| {
-        (other != position && oneof.is_some() && column.oneof.as_deref() == oneof).then_some(other)
-    })
 }
 
 /// Whether a value is no key: empty text or bytes, or absent. Zero is one.

@@ -8,9 +8,11 @@ use bytes::Bytes;
 use prost::encoding::{WireType, encode_key, encode_varint, key_len};
 use prost_reflect::MessageDescriptor;
 
+use super::batch::{self, Batch, MAX_ANSWER_BYTES, MAX_BATCH_KEYS};
 use super::collection::{Collection, WriteCall};
-use super::decide::{Action, Mask, RequestId, RequestScope, Source, not_found};
+use super::decide::{Action, RequestId, RequestScope, Source, not_found};
 use super::list::{Asked, ListCall, Names, PreparedList};
+use super::mask::parse_mask;
 use super::record::{Key, Record, encode_values};
 use super::request::{Request, RequestCodec};
 use super::required::Required;
@@ -19,13 +21,7 @@ use crate::schema::{Binding, Cardinality, Operation, Response, Role, Storage, Va
 use crate::service::{Context, Encoded, Reply};
 use crate::store::StoreFuture;
 use crate::store::entity::Page;
-use crate::{Code, Error, Reason, Result, Violation};
-
-/// Encoded length of a page or a batch at most.
-const MAX_ANSWER_BYTES: usize = 1 << 20;
-
-/// Keys of a BatchGet at most.
-const MAX_BATCH_KEYS: usize = 1_000;
+use crate::{Error, Result, Violation};
 
 /// Length of a `request_id` at most, in bytes.
 const MAX_REQUEST_ID_BYTES: usize = 64;
@@ -106,12 +102,10 @@ impl Engine {
     fn batch_get(&self, request: Request) -> Result<Reply> {
         let collection = &self.0.collection;
         let name = self.0.request.name_of(Role::Keys);
+        let mut batch = Batch::new();
         if request.keys.len() > MAX_BATCH_KEYS {
-            let what = format!("has {} keys, the limit is {MAX_BATCH_KEYS}", request.keys.len());
-            return Err(Error::invalid(vec![Violation::too_large(name, what)]));
+            return Err(batch::too_many(name));
         }
-        let mut keys: Vec<Key> = Vec::with_capacity(request.keys.len());
-        let mut seen = std::collections::BTreeSet::new();
         for (position, key) in request.keys.into_iter().enumerate() {
             collection.check_key(&key, |part| {
                 let whole = format!("{name}[{position}]");
@@ -121,12 +115,9 @@ impl Engine {
                     format!("{whole}.{}", collection.key_field(part)).into()
                 }
             })?;
-            let key = Key(key);
-            if seen.insert(key.clone()) {
-                keys.push(key);
-            }
+            batch.push(key, name)?;
         }
-        let found = collection.store.batch_get(keys, collection.view(request.show_deleted));
+        let found = batch.read(collection, collection.view(request.show_deleted));
         Ok(self.answer(found, Method::encode_batch))
     }
 
@@ -302,25 +293,19 @@ impl Method {
         }
     }
 
-    fn encode_batch(&self, records: Vec<Record>) -> Result<Encoded> {
+    fn encode_batch(&self, page: Page) -> Result<Encoded> {
         let Response::List { items, .. } = self.binding.response else {
             return Err(Error::internal("a batch is answered with a list"));
         };
         let mut encoded = Encoded::default();
-        for record in records {
+        for record in batch::whole(page)? {
             let record = self.collection.codec.prepare(record)?;
             let length = self.collection.codec.encoded_len(&record, Audience::Caller);
             let total = encoded.len() + key_len(items) + delimited_len(length);
             if total > MAX_ANSWER_BYTES {
-                let message = if delimited_len(length) + key_len(items) > MAX_ANSWER_BYTES {
-                    format!("a record has more than {MAX_ANSWER_BYTES} bytes: read it with Get")
-                } else {
-                    format!(
-                        "the records together have more than {MAX_ANSWER_BYTES} bytes: ask for fewer"
-                    )
-                };
-                let error = Error::new(Reason::ValueTooLarge, message);
-                return Err(error.with_code(Code::ResourceExhausted));
+                return Err(batch::too_large(
+                    delimited_len(length) + key_len(items) > MAX_ANSWER_BYTES,
+                ));
             }
             self.append(items, &record, length, &mut encoded);
         }
@@ -374,44 +359,6 @@ impl Method {
         encode_varint(length as u64, buffer);
         self.collection.codec.encode(record, Audience::Caller, buffer);
     }
-}
-
-/// The fields that a mask names.
-///
-/// # Errors
-///
-/// INVALID_ARGUMENT: no mask, an unknown field, a part of the key, a path below a field, or `*`
-/// beside others.
-pub(crate) fn parse_mask(
-    collection: &Collection,
-    paths: Option<&[String]>,
-    name: &str,
-) -> Result<Mask> {
-    let paths = paths.unwrap_or_default();
-    match paths {
-        [] => return Err(Error::invalid_field(name, "is required and names no field")),
-        [all] if all == "*" => return Ok(Mask::All),
-        _ => {}
-    }
-    let mut fields = Vec::with_capacity(paths.len());
-    let mut violations = Vec::new();
-    for (at, path) in paths.iter().enumerate() {
-        let position = collection.entity().columns.iter().position(|column| column.field == *path);
-        let what = match position {
-            Some(position) if collection.layout.is_key(position) => {
-                "names a part of the key, which cannot change"
-            }
-            Some(position) => {
-                fields.push((position, at));
-                continue;
-            }
-            None if path == "*" => "is for all fields, and stands beside others",
-            None if path.contains('.') => "names something below a field: only whole fields change",
-            None => "names no field of the entity",
-        };
-        violations.push(Violation::new(format!("{name}.paths[{at}]"), what));
-    }
-    if violations.is_empty() { Ok(Mask::Fields(fields)) } else { Err(Error::invalid(violations)) }
 }
 
 /// A hash of what a Create writes, its key included. Maps have no order, so theirs does not

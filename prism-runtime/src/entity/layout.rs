@@ -1,12 +1,11 @@
 //! Where things stand in an entity's records, found once at start.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::sync::Arc;
 
 use prism_migrate::json;
-use prost_reflect::MessageDescriptor;
-
-use prost_reflect::DescriptorPool;
+use prost_reflect::{DescriptorPool, MessageDescriptor};
 
 use super::record::{Key, Record};
 pub use super::unreadable::JsonColumns;
@@ -45,6 +44,10 @@ pub struct Layout {
     pub max_record_bytes: usize,
     /// The entity's message, if it is known: by it values that are stored as JSON are measured.
     message: Measured,
+    /// Positions of the fields by their names in the entity.
+    fields: HashMap<String, usize>,
+    /// For each column, the positions of its oneof's members.
+    oneofs: Vec<Arc<[usize]>>,
 }
 
 /// Longest message that clients take and send if they are not told otherwise, in bytes.
@@ -105,6 +108,8 @@ impl Layout {
             max_record_bytes: record_bytes(DEFAULT_MESSAGE_BYTES),
             message: Measured(None),
             json: JsonColumns::default(),
+            fields: fields(&entity),
+            oneofs: oneofs(&entity),
             key,
             entity,
         }
@@ -152,6 +157,21 @@ impl Layout {
     /// The column at a position; none where that is Prism's own.
     pub fn column(&self, position: usize) -> Option<&Column> {
         self.entity.columns.get(position)
+    }
+
+    /// The position of a field, by its name in the entity.
+    pub fn field(&self, name: &str) -> Option<usize> {
+        self.fields.get(name).copied()
+    }
+
+    /// Positions of the members of a column's oneof; none where it is in no oneof.
+    pub fn members(&self, position: usize) -> &[usize] {
+        self.oneofs.get(position).map_or(&[], |members| members)
+    }
+
+    /// Positions of the other members of a column's oneof.
+    pub fn siblings(&self, position: usize) -> impl Iterator<Item = usize> + '_ {
+        self.members(position).iter().copied().filter(move |member| *member != position)
     }
 
     /// The key of a record.
@@ -220,4 +240,25 @@ fn longest(column: &Column, value: &Value) -> usize {
         Value::Text(json) if column.storage == Storage::Json => TAG_AND_LENGTH + JSON * json.len(),
         value => TAG_AND_LENGTH + value.size(),
     }
+}
+
+fn fields(entity: &Entity) -> HashMap<String, usize> {
+    let names = entity.columns.iter().enumerate();
+    names.map(|(position, column)| (column.field.clone(), position)).collect()
+}
+
+fn oneofs(entity: &Entity) -> Vec<Arc<[usize]>> {
+    let mut members: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (position, column) in entity.columns.iter().enumerate() {
+        if let Some(oneof) = &column.oneof {
+            members.entry(oneof).or_default().push(position);
+        }
+    }
+    let members: HashMap<&str, Arc<[usize]>> =
+        members.into_iter().map(|(oneof, positions)| (oneof, positions.into())).collect();
+    let of_column = |column: &Column| {
+        let of_oneof = column.oneof.as_deref().and_then(|oneof| members.get(oneof));
+        of_oneof.map_or_else(|| Arc::from([]), Arc::clone)
+    };
+    entity.columns.iter().map(of_column).collect()
 }

@@ -130,7 +130,7 @@ impl PreparedList {
 
 fn filters(collection: &Collection, conditions: Vec<Asked<'_>>) -> Result<Vec<Filter>> {
     let mut filters = Vec::with_capacity(conditions.len());
-    for Asked { condition, mut values, name } in conditions {
+    for Asked { condition, values, name } in conditions {
         let Some(position) = collection.entity().position(condition.field) else {
             return Err(Error::internal("a condition names a field that is not stored"));
         };
@@ -144,18 +144,33 @@ fn filters(collection: &Collection, conditions: Vec<Asked<'_>>) -> Result<Vec<Fi
         if !violations.is_empty() {
             return Err(Error::invalid(violations));
         }
-        if any_of {
-            // One of a set: what comes twice changes neither result nor token.
-            values.sort_by(super::record::compare);
-            values.dedup();
-            if values.len() > MAX_ANY_OF {
+        let values = if any_of {
+            distinct(values).ok_or_else(|| {
                 let what = format!("has more than {MAX_ANY_OF} different values");
-                return Err(Error::invalid(vec![Violation::too_large(name, what)]));
-            }
-        }
+                Error::invalid(vec![Violation::too_large(name, what)])
+            })?
+        } else {
+            values
+        };
         filters.push(Filter { position, comparison: condition.comparison, values });
     }
     Ok(filters)
+}
+
+/// The values as a set: what comes twice changes neither result nor token. None where there are
+/// too many, which is found out without sorting all of them.
+fn distinct(values: Vec<Value>) -> Option<Vec<Value>> {
+    let mut distinct = Vec::new();
+    let mut values = values.into_iter().peekable();
+    while values.peek().is_some() {
+        distinct.extend(values.by_ref().take(MAX_ANY_OF));
+        distinct.sort_by(super::record::compare);
+        distinct.dedup();
+        if distinct.len() > MAX_ANY_OF {
+            return None;
+        }
+    }
+    Some(distinct)
 }
 
 fn positions(collection: &Collection, order: &[IndexColumn]) -> Vec<(usize, bool)> {

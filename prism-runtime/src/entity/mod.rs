@@ -10,12 +10,14 @@
 //! One exception: the error of a stored record that cannot be read names its key, unless that is
 //! masked.
 
+mod batch;
 mod collection;
 pub mod decide;
 mod engine;
 mod key;
 pub mod layout;
 mod list;
+mod mask;
 pub mod record;
 mod request;
 mod required;
@@ -23,6 +25,7 @@ mod store;
 mod unreadable;
 pub mod wire;
 
+pub use batch::MAX_BATCH_KEYS;
 pub use collection::{Collection, Shared};
 pub use engine::Engine;
 pub use key::{IntoKey, Part};

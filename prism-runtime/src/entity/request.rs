@@ -3,6 +3,7 @@
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
 use super::layout::Layout;
+use super::mask::MAX_PATHS;
 use super::record::zero;
 use super::wire::{Fault, Field, Malformed, Occurrence, Reader, Scalar, Wire};
 use crate::schema::plan::{Comparison, Condition};
@@ -291,7 +292,8 @@ impl Parsing {
                 let paths = request.update_mask.get_or_insert_default();
                 let mut reader = Reader::new(mask);
                 while let Some(path) = reader.next()? {
-                    if path.number == 1 {
+                    // One more than a mask may have tells that it has too many.
+                    if path.number == 1 && paths.len() <= MAX_PATHS {
                         paths.push(text(path.wire)?);
                     }
                 }

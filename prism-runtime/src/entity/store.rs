@@ -1,15 +1,16 @@
 //! Typed access to an entity for the service's own code.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::Entity;
+use super::batch::{self, Batch, MAX_ANSWER_BYTES};
 use super::collection::{Collection, WriteCall, Written};
 use super::decide::{Action, Mask, Source, not_found};
-use super::engine::parse_mask;
 use super::key::{IntoKey, Part};
 use super::list::{Asked, ListCall, Names, PreparedList};
+use super::mask::parse_mask;
 use super::record::{Key, Record};
 use super::wire::{Audience, WireRecord};
 use crate::schema::plan::{Comparison, Condition};
@@ -78,22 +79,31 @@ impl<E: Entity> Store<E> {
         self.read(found.ok_or_else(|| not_found(&self.collection.layout))?)
     }
 
-    /// The records with these keys: in their order, each once, absent ones left out.
+    /// The records with these keys, as of one moment: in their order, each once, absent ones left
+    /// out. At most 1,000 keys, and records of 1 MiB together.
     ///
     /// # Errors
     ///
-    /// Those of the store.
+    /// VALUE_TOO_LARGE: INVALID_ARGUMENT of more keys, RESOURCE_EXHAUSTED of larger records.
     pub async fn batch_get<K: IntoKey>(&self, keys: impl IntoIterator<Item = K>) -> Result<Vec<E>> {
-        let mut seen = BTreeSet::new();
-        let mut distinct = Vec::new();
+        let mut batch = Batch::new();
         for key in keys {
-            let key = self.key(key)?;
-            if seen.insert(key.clone()) {
-                distinct.push(key);
-            }
+            batch.push(self.key(key)?.0, "keys")?;
         }
-        let found = self.collection.store.batch_get(distinct, self.collection.view(false)).await?;
-        found.into_iter().map(|record| self.read(record)).collect()
+        let found = batch.read(&self.collection, self.collection.view(false)).await?;
+        let codec = &self.collection.codec;
+        let mut records = Vec::with_capacity(found.records.len());
+        let mut bytes = 0;
+        for record in batch::whole(found)? {
+            let record = codec.prepare(record)?;
+            let length = codec.encoded_len(&record, Audience::Service);
+            bytes += length;
+            if bytes > MAX_ANSWER_BYTES {
+                return Err(batch::too_large(length > MAX_ANSWER_BYTES));
+            }
+            records.push(self.entity(&record)?);
+        }
+        Ok(records)
     }
 
     /// A list, to be narrowed and sent.

@@ -39,9 +39,9 @@ pub trait EntityStore: Send + Sync + 'static {
     fn get(&self, key: Key, view: View) -> StoreFuture<Option<Record>>;
 
     /// The records with these keys that the view sees, in the order of the keys, which are
-    /// distinct. At most [`BATCH_BYTES`] of values are read beyond the first record: what
-    /// is over that is an error for the caller anyway.
-    fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Vec<Record>>;
+    /// distinct and at most [`MAX_BATCH_KEYS`](crate::entity::MAX_BATCH_KEYS). The page ends early
+    /// once their text and blobs pass [`BATCH_BYTES`], and says that there are more.
+    fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Page>;
 
     /// A page of records.
     fn list(&self, query: ListQuery) -> StoreFuture<Page>;
@@ -101,7 +101,7 @@ pub struct Filter {
     pub values: Vec<Value>,
 }
 
-/// A page.
+/// A page, or the records of a batch.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
     /// At least one where there is any; ends early once their columns together pass

@@ -8,6 +8,7 @@ mod reader;
 mod scalar;
 mod time;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -43,7 +44,6 @@ pub struct Codec {
     fields: Vec<Field>,
     types: NestedTypes,
     absent: Vec<Value>,
-    siblings: Vec<Vec<usize>>,
     /// Positions of fields that are stored as JSON.
     json: Vec<usize>,
 }
@@ -70,14 +70,11 @@ impl Codec {
             field.add_check(&message, &mut types);
             fields.push(field);
         }
-        let siblings = (0..entity.columns.len())
-            .map(|position| super::decide::siblings(&layout, position).collect())
-            .collect();
         let json = (0..entity.columns.len())
             .filter(|&position| entity.columns[position].storage == Storage::Json)
             .collect();
         let absent = entity.columns.iter().map(absent).collect();
-        Ok(Codec { message, fields, types, absent, siblings, json, layout })
+        Ok(Codec { message, fields, types, absent, json, layout })
     }
 
     /// The record that an encoded message is. `path` is the message's in the request, for
@@ -90,8 +87,9 @@ impl Codec {
         let mut decoding = Decoding {
             codec: self,
             values: self.absent.clone(),
-            collected: Vec::new(),
+            collected: BTreeMap::new(),
             seen: vec![false; self.fields.len()],
+            set: BTreeMap::new(),
             violations: Vec::new(),
             path,
         };
@@ -194,8 +192,10 @@ struct Decoding<'a> {
     values: Vec<Value>,
     /// What was collected of singular messages: several occurrences of one merge, and merging
     /// is concatenating. <https://protobuf.dev/programming-guides/encoding/#last-one-wins>
-    collected: Vec<(usize, Vec<u8>)>,
+    collected: BTreeMap<usize, Vec<u8>>,
     seen: Vec<bool>,
+    /// The member of each oneof that is set, by the first member's position.
+    set: BTreeMap<usize, usize>,
     violations: Vec<Violation>,
     path: &'a str,
 }
@@ -204,18 +204,18 @@ impl Decoding<'_> {
     fn occurrence(&mut self, position: usize, occurrence: &Occurrence<'_>) -> Result<()> {
         let field = &self.codec.fields[position];
         self.seen[position] = true;
-        for &sibling in &self.codec.siblings[position] {
+        if let Some(&oneof) = self.codec.layout.members(position).first()
+            && let Some(sibling) = self.set.insert(oneof, position)
+            && sibling != position
+        {
             self.values[sibling] = Value::Null;
             self.seen[sibling] = false;
-            self.collected.retain(|(other, _)| *other != sibling);
+            self.collected.remove(&sibling);
         }
         let collects = field.is_collected() || field.form == Form::Raw;
         if collects {
             let bytes = field.collect(occurrence, &self.codec.types)?;
-            match self.collected.iter_mut().find(|(other, _)| *other == position) {
-                Some((_, collected)) => collected.extend_from_slice(bytes),
-                None => self.collected.push((position, bytes.to_vec())),
-            }
+            self.collected.entry(position).or_default().extend_from_slice(bytes);
             return Ok(());
         }
         let value = field.value(occurrence.wire);

@@ -69,6 +69,11 @@ pub(super) trait Transact: Send {
         0
     }
 
+    /// Whether all statements of its transaction are to see the same moment.
+    fn is_snapshot(&self) -> bool {
+        false
+    }
+
     /// It has been committed.
     fn committed(&self) {}
 }
@@ -433,7 +438,10 @@ pub(super) async fn transaction<W: Transact>(
     connection: &mut Connection,
     work: &mut W,
 ) -> Result<W::Output, Failure> {
-    let mut transaction = connection.begin().await?;
+    let mut transaction = match work.is_snapshot() {
+        true => connection.begin_snapshot().await?,
+        false => connection.begin().await?,
+    };
     match work.run(&mut transaction).await {
         Ok(output) => {
             transaction.commit().await.map_err(Failure::of_commit)?;

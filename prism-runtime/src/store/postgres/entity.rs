@@ -82,10 +82,10 @@ impl EntityStore for PostgresEntityStore {
         Lookup::send(&self.database, &self.lookups, Arc::clone(&self.table), (key, view))
     }
 
-    fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Vec<Record>> {
+    fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Page> {
         let checked = keys.iter().try_for_each(|key| check_key(self.table.layout(), key, ""));
         match checked {
-            Ok(()) if keys.is_empty() => return StoreFuture::ready(Ok(Vec::new())),
+            Ok(()) if keys.is_empty() => return StoreFuture::ready(Ok(Page::default())),
             Ok(()) => {}
             Err(error) => return StoreFuture::ready(Err(error)),
         }
@@ -157,9 +157,9 @@ struct BatchGet {
 }
 
 impl Transact for BatchGet {
-    type Output = Vec<Record>;
+    type Output = Page;
 
-    async fn run(&mut self, connection: &mut Connection) -> Result<Vec<Record>, Failure> {
+    async fn run(&mut self, connection: &mut Connection) -> Result<Page, Failure> {
         charge(READ_AHEAD)?;
         let table = self.using.table(connection).await?;
         let found = batch_get(&table, connection, &self.keys, self.view).await;
@@ -189,7 +189,7 @@ async fn batch_get(
     connection: &mut Connection,
     keys: &[Key],
     view: View,
-) -> Result<Vec<Record>, Failure> {
+) -> Result<Page, Failure> {
     // A power of two, so that there are few such statements; the last key fills it up.
     let places = keys.len().next_power_of_two();
     let statement = table.statements().get_many(places, view.visibility);
@@ -201,16 +201,17 @@ async fn batch_get(
         charge(held_bytes(&record))?;
         by_key.insert(table.layout.key_of(&record), record);
     }
-    let mut found = Vec::with_capacity(by_key.len());
+    let mut batch = Page::default();
     let mut bytes = 0;
     for record in keys.iter().filter_map(|key| by_key.remove(key)) {
-        bytes += payload_bytes(&table.layout, &record);
-        found.push(record);
         if bytes > BATCH_BYTES {
+            batch.more = true;
             break;
         }
+        bytes += payload_bytes(&table.layout, &record);
+        batch.records.push(record);
     }
-    Ok(found)
+    Ok(batch)
 }
 
 async fn list(
@@ -435,9 +436,10 @@ fn check_write(layout: &Layout, write: &Write) -> Result<()> {
         Action::Update { record, .. } => (record, None),
         Action::Delete { .. } | Action::Undelete => return Ok(()),
     };
-    let columns = layout.entity.columns.iter().zip(&record.0).enumerate();
-    for (position, (column, value)) in columns {
-        let counts = mask.is_none_or(|fields| fields.iter().any(|(field, _)| *field == position));
+    let mut counted = vec![mask.is_none(); layout.width()];
+    mask.into_iter().flatten().for_each(|(position, _)| counted[*position] = true);
+    let columns = layout.entity.columns.iter().zip(&record.0).zip(counted);
+    for ((column, value), counts) in columns {
         let field = join(&write.command.path, &column.field);
         match value {
             Value::Text(text) if counts && column.storage == Storage::Json => {

@@ -81,7 +81,7 @@ impl EntityStore for SqliteEntityStore {
         StoreFuture::ready(self.database.read(read))
     }
 
-    fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Vec<Record>> {
+    fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Page> {
         if keys.len() <= INLINE_KEYS {
             let read = |connection: &Connection| self.table.batch_get(connection, &keys, view);
             return StoreFuture::ready(self.database.read(read));
@@ -179,21 +179,21 @@ impl Table {
     }
 
     /// All of them as of one moment.
-    fn batch_get(&self, connection: &Connection, keys: &[Key], view: View) -> Result<Vec<Record>> {
+    fn batch_get(&self, connection: &Connection, keys: &[Key], view: View) -> Result<Page> {
         in_one_snapshot(connection, |connection| {
-            let mut found = Vec::with_capacity(keys.len());
+            let mut batch = Page::default();
             let mut bytes = 0;
             for key in keys {
-                if let Some(record) = self.get(connection, key, view)? {
-                    charge(held_bytes(&record))?;
-                    bytes += payload_bytes(&self.layout, &record);
-                    found.push(record);
-                }
+                let Some(record) = self.get(connection, key, view)? else { continue };
+                charge(held_bytes(&record))?;
                 if bytes > BATCH_BYTES {
+                    batch.more = true;
                     break;
                 }
+                bytes += payload_bytes(&self.layout, &record);
+                batch.records.push(record);
             }
-            Ok(found)
+            Ok(batch)
         })
     }
 

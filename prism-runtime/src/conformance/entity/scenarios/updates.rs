@@ -108,6 +108,28 @@ pub async fn record_bytes(harness: &Harness) {
     ok(harness, "UndeleteOrder", key("c", "o")).await;
 }
 
+/// A mask is a set, of at most 10,000 paths as sent.
+pub async fn long_masks(harness: &Harness) {
+    create(harness, "c", "o", json!({"card": "visa", "note": "n"})).await;
+    let mask = |path: &str, count: usize| vec![path; count].join(",");
+    let paid = || json!({"invoice": "7", "note": "changed"});
+    let long = format!("note,{}", mask("invoice", 9_999));
+    let changed = ok(harness, "UpdateOrder", update(paid(), &long)).await;
+    assert_eq!((&changed["invoice"], &changed["note"]), (&json!("7"), &json!("changed")));
+    assert!(changed.get("card").is_none(), "{changed}");
+    for path in ["invoice", "nothing", "*", "orderId"] {
+        let request = update(paid(), &mask(path, 10_001));
+        let error = invalid(harness, "UpdateOrder", request, &["update_mask"]).await;
+        assert_eq!(error.reason(), Reason::ValueTooLarge);
+    }
+    let twice = update(paid(), "nothing,note,nothing,orderId,orderId");
+    let paths = ["update_mask.paths[0]", "update_mask.paths[3]"];
+    invalid(harness, "UpdateOrder", twice, &paths).await;
+    let whole = ok(harness, "UpdateOrder", update(json!({"card": "amex"}), "*,*")).await;
+    assert_eq!(whole["card"], "amex");
+    assert!(whole.get("note").is_none(), "{whole}");
+}
+
 /// Immutable fields keep their value, output-only ones are ignored.
 pub async fn update_access(harness: &Harness) {
     create(harness, "c", "o", json!({"createdBy": "me"})).await;

@@ -164,11 +164,10 @@ async fn connections_beyond_the_limit_wait_their_turn() {
 async fn a_caller_that_does_not_read_stops_the_stream_until_its_deadline() {
     let mut config = config();
     config.server.threads = 1;
-    config.server.default_timeout_ms = 300;
     let running = Running::start(config);
     let raw = Raw::connect(running.proxy.local_addr()).await;
     let mut sender = raw.sender.clone().ready().await.unwrap();
-    let (response, mut body) = sender.send_request(post("/test.v1.Test/Count"), false).unwrap();
+    let (response, mut body) = sender.send_request(post("/test.v1.Test/Flood"), false).unwrap();
     body.send_data(framed(&large()).into(), true).unwrap();
     let mut stalled = response.await.unwrap().into_body();
 

@@ -9,7 +9,7 @@ use crate::codegen::Handlers;
 use crate::entity::Engine;
 use crate::schema::Method;
 use crate::server::StartError;
-use crate::service::{Context, Reply, Service};
+use crate::service::{Context, Reply, RequestStream, Service};
 
 /// Binds the schema's services. One whose entity or messages are missing is refused.
 pub(super) fn services(
@@ -49,6 +49,10 @@ impl Service for BoundService {
             Some(Some(engine)) => engine.call(&context, &request),
             _ => self.handlers.call(method, context, request),
         }
+    }
+
+    fn call_streaming(&self, method: usize, context: Context, requests: RequestStream) -> Reply {
+        self.handlers.call_streaming(method, context, requests)
     }
 }
 

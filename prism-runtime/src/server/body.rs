@@ -17,10 +17,10 @@ use crate::status;
 pub(super) enum GrpcBody {
     /// Nothing: the status is in the headers.
     Empty,
-    /// One message, then the trailers of success.
-    Message(Option<Bytes>),
-    /// The trailers of success.
-    Trailers,
+    /// One message, then the trailers of success, with those of its handler.
+    Message(Option<Bytes>, Option<Box<HeaderMap>>),
+    /// The trailers: those of success, unless there are others.
+    Trailers(Option<Box<HeaderMap>>),
     /// Any number of messages.
     Stream(Box<Messages>),
     /// The answer of a service that brings its own framing.
@@ -28,8 +28,14 @@ pub(super) enum GrpcBody {
 }
 
 impl GrpcBody {
-    pub(super) fn message(message: Encoded) -> Self {
-        GrpcBody::Message(Some(message.into_frame()))
+    pub(super) fn message(message: Encoded, own_trailers: Option<HeaderMap>) -> Self {
+        let trailers = own_trailers.map(|own| Box::new(status::ok_trailers(Some(own))));
+        GrpcBody::Message(Some(message.into_frame()), trailers)
+    }
+
+    /// No message, and these trailers.
+    pub(super) fn trailers(trailers: HeaderMap) -> Self {
+        GrpcBody::Trailers(Some(Box::new(trailers)))
     }
 }
 
@@ -43,14 +49,16 @@ impl Body for GrpcBody {
     ) -> Poll<Option<Result<Frame<Bytes>, tonic::Status>>> {
         match &mut *self {
             GrpcBody::Empty => Poll::Ready(None),
-            GrpcBody::Message(message) => {
-                let message = message.take();
-                *self = GrpcBody::Trailers;
+            GrpcBody::Message(message, trailers) => {
+                let (message, trailers) = (message.take(), trailers.take());
+                *self = GrpcBody::Trailers(trailers);
                 Poll::Ready(message.map(|message| Ok(Frame::data(message))))
             }
-            GrpcBody::Trailers => {
+            GrpcBody::Trailers(trailers) => {
+                let trailers = trailers.take();
                 *self = GrpcBody::Empty;
-                Poll::Ready(Some(Ok(Frame::trailers(status::ok_trailers()))))
+                let trailers = trailers.map_or_else(|| status::ok_trailers(None), |own| *own);
+                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
             }
             GrpcBody::Stream(messages) => {
                 let trailers = match ready!(Pin::new(&mut **messages).poll_next(cx)) {
@@ -59,11 +67,11 @@ impl Body for GrpcBody {
                         return Poll::Ready(Some(Ok(Frame::data(data))));
                     }
                     Some(Err(status)) => {
-                        let mut trailers = HeaderMap::with_capacity(3);
+                        let mut trailers = messages.take_trailers().unwrap_or_default();
                         status.write(&mut trailers);
                         trailers
                     }
-                    None => status::ok_trailers(),
+                    None => status::ok_trailers(messages.take_trailers()),
                 };
                 *self = GrpcBody::Empty;
                 Poll::Ready(Some(Ok(Frame::trailers(trailers))))

@@ -6,6 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -19,8 +20,8 @@ use super::drain::Drain;
 use super::executor::limit_current;
 use super::router::{Route, Router};
 use super::streaming::Messages;
-use super::unknown::{Tables, UnknownFields};
-use super::{deadline, framing};
+use super::unknown::{MessageId, Tables, UnknownFields};
+use super::{deadline, framing, requests};
 use crate::entity::Stores;
 use crate::error::{Error, Reason, Result};
 use crate::service::{Context, Encoded, MessageStream, Reply};
@@ -47,6 +48,14 @@ pub(super) struct Front {
     pub(super) drain: Arc<Drain>,
 }
 
+impl Front {
+    /// Checks a request's bytes against its message, where that is known.
+    pub(super) fn check(&self, message: Option<MessageId>, request: &[u8]) -> Result<()> {
+        let Some(message) = message else { return Ok(()) };
+        self.tables.check(message, request, self.unknown_fields)
+    }
+}
+
 enum Answer {
     Message(Encoded),
     Stream(MessageStream),
@@ -66,7 +75,7 @@ pub(super) async fn handle(
     let Some(route) = front.router.find(request.uri().path()) else {
         return Ok(elsewhere(&front, peer, id, started, request).await);
     };
-    let (parts, mut body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let timeout = deadline::requested(&parts.headers)
         .map(|requested| deadline::effective(requested, route.timeout));
     let compressed = is_compressed(&parts.headers);
@@ -85,7 +94,7 @@ pub(super) async fn handle(
         Err(error) => Err(error),
         Ok(_) if compressed => Err(framing::compressed()),
         Ok(Some(after)) if after.is_zero() => Err(deadline_passed()),
-        Ok(_) => in_time(until, answer(&front, route, context.clone(), &mut body)).await,
+        Ok(_) => in_time(until, answer(&front, route, context.clone(), body)).await,
     };
     limit_current(until);
     Ok(respond(result, until, &context, call))
@@ -93,34 +102,47 @@ pub(super) async fn handle(
 
 /// Reads the request and asks the service.
 async fn answer(
-    front: &Front,
+    front: &Arc<Front>,
     route: &Route,
     context: Context,
-    body: &mut Incoming,
+    mut body: Incoming,
 ) -> Result<Answer> {
-    let limit = front.max_message_bytes;
-    // The share is held until the call is answered.
-    let (request, _share) = framing::read_message(body, limit, &front.budget).await?;
-    if let Some(input) = route.input {
-        front.tables.check(input, &request, front.unknown_fields)?;
+    let (service, method) = (&route.service, route.method);
+    if route.client_streaming {
+        let requests = requests::stream(Arc::clone(front), route.input, body);
+        let call = || service.call_streaming(method, context, requests);
+        return answered(std::panic::catch_unwind(AssertUnwindSafe(call))).await;
     }
-    let call = || route.service.call(route.method, context, request);
-    let reply = std::panic::catch_unwind(AssertUnwindSafe(call)).map_err(|_| panicked())?;
-    match reply {
+    let limit = front.max_message_bytes;
+    let reading = framing::read_message(&mut body, limit, &front.budget);
+    // The share is held until the call is answered.
+    let (request, _share) = match route.receive_timeout {
+        None => reading.await?,
+        Some(after) => in_time(Instant::now().checked_add(after), reading).await?,
+    };
+    front.check(route.input, &request)?;
+    let call = || service.call(method, context, request);
+    answered(std::panic::catch_unwind(AssertUnwindSafe(call))).await
+}
+
+/// Waits for what a service answers; a panic in it is INTERNAL.
+async fn answered(reply: thread::Result<Reply>) -> Result<Answer> {
+    match reply.map_err(|_| panicked())? {
         Reply::Ready(message) => message.map(Answer::Message),
         Reply::Future(future) => match AssertUnwindSafe(future).catch_unwind().await {
             Ok(message) => message.map(Answer::Message),
             Err(_) => Err(panicked()),
         },
         Reply::Stream(stream) => Ok(Answer::Stream(stream)),
+        Reply::Opening(future) => match AssertUnwindSafe(future).catch_unwind().await {
+            Ok(stream) => stream.map(Answer::Stream),
+            Err(_) => Err(panicked()),
+        },
     }
 }
 
 /// Gives an answer up at its deadline. The timer is only made for one that is not there at once.
-async fn in_time(
-    until: Option<Instant>,
-    answer: impl Future<Output = Result<Answer>>,
-) -> Result<Answer> {
+async fn in_time<T>(until: Option<Instant>, answer: impl Future<Output = Result<T>>) -> Result<T> {
     let mut answer = pin!(answer);
     if let Poll::Ready(answer) =
         std::future::poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await
@@ -152,22 +174,38 @@ fn respond(
     let body = match result {
         Ok(Answer::Message(message)) => {
             call.succeeded();
-            GrpcBody::message(message)
+            let own = context.take_response().map(|own| {
+                headers.extend(own.headers);
+                own.trailers
+            });
+            GrpcBody::message(message, own)
         }
         Ok(Answer::Stream(stream)) => {
+            headers.extend(context.begin_response());
             GrpcBody::Stream(Box::new(Messages::new(stream, until, call)))
         }
-        Err(error) => {
-            call.failed(&error).write(&mut headers);
-            if error.code() == crate::Code::Unimplemented {
-                headers.insert("grpc-accept-encoding", HeaderValue::from_static("identity"));
-            }
-            GrpcBody::Empty
-        }
+        Err(error) => refuse(&error, context, &call, &mut headers),
     };
     let mut response = Response::new(body);
     *response.headers_mut() = headers;
     response
+}
+
+/// The status of an error: in the headers, unless the handler has added metadata, which clients
+/// expect in headers and trailers of their own.
+fn refuse(error: &Error, context: &Context, call: &Call, headers: &mut HeaderMap) -> GrpcBody {
+    let status = call.failed(error);
+    if error.code() == crate::Code::Unimplemented {
+        headers.insert("grpc-accept-encoding", HeaderValue::from_static("identity"));
+    }
+    let Some(own) = context.take_response() else {
+        status.write(headers);
+        return GrpcBody::Empty;
+    };
+    headers.extend(own.headers);
+    let mut trailers = own.trailers;
+    status.write(&mut trailers);
+    GrpcBody::trailers(trailers)
 }
 
 /// A path that none of our services has: tonic's services, or UNIMPLEMENTED.

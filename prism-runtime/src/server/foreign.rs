@@ -17,6 +17,7 @@ use tower_service::Service;
 
 use super::call::deadline_passed;
 use super::drain::Drain;
+use super::framing;
 use crate::error::{Error, Reason};
 use crate::status;
 use crate::telemetry::access::Call;
@@ -85,6 +86,8 @@ impl Foreign {
 enum End {
     /// As the caller ended them, after a whole message.
     Whole,
+    /// With bytes that are no frames of gRPC.
+    Malformed(&'static str),
     /// At the call's deadline.
     Deadline,
     /// By the drain.
@@ -115,6 +118,13 @@ impl Requests {
     }
 }
 
+impl Requests {
+    fn malformed(&self, what: &'static str) {
+        // The first fault is the one that ends the call.
+        let _ = self.end.set(End::Malformed(what));
+    }
+}
+
 impl Body for Requests {
     type Data = Bytes;
     type Error = hyper::Error;
@@ -135,7 +145,11 @@ impl Body for Requests {
         match &frame {
             Some(Ok(frame)) => self.place.advance(frame.data_ref().map_or(&[], |data| data)),
             None if self.place.is_boundary() => drop(self.end.set(End::Whole)),
-            None | Some(Err(_)) => {}
+            None => self.malformed("the message ends before its announced length"),
+            Some(Err(_)) => {}
+        }
+        if self.place.flagged {
+            self.malformed("the message is compressed without a grpc-encoding");
         }
         Poll::Ready(frame)
     }
@@ -149,6 +163,8 @@ struct Place {
     filled: usize,
     /// Bytes of the message that are not.
     missing: usize,
+    /// Whether a message had another flag than 0.
+    flagged: bool,
 }
 
 impl Place {
@@ -164,7 +180,8 @@ impl Place {
             self.filled += 1;
             data = &data[1..];
             if self.filled == self.prefix.len() {
-                let [_, length @ ..] = self.prefix;
+                let [flag, length @ ..] = self.prefix;
+                self.flagged |= flag != 0;
                 self.missing = u32::from_be_bytes(length) as usize;
                 self.filled = 0;
             }
@@ -189,8 +206,13 @@ impl Answers {
     /// Logs the end that tonic gave the call, and turns an error into one of ours.
     fn end(&mut self, trailers: &mut HeaderMap) {
         let Some(call) = self.call.take() else { return };
-        let error = status::foreign_error(trailers).or_else(|| match self.requests.get() {
-            Some(End::Whole) => None,
+        let answered = || status::foreign_error(trailers);
+        let error = match self.requests.get() {
+            Some(End::Malformed(what)) => Some(framing::malformed(what)),
+            _ => answered(),
+        };
+        let error = error.or_else(|| match self.requests.get() {
+            Some(End::Whole | End::Malformed(_)) => None,
             Some(End::Deadline) => Some(deadline_passed()),
             Some(End::Drain) => Some(Error::new(Reason::ShuttingDown, "the server stops")),
             None => {

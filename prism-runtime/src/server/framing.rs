@@ -20,19 +20,59 @@ pub(super) async fn read_message(
     limit: usize,
     budget: &Budget,
 ) -> Result<(Bytes, Option<Share>)> {
-    let mut frame = Frame { limit, budget, buffer: Buffer::default(), expected: None, share: None };
+    let mut frame = Frame::new(limit, budget);
     while let Some(part) = body.frame().await {
         let part = part.map_err(broken_stream)?;
         if let Ok(data) = part.into_data()
             && !data.is_empty()
+            && !frame.push(data)?.is_empty()
         {
-            frame.push(data)?;
+            return Err(cardinality("the method takes one message, and the request holds more"));
         }
         if body.is_end_stream() {
             break;
         }
     }
+    if frame.is_empty() {
+        return Err(cardinality("the method takes one message, and the request holds none"));
+    }
     frame.finish()
+}
+
+/// The messages of a request that streams them, one after the other.
+pub(super) struct MessageReader {
+    body: Incoming,
+    /// What came with the end of the last message: less than a DATA frame of HTTP/2.
+    rest: Bytes,
+    /// The largest message in bytes.
+    limit: usize,
+    budget: Budget,
+}
+
+impl MessageReader {
+    pub(super) fn new(body: Incoming, limit: usize, budget: Budget) -> Self {
+        MessageReader { body, rest: Bytes::new(), limit, budget }
+    }
+
+    /// Reads the next message, and no more than it takes; `None` where the caller has sent all.
+    pub(super) async fn next(&mut self) -> Result<Option<(Bytes, Option<Share>)>> {
+        let mut frame = Frame::new(self.limit, &self.budget);
+        loop {
+            if !self.rest.is_empty() {
+                self.rest = frame.push(std::mem::take(&mut self.rest))?;
+                if frame.is_whole() {
+                    return frame.finish().map(Some);
+                }
+            }
+            match self.body.frame().await {
+                Some(part) => {
+                    self.rest = part.map_err(broken_stream)?.into_data().unwrap_or_default();
+                }
+                None if frame.is_empty() => return Ok(None),
+                None => return frame.finish().map(Some),
+            }
+        }
+    }
 }
 
 struct Frame<'a> {
@@ -44,32 +84,56 @@ struct Frame<'a> {
     share: Option<Share>,
 }
 
-impl Frame<'_> {
-    fn push(&mut self, data: Bytes) -> Result<()> {
-        self.buffer.push(data);
-        if self.expected.is_none() && self.buffer.as_slice().len() >= PREFIX {
-            self.expected = Some(PREFIX + self.announced()?);
-        }
-        let received = self.buffer.as_slice().len();
-        match self.expected {
-            Some(expected) if received > expected => {
-                Err(invalid("the request holds more than one message"))
-            }
-            Some(expected) if received < expected && self.share.is_none() => {
-                self.share = Some(self.budget.take(expected)?);
-                Ok(())
-            }
-            _ => Ok(()),
-        }
+impl<'a> Frame<'a> {
+    fn new(limit: usize, budget: &'a Budget) -> Self {
+        Frame { limit, budget, buffer: Buffer::default(), expected: None, share: None }
     }
 
-    /// Reads the prefix.
-    fn announced(&self) -> Result<usize> {
-        let mut prefix = &self.buffer.as_slice()[..PREFIX];
+    /// Takes what belongs to the message, and returns the rest.
+    fn push(&mut self, mut data: Bytes) -> Result<Bytes> {
+        if self.expected.is_none() {
+            let missing = PREFIX - self.received();
+            if self.buffer.is_empty() && data.len() >= PREFIX {
+                // The prefix stays with its message, so that nothing is copied.
+                self.expected = Some(PREFIX + self.announced(&data[..PREFIX])?);
+            } else {
+                self.buffer.push(data.split_to(missing.min(data.len())));
+                if self.received() == PREFIX {
+                    self.expected = Some(PREFIX + self.announced(self.buffer.as_slice())?);
+                }
+            }
+        }
+        if let Some(expected) = self.expected {
+            let missing = expected - self.received();
+            if missing > 0 && !data.is_empty() {
+                self.buffer.push(data.split_to(missing.min(data.len())));
+            }
+            if self.received() < expected && self.share.is_none() {
+                self.share = Some(self.budget.take(expected)?);
+            }
+        }
+        Ok(data)
+    }
+
+    fn received(&self) -> usize {
+        self.buffer.as_slice().len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
+    fn is_whole(&self) -> bool {
+        self.expected == Some(self.received())
+    }
+
+    /// Reads a prefix.
+    fn announced(&self, mut prefix: &[u8]) -> Result<usize> {
         match prefix.get_u8() {
             0 => {}
-            1 => return Err(compressed()),
-            _ => return Err(invalid("the message's first byte is neither 0 nor 1")),
+            // A call whose `grpc-encoding` names a compression was refused by its headers.
+            1 => return Err(malformed("the message is compressed without a grpc-encoding")),
+            _ => return Err(malformed("the message's first byte is neither 0 nor 1")),
         }
         let length = prefix.get_u32() as usize;
         if length > self.limit {
@@ -79,12 +143,10 @@ impl Frame<'_> {
     }
 
     fn finish(self) -> Result<(Bytes, Option<Share>)> {
-        let frame = self.buffer.into_bytes();
-        match self.expected {
-            Some(expected) if frame.len() == expected => Ok((frame.slice(PREFIX..), self.share)),
-            None if frame.is_empty() => Err(invalid("the request holds no message")),
-            _ => Err(invalid("the message ends before its announced length")),
+        if !self.is_whole() {
+            return Err(malformed("the message ends before its announced length"));
         }
+        Ok((self.buffer.into_bytes().slice(PREFIX..), self.share))
     }
 }
 
@@ -114,6 +176,10 @@ impl Buffer {
         };
     }
 
+    fn is_empty(&self) -> bool {
+        self.as_slice().is_empty()
+    }
+
     fn as_slice(&self) -> &[u8] {
         match self {
             Buffer::Empty => &[],
@@ -131,11 +197,19 @@ impl Buffer {
     }
 }
 
-fn invalid(message: &'static str) -> Error {
-    Error::new(Reason::InvalidRequest, message)
+/// Bytes that are no frames of gRPC.
+/// <https://github.com/grpc/grpc/blob/master/doc/statuscodes.md>
+pub(super) fn malformed(message: &'static str) -> Error {
+    Error::new(Reason::InvalidRequest, message).with_code(Code::Internal)
 }
 
-/// A compressed message, or a `grpc-encoding` that is not `identity`.
+/// No message, or several, for a method that takes one.
+/// <https://github.com/grpc/grpc/blob/master/doc/statuscodes.md>
+fn cardinality(message: &'static str) -> Error {
+    Error::new(Reason::InvalidRequest, message).with_code(Code::Unimplemented)
+}
+
+/// A `grpc-encoding` that is not `identity`.
 pub(super) fn compressed() -> Error {
     Error::new(
         Reason::InvalidRequest,

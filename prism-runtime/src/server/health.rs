@@ -183,6 +183,7 @@ fn descriptor() -> Descriptor {
         name: name.to_owned(),
         input: "grpc.health.v1.HealthCheckRequest".to_owned(),
         output: "grpc.health.v1.HealthCheckResponse".to_owned(),
+        client_streaming: false,
         server_streaming,
         binding: None,
         timeout: None,

@@ -17,6 +17,7 @@ mod health;
 mod io;
 mod listener;
 mod reflection;
+mod requests;
 mod router;
 mod streaming;
 mod unknown;

@@ -23,13 +23,18 @@ pub(super) struct Route {
     pub(super) service: Arc<dyn Service>,
     /// Position in the service's methods.
     pub(super) method: usize,
+    /// Whether the caller sends a stream of messages.
+    pub(super) client_streaming: bool,
     /// Longest time that a call may take.
     pub(super) timeout: Option<Duration>,
+    /// Longest time that the one request of a stream of answers may take to arrive.
+    pub(super) receive_timeout: Option<Duration>,
     /// The request's message, where the descriptors are known.
     pub(super) input: Option<MessageId>,
 }
 
-/// How long the methods of a service may take where they do not say it themselves.
+/// How long the unary methods of a service, and the requests of its others, may take where they do
+/// not say it themselves.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum DefaultTimeout {
     /// This long.
@@ -51,15 +56,18 @@ impl Router {
         self.routes.retain(|path, _| !path.starts_with(&prefix));
         for (method, descriptor) in service.descriptor().methods.iter().enumerate() {
             let path = format!("{prefix}{}", descriptor.name);
-            let timeout = descriptor.timeout.or(match default {
+            let default = match default {
                 DefaultTimeout::After(timeout) => Some(timeout),
                 DefaultTimeout::Never => None,
-            });
+            };
+            let streams = descriptor.is_streaming();
             let route = Route {
                 path: path.as_str().into(),
                 service: Arc::clone(&service),
                 method,
-                timeout,
+                client_streaming: descriptor.client_streaming,
+                timeout: descriptor.timeout.or(default.filter(|_| !streams)),
+                receive_timeout: default.filter(|_| streams && descriptor.timeout.is_none()),
                 input: tables.message(&descriptor.input),
             };
             self.routes.insert(path.into(), route);

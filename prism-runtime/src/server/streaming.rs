@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
+use http::HeaderMap;
 use tokio::time::Sleep;
 
 use super::call::{deadline_passed, panicked};
@@ -24,6 +25,8 @@ pub(super) struct Messages {
     end: Option<Option<Error>>,
     /// For the log; taken at the end.
     call: Option<Call>,
+    /// What the handler has added to the trailers, once the call has ended.
+    trailers: Option<HeaderMap>,
 }
 
 /// Messages that are ready are gathered into one frame up to this many bytes: peers count small
@@ -33,7 +36,7 @@ const GATHER: usize = 16 * 1024;
 impl Messages {
     pub(super) fn new(stream: MessageStream, deadline: Option<Instant>, call: Call) -> Self {
         let deadline = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline.into())));
-        Messages { stream, deadline, end: None, call: Some(call) }
+        Messages { stream, deadline, end: None, call: Some(call), trailers: None }
     }
 
     /// Adds the messages that are ready to a small one.
@@ -60,13 +63,20 @@ impl Messages {
 
     fn end(&mut self, result: &Result<()>) -> Option<Status> {
         let call = self.call.take()?;
-        match result {
+        let status = match result {
             Ok(()) => {
                 call.succeeded();
                 None
             }
             Err(error) => Some(call.failed(error)),
-        }
+        };
+        self.trailers = call.take_trailers();
+        status
+    }
+
+    /// What the handler has added to the trailers, after the end.
+    pub(super) fn take_trailers(&mut self) -> Option<HeaderMap> {
+        self.trailers.take()
     }
 
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Encoded>>> {

@@ -5,13 +5,21 @@
 
 mod context;
 mod encoded;
+mod metadata;
 mod reply;
+mod requests;
 
 use bytes::Bytes;
 
 pub use context::{Caller, Context};
 pub use encoded::Encoded;
-pub use reply::{MessageStream, Reply};
+pub use metadata::{MAX_HEADER_BYTES, MAX_TRAILER_BYTES};
+pub(crate) use metadata::{ResponseMetadata, list_bytes};
+pub use reply::{MessageStream, Reply, Responses};
+pub(crate) use requests::decode;
+pub use requests::{RequestStream, Requests};
+
+use crate::{Error, Reason};
 
 /// A gRPC service: a descriptor, and one function that answers every method of it.
 ///
@@ -27,4 +35,18 @@ pub trait Service: Send + Sync + 'static {
     /// Runs on an event loop: what can take longer than a point read is returned as
     /// [`Reply::Future`] or [`Reply::Stream`].
     fn call(&self, method: usize, context: Context, request: Bytes) -> Reply;
+
+    /// Answers a call of a method whose descriptor says that it streams requests. They are read
+    /// as the answer asks for them.
+    fn call_streaming(&self, method: usize, context: Context, requests: RequestStream) -> Reply {
+        let _ = (context, requests);
+        unimplemented(self.descriptor(), method)
+    }
+}
+
+/// The answer of a method that nobody has written.
+pub(crate) fn unimplemented(service: &prism_schema::Service, method: usize) -> Reply {
+    let name = service.methods.get(method).map_or("the method", |method| method.name.as_str());
+    let message = format!("{}/{name} is not implemented by this server", service.name);
+    Reply::Ready(Err(Error::new(Reason::MethodUnimplemented, message)))
 }

@@ -44,7 +44,7 @@ pub struct Status {
     pub code: Code,
     /// For people.
     pub message: String,
-    /// The encoded `google.rpc.Status`.
+    /// The encoded `google.rpc.Status`; empty where the status is sent without one.
     pub details: Vec<u8>,
     /// Of a fault of the server: the id that the log has too.
     pub error_id: Option<String>,
@@ -81,6 +81,9 @@ impl Status {
         trailers.insert(GRPC_STATUS, HeaderValue::from(self.code as u16));
         if let Ok(message) = HeaderValue::try_from(percent_encode(&self.message)) {
             trailers.insert(GRPC_MESSAGE, message);
+        }
+        if self.details.is_empty() {
+            return;
         }
         if let Ok(details) = HeaderValue::try_from(STANDARD_NO_PAD.encode(&self.details)) {
             trailers.insert(GRPC_DETAILS, details);

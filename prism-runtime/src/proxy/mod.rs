@@ -46,6 +46,7 @@ pub struct Builder {
     services: Vec<Arc<dyn Service>>,
     clock: Clock,
     sweep_interval: Duration,
+    bare_statuses: bool,
 }
 
 impl Proxy {
@@ -57,6 +58,7 @@ impl Proxy {
             services: Vec::new(),
             clock: Clock::system(),
             sweep_interval: sweeper::INTERVAL,
+            bare_statuses: false,
         }
     }
 
@@ -103,6 +105,13 @@ impl Builder {
     #[must_use]
     pub fn service(mut self, service: impl Service) -> Self {
         self.services.push(Arc::new(service));
+        self
+    }
+
+    /// Sends Prism's own errors without details; see [`ServerBuilder::bare_statuses`].
+    #[must_use]
+    pub fn bare_statuses(mut self) -> Self {
+        self.bare_statuses = true;
         self
     }
 
@@ -160,6 +169,9 @@ impl Builder {
             .descriptor_set(self.schema.descriptor_set)
             .stores(Arc::clone(&opened.stores))
             .service(Arc::new(keyvalue));
+        if self.bare_statuses {
+            server = server.bare_statuses();
+        }
         for service in bound::services(self.schema.services, &opened)? {
             server = server.service(service);
         }

@@ -46,6 +46,7 @@ pub(super) struct Front {
     pub(super) budget: Budget,
     pub(super) stores: Arc<Stores>,
     pub(super) drain: Arc<Drain>,
+    pub(super) bare_statuses: bool,
 }
 
 impl Front {
@@ -88,7 +89,8 @@ pub(super) async fn handle(
     if let Some(until) = until {
         context = context.with_deadline(until);
     }
-    let call = Call::new(Arc::clone(&route.path), context.clone(), started);
+    let call = Call::new(Arc::clone(&route.path), context.clone(), started)
+        .with_bare_statuses(front.bare_statuses);
 
     let result = match timeout {
         Err(error) => Err(error),
@@ -219,7 +221,8 @@ async fn elsewhere(
     let path = request.uri().path();
     let context = Context::new(id).with_peer(peer);
     if let Some(foreign) = front.router.find_foreign(path) {
-        let call = Call::new(foreign.label(path), context.clone(), started);
+        let call = Call::new(foreign.label(path), context.clone(), started)
+            .with_bare_statuses(front.bare_statuses);
         let until = match deadline::requested(request.headers()) {
             Ok(after) => after.and_then(|after| started.checked_add(after)),
             Err(error) => return respond(Err(error), None, &context, call),
@@ -240,7 +243,8 @@ async fn elsewhere(
     };
     let error = Error::new(Reason::MethodUnimplemented, message);
     // The path is the caller's own text: it stays out of the log.
-    let call = Call::new("unknown".into(), context.clone(), started);
+    let call = Call::new("unknown".into(), context.clone(), started)
+        .with_bare_statuses(front.bare_statuses);
     respond(Err(error), None, &context, call)
 }
 

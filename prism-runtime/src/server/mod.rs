@@ -49,6 +49,7 @@ pub struct Builder {
     descriptor_sets: Vec<&'static [u8]>,
     stores: Arc<Stores>,
     readiness: Vec<Readiness>,
+    bare_statuses: bool,
 }
 
 /// A server that accepts calls. Dropping it begins to stop it, without waiting for the calls in
@@ -69,6 +70,7 @@ impl Builder {
             descriptor_sets: Vec::new(),
             stores: Arc::default(),
             readiness: Vec::new(),
+            bare_statuses: false,
         }
     }
 
@@ -93,6 +95,15 @@ impl Builder {
     #[must_use]
     pub fn stores(mut self, stores: Arc<Stores>) -> Self {
         self.stores = stores;
+        self
+    }
+
+    /// Sends the errors that Prism itself answers with as a code and a text alone, as a plain gRPC
+    /// server does: without the details that tell callers the reason. For callers that expect that,
+    /// such as a conformance suite. Errors of the service's own keep their details.
+    #[must_use]
+    pub fn bare_statuses(mut self) -> Self {
+        self.bare_statuses = true;
         self
     }
 
@@ -166,6 +177,7 @@ impl Builder {
             budget: Budget::new(self.config.max_buffered_bytes),
             stores: Arc::clone(&self.stores),
             drain,
+            bare_statuses: self.bare_statuses,
         })
     }
 }

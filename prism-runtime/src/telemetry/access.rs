@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use tracing::{Level, debug, enabled, error, info};
 
-use crate::error::Error;
+use crate::error::{Error, Origin};
 use crate::service::Context;
 use crate::status::Status;
 
@@ -18,11 +18,18 @@ pub(crate) struct Call {
     method: Arc<str>,
     context: Context,
     started: Instant,
+    /// Whether Prism's own errors have no details.
+    bare: bool,
 }
 
 impl Call {
     pub(crate) fn new(method: Arc<str>, context: Context, started: Instant) -> Self {
-        Call { method, context, started }
+        Call { method, context, started, bare: false }
+    }
+
+    /// Leaves the details out of Prism's own errors, where that was asked for.
+    pub(crate) fn with_bare_statuses(self, bare: bool) -> Self {
+        Call { bare, ..self }
     }
 
     /// Logs a call that was answered.
@@ -38,7 +45,10 @@ impl Call {
 
     /// Logs a call that failed, and makes the status that the caller sees.
     pub(crate) fn failed(&self, cause: &Error) -> Status {
-        let status = Status::of(cause, self.package(), self.context.trailer_bytes());
+        let mut status = Status::of(cause, self.package(), self.context.trailer_bytes());
+        if self.bare && matches!(cause.origin(), Origin::Prism(_)) {
+            status.details.clear();
+        }
         let reason = cause.reason_name();
         if let Some(error_id) = &status.error_id {
             error!(

@@ -278,7 +278,9 @@ fn no_notes_to_self() {
     // Assembled, so that this file does not find itself.
     let words =
         [["TO", "DO"], ["FIX", "ME"], ["XX", "X:"], ["HA", "CK:"]].map(|word| word.concat());
-    for path in tracked(&["rs", "proto", "toml", "md", "yml", "yaml", "sql", "py", "tera"]) {
+    let foreign = root().join("tooling/conformance/proto");
+    let kinds = ["rs", "proto", "toml", "md", "yml", "yaml", "sql", "py", "tera"];
+    for path in tracked(&kinds).into_iter().filter(|path| !path.starts_with(&foreign)) {
         let text = fs::read_to_string(&path).unwrap();
         for (number, line) in text.lines().enumerate() {
             let found = words.iter().find(|word| {

@@ -44,7 +44,7 @@ static DESCRIPTOR: LazyLock<Service> = LazyLock::new(|| {
     let service = ["Echo", "Collect"].iter().fold(service, |service, name| {
         service.rpc(&format!("{name}(stream {PUT}) -> stream {PUT}"))
     });
-    service.rpc(&format!("Headers({PUT}) -> {PUT}")).default_timeout_ms(20_000)
+    service.rpc(&format!("Headers({PUT}) -> {PUT}")).rpc(&format!("Watch({PUT}) -> stream {PUT}"))
 });
 
 struct Server(Arc<Streams>);
@@ -387,6 +387,24 @@ async fn a_stream_outlives_the_timeout_of_unary_methods() {
     }
     drop(sender);
     assert_eq!(call.await.unwrap().unwrap().into_inner(), numbered(3));
+}
+
+#[tokio::test]
+async fn a_request_that_has_begun_must_arrive_in_time() {
+    let mut config = config();
+    config.server.default_timeout_ms = 100;
+    let running = start_with(config);
+    let raw = Raw::connect(running.proxy.local_addr()).await;
+    let request = PutRequest { id: "x".repeat(1000), ..PutRequest::default() };
+    let frame = framed(&request.encode_to_vec());
+    for (method, bytes) in [("Sum", &frame[..]), ("Sum", &[]), ("Watch", &[])] {
+        let mut sender = raw.sender.clone().ready().await.unwrap();
+        let (response, mut body) = sender.send_request(post(&path(method)), false).unwrap();
+        body.send_data([bytes, &frame[..10]].concat().into(), false).unwrap();
+        let response = response.await.unwrap();
+        assert_eq!(response.headers()["grpc-status"], "4", "{method}");
+    }
+    running.lives().await;
 }
 
 #[tokio::test]

@@ -111,7 +111,8 @@ async fn answer(
 ) -> Result<Answer> {
     let (service, method) = (&route.service, route.method);
     if route.client_streaming {
-        let requests = requests::stream(Arc::clone(front), route.input, body);
+        let requests =
+            requests::stream(Arc::clone(front), route.input, route.receive_timeout, body);
         let call = || service.call_streaming(method, context, requests);
         return answered(std::panic::catch_unwind(AssertUnwindSafe(call))).await;
     }

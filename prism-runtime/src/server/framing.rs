@@ -1,11 +1,15 @@
 //! gRPC's framing of requests: a flag byte, a 32-bit length, and the message.
 //! <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests>
 
+use std::time::{Duration, Instant};
+
 use bytes::{Buf, Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
+use tokio::time::timeout_at;
 
 use super::budget::{Budget, Share};
+use super::call::deadline_passed;
 use crate::error::{Code, Error, Reason, Result};
 
 const PREFIX: usize = 5;
@@ -46,25 +50,41 @@ pub(super) struct MessageReader {
     rest: Bytes,
     /// The largest message in bytes.
     limit: usize,
+    /// How long a message may take from its first byte to its last.
+    patience: Option<Duration>,
     budget: Budget,
 }
 
 impl MessageReader {
-    pub(super) fn new(body: Incoming, limit: usize, budget: Budget) -> Self {
-        MessageReader { body, rest: Bytes::new(), limit, budget }
+    pub(super) fn new(
+        body: Incoming,
+        limit: usize,
+        patience: Option<Duration>,
+        budget: Budget,
+    ) -> Self {
+        MessageReader { body, rest: Bytes::new(), limit, patience, budget }
     }
 
     /// Reads the next message, and no more than it takes; `None` where the caller has sent all.
     pub(super) async fn next(&mut self) -> Result<Option<(Bytes, Option<Share>)>> {
         let mut frame = Frame::new(self.limit, &self.budget);
+        let mut until = None;
         loop {
             if !self.rest.is_empty() {
                 self.rest = frame.push(std::mem::take(&mut self.rest))?;
                 if frame.is_whole() {
                     return frame.finish().map(Some);
                 }
+                until = until.or_else(|| Instant::now().checked_add(self.patience?));
             }
-            match self.body.frame().await {
+            let reading = self.body.frame();
+            let part = match until {
+                None => reading.await,
+                Some(until) => {
+                    timeout_at(until.into(), reading).await.map_err(|_| deadline_passed())?
+                }
+            };
+            match part {
                 Some(part) => {
                     self.rest = part.map_err(broken_stream)?.into_data().unwrap_or_default();
                 }
@@ -229,4 +249,93 @@ fn broken_stream(error: hyper::Error) -> Error {
     Error::new(Reason::InvalidRequest, "the request's stream broke off")
         .with_code(Code::Cancelled)
         .with_source(error)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Messages as they are read from pieces of a body.
+    fn read(pieces: &[&[u8]], limit: usize) -> Result<Vec<Bytes>> {
+        let budget = Budget::new(1 << 20);
+        let mut messages = Vec::new();
+        let mut frame = Frame::new(limit, &budget);
+        for piece in pieces {
+            let mut rest = Bytes::copy_from_slice(piece);
+            while !rest.is_empty() {
+                rest = frame.push(rest)?;
+                if frame.is_whole() {
+                    let whole = std::mem::replace(&mut frame, Frame::new(limit, &budget));
+                    messages.push(whole.finish()?.0);
+                }
+            }
+        }
+        if !frame.is_empty() {
+            frame.finish()?;
+        }
+        Ok(messages)
+    }
+
+    /// Cuts bytes at these places.
+    fn cut<'a>(mut bytes: &'a [u8], places: &[usize]) -> Vec<&'a [u8]> {
+        let mut pieces = Vec::new();
+        for place in places {
+            let (piece, rest) = bytes.split_at((*place).min(bytes.len()));
+            pieces.push(piece);
+            bytes = rest;
+        }
+        pieces.push(bytes);
+        pieces
+    }
+
+    fn framed(messages: &[Vec<u8>]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for message in messages {
+            bytes.push(0);
+            bytes.extend_from_slice(&(message.len() as u32).to_be_bytes());
+            bytes.extend_from_slice(message);
+        }
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn messages_are_the_same_however_their_bytes_are_cut(
+            messages in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..6),
+            places in prop::collection::vec(0..12_usize, 0..40),
+        ) {
+            let bytes = framed(&messages);
+            prop_assert_eq!(read(&cut(&bytes, &places), 40).unwrap(), messages);
+        }
+
+        #[test]
+        fn what_ends_within_a_message_is_malformed(
+            messages in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 1..4),
+            places in prop::collection::vec(0..12_usize, 0..40),
+            missing in 1..5_usize,
+        ) {
+            let bytes = framed(&messages);
+            // Fewer bytes than the last frame has, so that its beginning is there.
+            let bytes = &bytes[..bytes.len() - missing];
+            let error = read(&cut(bytes, &places), 40).unwrap_err();
+            prop_assert_eq!(error.code(), Code::Internal);
+        }
+
+        #[test]
+        fn flags_and_lengths_are_judged_as_soon_as_they_are_there(
+            flag in 1..=u8::MAX,
+            length in 41..=u32::MAX,
+            places in prop::collection::vec(1..3_usize, 0..5),
+        ) {
+            let flagged = [&[flag][..], &[0; 4]].concat();
+            let error = read(&cut(&flagged, &places), 40).unwrap_err();
+            prop_assert_eq!(error.code(), Code::Internal);
+            let long = [&[0][..], &length.to_be_bytes()].concat();
+            let error = read(&cut(&long, &places), 40).unwrap_err();
+            prop_assert_eq!(error.reason(), Reason::ValueTooLarge);
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! The requests of a call that streams them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -14,13 +15,16 @@ use crate::error::Result;
 use crate::service::RequestStream;
 
 /// Reads a request when it is asked for, and checks it as that of a unary method. What the caller
-/// sends before that waits in HTTP/2's window.
+/// sends before that waits in HTTP/2's window. `patience` is how long a request may take from its
+/// first byte to its last.
 pub(super) fn stream(
     front: Arc<Front>,
     message: Option<MessageId>,
+    patience: Option<Duration>,
     body: Incoming,
 ) -> RequestStream {
-    let messages = MessageReader::new(body, front.max_message_bytes, front.budget.clone());
+    let (limit, budget) = (front.max_message_bytes, front.budget.clone());
+    let messages = MessageReader::new(body, limit, patience, budget);
     let receiver = Receiver { front, message, messages, share: None };
     Box::pin(stream::unfold(Some(receiver), |receiver| async {
         let mut receiver = receiver?;

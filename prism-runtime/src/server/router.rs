@@ -27,7 +27,8 @@ pub(super) struct Route {
     pub(super) client_streaming: bool,
     /// Longest time that a call may take.
     pub(super) timeout: Option<Duration>,
-    /// Longest time that the one request of a stream of answers may take to arrive.
+    /// Longest time that a request of a method that streams may take to arrive, once its first
+    /// byte or, where it is the only one, the call is there.
     pub(super) receive_timeout: Option<Duration>,
     /// The request's message, where the descriptors are known.
     pub(super) input: Option<MessageId>,

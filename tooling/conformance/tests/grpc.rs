@@ -1,4 +1,5 @@
 //! The suite of connectrpc against the server, where its runner is installed.
+#![allow(clippy::print_stderr)] // what the runner says is shown
 
 use std::path::Path;
 

@@ -20,6 +20,9 @@ pub struct Targets {
     pub out: PathBuf,
     /// Folder of `schema.lock` and `migrations/`; the same in a generated crate.
     pub history: PathBuf,
+    /// The arguments after `prism migrate diff` that name the same inputs and the same history,
+    /// for messages.
+    pub arguments: String,
     /// How to emit.
     pub options: Options,
 }
@@ -82,7 +85,8 @@ pub fn check(inputs: &Inputs, deny_warnings: bool) -> Result<Checked, Diagnostic
 pub fn generate(checked: Checked, targets: &Targets, mode: Mode) -> Result<Outcome, Diagnostics> {
     let Checked { schema, diagnostics, read } = checked;
     let fail = |error: io::Error| Diagnostics::from_one(catalog::disk(&Span::default(), error));
-    let history = History::read(&targets.history).map_err(fail)?;
+    let mut history = History::read(&targets.history).map_err(fail)?;
+    history.diff_command.push_str(&targets.arguments);
     let evolved = evolve::evolve(&schema, history)?;
 
     let migrations = &evolved.migrations;

@@ -62,6 +62,9 @@ impl MigrationFile {
     }
 }
 
+/// The command that moves a history on.
+pub(crate) const DIFF_COMMAND: &str = "prism migrate diff";
+
 /// What a schema's history has on disk.
 #[derive(Clone, Debug, Default)]
 pub struct History {
@@ -71,6 +74,9 @@ pub struct History {
     pub migrations: Vec<MigrationFile>,
     /// Path of the lock, for messages.
     pub lock_path: PathBuf,
+    /// The command that leads it to another schema, for messages: `prism migrate diff` with the
+    /// arguments of this run.
+    pub diff_command: String,
 }
 
 /// What a schema's history is once the schema is part of it.
@@ -102,7 +108,7 @@ impl History {
             of_dialect.sort_by_key(|migration| migration.version);
             migrations.extend(of_dialect);
         }
-        Ok(History { lock, migrations, lock_path })
+        Ok(History { lock, migrations, lock_path, diff_command: DIFF_COMMAND.to_owned() })
     }
 }
 
@@ -153,7 +159,7 @@ pub fn evolve(schema: &Schema, history: History) -> Result<Evolved, Diagnostics>
     }
     if !changes.is_empty() {
         let list: String = changes.iter().map(|change| format!("\n  {}", change.cause)).collect();
-        let found = catalog::changed(&Span::default(), changes.len(), &list);
+        let found = catalog::changed(&Span::default(), changes.len(), &history.diff_command, &list);
         return Err(Diagnostics::from_one(found));
     }
     Ok(Evolved { lock: Some(text), migrations: history.migrations })

@@ -69,7 +69,7 @@ fn namespace(
     let namespace = &options.value.namespace;
     let span = options.span("namespace");
     if namespace.is_empty() {
-        let suggestion = names::namespace(&format!("{}s", message.name()));
+        let suggestion = names::default_namespace(message.name());
         let span = context.reader.name_span(message);
         context.report(catalog::no_namespace(&span, message.name(), &suggestion));
     } else if !names::is_namespace(namespace) {

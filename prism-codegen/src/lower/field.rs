@@ -32,6 +32,14 @@ impl Part {
         self.field.number()
     }
 
+    /// Whether the field is annotated as a part of the key.
+    pub fn is_key(&self) -> bool {
+        matches!(
+            self.index,
+            IndexKind::Primary | IndexKind::PartitionKey | IndexKind::ClusteringKey
+        )
+    }
+
     pub fn model(&self) -> model::Field {
         let pii = match &self.masked {
             Some(model::Mask::Pii(class)) => Some(class.clone()),

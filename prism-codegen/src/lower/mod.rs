@@ -9,12 +9,14 @@ mod index;
 mod key;
 mod keys;
 mod names;
+mod needs;
 mod operation;
 mod protection;
 mod request;
 mod response;
 mod service;
 mod types;
+mod unbindable;
 
 use std::collections::{BTreeMap, BTreeSet};
 

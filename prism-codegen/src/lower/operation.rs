@@ -22,6 +22,34 @@ pub(super) fn by_name(method: &str, entity: &str, plural: Option<&str>) -> Optio
         .or_else(|| find(PLURAL, &|rest| is_plural(rest, entity, plural)))
 }
 
+/// Whether a text is the entity's name or its plural.
+pub(super) fn names(text: &str, entity: &str, plural: Option<&str>) -> bool {
+    text == entity || is_plural(text, entity, plural)
+}
+
+/// Every operation.
+pub(super) const ALL: &[Operation] = &[
+    Operation::Get,
+    Operation::BatchGet,
+    Operation::List,
+    Operation::Create,
+    Operation::Put,
+    Operation::Update,
+    Operation::Delete,
+    Operation::Undelete,
+];
+
+/// The name that binds a method to an operation.
+pub(super) fn standard_name(operation: Operation, entity: &str, plural: Option<&str>) -> String {
+    match operation {
+        Operation::List | Operation::BatchGet => {
+            let plural = plural.map_or_else(|| plurals(entity).swap_remove(0), str::to_owned);
+            format!("{operation:?}{plural}")
+        }
+        _ => format!("{operation:?}{entity}"),
+    }
+}
+
 fn is_plural(name: &str, singular: &str, given: Option<&str>) -> bool {
     match given {
         Some(plural) => name == plural,

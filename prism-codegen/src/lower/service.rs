@@ -9,9 +9,9 @@ use prost_reflect::{MethodDescriptor, ServiceDescriptor};
 
 use super::context::{Context, VERSION};
 use super::entity::Lowered as Entity;
-use super::operation;
-use super::request::{Bound, next_number};
+use super::request::{Bound, free_numbers};
 use super::response::allows_missing;
+use super::{names, operation, unbindable};
 use crate::diagnostics::catalog::{entity as shared, service as catalog};
 use crate::diagnostics::suggest;
 use crate::model;
@@ -112,7 +112,10 @@ impl<'a> Scope<'a> {
         }
         let found = match self.context.entity(&message) {
             Some(_) => catalog::entity_elsewhere(span, full, message.parent_file().name()),
-            None => catalog::not_an_entity(span, full),
+            None => {
+                let namespace = names::default_namespace(message.name());
+                catalog::not_an_entity(span, full, &namespace)
+            }
         };
         self.context.report(found.with(&self.context.reader.name_span(&message), "declared here"));
         Named::Unknown
@@ -207,7 +210,9 @@ impl<'a> Scope<'a> {
                 return Intent::Custom;
             }
             (Named::None, Named::None) => {
-                self.context.report(catalog::operation_without_entity(span, wanted.as_str_name()));
+                let entity = self.entities.first().map_or("Thing", |it| it.message.name());
+                let wanted = wanted.as_str_name();
+                self.context.report(catalog::operation_without_entity(span, wanted, entity));
                 return Intent::Unknown;
             }
         };
@@ -225,22 +230,7 @@ impl<'a> Scope<'a> {
 
     fn report_unbindable(&self, method: &MethodDescriptor, entity: &Entity) {
         let name = entity.message.name();
-        let plural =
-            entity.plural.clone().unwrap_or_else(|| operation::plurals(name).swap_remove(0));
-        let names: Vec<String> = ["Get", "Create", "Put", "Update", "Delete", "Undelete"]
-            .iter()
-            .map(|verb| format!("{verb}{name}"))
-            .chain(["List", "BatchGet"].iter().map(|verb| format!("{verb}{plural}")))
-            .collect();
-        let close = suggest::closest(method.name(), names.iter().map(String::as_str));
-        let help = match close {
-            Some(close) => format!("call it `{close}`, or choose with `(prism.method).operation`"),
-            None => {
-                "write `option (prism.method).operation = OPERATION_CUSTOM;` to implement it in \
-                     Rust, or choose the operation that it is"
-                    .to_owned()
-            }
-        };
+        let help = unbindable::help(method, entity, self.entities);
         let span = self.context.reader.name_span(method);
         self.context.report(catalog::unbindable(&span, method.name(), name, &help));
     }
@@ -254,13 +244,9 @@ impl<'a> Scope<'a> {
         let context = self.context;
         if method.is_client_streaming() {
             let span = context.reader.part_span(method, METHOD_INPUT);
-            let operation = format!("{operation:?}");
-            context.report(catalog::client_streaming(&span, method.name(), &operation));
-        }
-        if method.is_server_streaming() {
-            let span = context.reader.part_span(method, METHOD_OUTPUT);
-            let operation = format!("{operation:?}");
-            context.report(catalog::bound_streaming(&span, method.name(), &operation));
+            let (operation, help) = (format!("{operation:?}"), unbindable::BY_HAND);
+            let help = format!("remove `stream`, or {help}");
+            context.report(catalog::client_streaming(&span, method.name(), &operation, &help));
         }
         let soft = entity.model.schema.managed(prism_schema::Managed::DeleteTime).is_some();
         if operation == Operation::Undelete && !soft && !entity.broken {
@@ -275,10 +261,15 @@ impl<'a> Scope<'a> {
             entity,
             operation,
             method: method.name(),
+            file: method.parent_service().parent_file(),
             input_span: context.reader.part_span(method, METHOD_INPUT),
             output_span: context.reader.part_span(method, METHOD_OUTPUT),
         };
         let (request, places) = bound.request(&method.input());
+        if method.is_server_streaming() {
+            bound.report_streaming(&method.output());
+            return None;
+        }
         let response = bound.response(&method.output(), allows_missing(&request))?;
         let entity = entity.message.full_name().to_owned();
         Some((Binding { operation, entity, request, response }, places))
@@ -307,7 +298,7 @@ impl<'a> Scope<'a> {
                 false => name_span,
             };
             let input = method.input();
-            let number = next_number(&input);
+            let number = free_numbers(&input).next().unwrap_or_default();
             let found = catalog::idempotent_create(&span, method.name(), input.name(), number);
             self.context.report(found);
         }

@@ -18,13 +18,13 @@ prism_options::catalog! {
         "use another field, or MANAGED_ID for a key that the server fills in";
     "P0207" Error managed_id(field: &str)
         "MANAGED_ID is for the primary key or a clustering key", "`{field}` is neither",
-        "mark `{field}` with INDEX_KIND_PRIMARY or INDEX_KIND_CLUSTERING_KEY, or remove MANAGED_ID";
+        "remove MANAGED_ID from `{field}`, or move it to the primary key or to a clustering key";
     "P0208" Error bad_column(column: &str)
         "\"{column}\" is not a valid column name", "1 to 63 letters, digits and underscores, not beginning with a digit",
         "write letters, digits and underscores, or leave `column` out to name it after the field";
     "P0209" Error reserved_column(column: &str)
         "column `{column}` is reserved", "a database, or Prism, keeps the name for itself",
-        "choose another name, or leave `column` out: Prism then finds one";
+        "remove `column`, or choose another name: without `column`, Prism chooses a name that is not reserved";
     "P0210" Error duplicate_column(column: &str)
         "column `{column}` belongs to two fields", "taken already",
         "choose another name; letter case does not tell columns apart";
@@ -36,7 +36,7 @@ prism_options::catalog! {
         "remove `access`, or use ACCESS_IMMUTABLE, which a key is anyway";
     "P0213" Error stray(option: &str, message: &str)
         "`{option}` has no effect in `{message}`", "not a field of an entity itself",
-        "annotate `{message}` with (prism.message) if Prism stores it, else remove `{option}`";
+        "remove `{option}`; if Prism stores `{message}`, write `option (prism.message).namespace` in it";
     "P0214" Error stray_role(option: &str, message: &str)
         "`{option}` has no effect in `{message}`", "not in a request or response of a method that Prism binds to storage",
         "remove it, or bind a method that uses `{message}`";

@@ -9,7 +9,7 @@ prism_options::catalog! {
         "declare it as `{wanted}`";
     "P0503" Error role_unfit(role: &str, operation: &str, takes: &str)
         "{operation} takes no {role}", "not for this operation",
-        "{operation} takes {takes}; ROLE_CUSTOM is for fields that only code of your own reads";
+        "remove the field: {operation} takes {takes}";
     "P0504" Error duplicate_role(field: &str, role: &str)
         "`{field}` is a second {role}", "one is enough",
         "remove one of the two fields, or give one of them another role";
@@ -25,14 +25,14 @@ prism_options::catalog! {
     "P0508" Error not_a_key_field(field: &str, entity: &str, key: &str)
         "`{field}` is no part of the key of `{entity}`", "a record is found by its key",
         "name a part of the key: {key}";
-    "P0509" Error composite_keys(entity: &str, key: &str)
+    "P0509" Error composite_keys(entity: &str, help: &str)
         "one value does not identify a record of `{entity}`", "its key has several parts",
-        "repeat a message with the fields {key}, and mark it `(prism.field).role = ROLE_KEYS`";
+        "{help}";
     "P0510" Error condition_type(field: &str, why: &str)
         "no condition can be put on `{field}`", "{why}",
-        "compare a string, bytes, an integer, a bool, an enum, a Timestamp or a Duration, or mark the field ROLE_CUSTOM";
-    "P0511" Error unindexed(field: &str, entity: &str, help: &str)
-        "no index of `{entity}` serves the condition on `{field}`", "would read the whole table",
+        "compare a string, bytes, an integer, a bool, an enum, a Timestamp or a Duration, or remove the field";
+    "P0511" Error unindexed(field: &str, entity: &str, cost: &str, help: &str)
+        "no index of `{entity}` serves the condition on `{field}`", "{cost}",
         "{help}";
     "P0512" Error missing_and_entity(method: &str)
         "`{method}` allows a missing record and answers with the record", "nothing to answer with where it is missing",

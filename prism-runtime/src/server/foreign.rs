@@ -16,7 +16,7 @@ use tokio::time::Sleep;
 use tower_service::Service;
 
 use super::call::deadline_passed;
-use super::drain::Drain;
+use super::link::{Link, Stage};
 use crate::error::{Error, Reason};
 use crate::status;
 use crate::telemetry::access::Call;
@@ -51,11 +51,11 @@ impl Foreign {
         if *path == *self.method { Arc::clone(&self.method) } else { "unknown".into() }
     }
 
-    /// Answers a call, until its deadline or the drain.
+    /// Answers a call, until its deadline, the drain or the end of its connection.
     pub(super) async fn call(
         &self,
         request: Request<Incoming>,
-        drain: Arc<Drain>,
+        link: Arc<Link>,
         until: Option<Instant>,
         call: Call,
     ) -> Response<Answers> {
@@ -63,7 +63,12 @@ impl Foreign {
         let requests = |body| Requests {
             body,
             place: Place::default(),
-            drained: Box::pin(async move { drain.started().await }),
+            drained: Box::pin(async move {
+                tokio::select! {
+                    () = link.front.drain.started() => {}
+                    () = link.reached(Stage::Cut) => {}
+                }
+            }),
             deadline: until.map(|until| Box::pin(tokio::time::sleep_until(until.into()))),
             end: Arc::clone(&end),
         };
@@ -87,7 +92,7 @@ enum End {
     Whole,
     /// At the call's deadline.
     Deadline,
-    /// By the drain.
+    /// By the drain, or with the connection.
     Drain,
 }
 

@@ -12,11 +12,16 @@ mod deadline;
 mod drain;
 mod executor;
 mod foreign;
+mod frames;
 mod framing;
 mod health;
 mod io;
+mod lifetime;
+mod link;
 mod listener;
+mod places;
 mod reflection;
+mod refusal;
 mod router;
 mod streaming;
 mod unknown;
@@ -38,6 +43,7 @@ use budget::Budget;
 use call::Front;
 use drain::Drain;
 use foreign::Foreign;
+use lifetime::Limits;
 use router::{DefaultTimeout, Router};
 use unknown::Tables;
 
@@ -125,8 +131,9 @@ impl Builder {
         let plan = listener::Plan {
             threads: self.threads(),
             max_connections: self.config.max_connections,
+            max_connections_per_peer: self.config.max_connections_per_peer,
             max_concurrent_streams: self.config.max_concurrent_streams,
-            drain_limit: Duration::from_secs(self.config.drain_seconds),
+            limits: Limits::of(&self.config),
             front,
             drain: Arc::clone(&drain),
         };

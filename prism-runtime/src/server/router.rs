@@ -25,6 +25,10 @@ pub(super) struct Route {
     pub(super) method: usize,
     /// Longest time that a call may take.
     pub(super) timeout: Option<Duration>,
+    /// Whether a call can be given up at any time, because it changes nothing.
+    pub(super) reads: bool,
+    /// Whether the answers go on for ever, so that they may end anywhere.
+    pub(super) watches: bool,
     /// The request's message, where the descriptors are known.
     pub(super) input: Option<MessageId>,
 }
@@ -60,6 +64,8 @@ impl Router {
                 service: Arc::clone(&service),
                 method,
                 timeout,
+                reads: service.only_reads(method),
+                watches: descriptor.server_streaming && timeout.is_none(),
                 input: tables.message(&descriptor.input),
             };
             self.routes.insert(path.into(), route);

@@ -10,6 +10,7 @@ use futures_core::Stream;
 use tokio::time::Sleep;
 
 use super::call::{deadline_passed, panicked};
+use super::link::StreamEnd;
 use crate::error::{Error, Result};
 use crate::service::{Encoded, MessageStream};
 use crate::status::Status;
@@ -24,6 +25,8 @@ pub(super) struct Messages {
     end: Option<Option<Error>>,
     /// For the log; taken at the end.
     call: Option<Call>,
+    /// The connection's.
+    cut: StreamEnd,
 }
 
 /// Messages that are ready are gathered into one frame up to this many bytes: peers count small
@@ -31,9 +34,14 @@ pub(super) struct Messages {
 const GATHER: usize = 16 * 1024;
 
 impl Messages {
-    pub(super) fn new(stream: MessageStream, deadline: Option<Instant>, call: Call) -> Self {
+    pub(super) fn new(
+        stream: MessageStream,
+        deadline: Option<Instant>,
+        call: Call,
+        cut: StreamEnd,
+    ) -> Self {
         let deadline = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline.into())));
-        Messages { stream, deadline, end: None, call: Some(call) }
+        Messages { stream, deadline, end: None, call: Some(call), cut }
     }
 
     /// Adds the messages that are ready to a small one.
@@ -75,8 +83,12 @@ impl Messages {
         {
             return Poll::Ready(Some(Err(deadline_passed())));
         }
+        if let Some(end) = self.cut.now() {
+            return Poll::Ready(end.err().map(Err));
+        }
         let stream = &mut self.stream;
         match std::panic::catch_unwind(AssertUnwindSafe(|| stream.as_mut().poll_next(cx))) {
+            Ok(Poll::Pending) => self.cut.poll(cx).map(|end| end.err().map(Err)),
             Ok(polled) => polled,
             Err(_) => Poll::Ready(Some(Err(panicked()))),
         }

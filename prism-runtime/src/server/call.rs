@@ -266,6 +266,6 @@ pub(super) fn deadline_passed() -> Error {
         .with_retry_after(RETRY_AFTER)
 }
 
-pub(super) fn panicked() -> Error {
+pub(crate) fn panicked() -> Error {
     Error::internal("the method's code panicked")
 }

@@ -35,6 +35,8 @@ pub use health::Health;
 pub use listener::{Listener, StartError};
 pub use unknown::UnknownFields;
 
+pub(crate) use call::panicked;
+
 use crate::config;
 use crate::entity::Stores;
 use crate::service::Service;
@@ -123,7 +125,7 @@ impl Builder {
     ///
     /// Where a descriptor set is broken.
     pub fn start_on(mut self, listener: Listener) -> Result<Server, StartError> {
-        self.descriptor_sets.push(tonic_health::pb::FILE_DESCRIPTOR_SET);
+        self.descriptor_sets.push(health::descriptors());
         let health = Health::new(std::mem::take(&mut self.readiness));
         let drain = Arc::new(Drain::default());
         let front = Arc::new(self.front(&health, Arc::clone(&drain))?);

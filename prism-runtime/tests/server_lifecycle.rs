@@ -5,6 +5,7 @@
 mod raw;
 mod support;
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use prism_runtime::Proxy;
@@ -103,6 +104,44 @@ async fn health_knows_each_service() {
     running.proxy.health().set_not_serving("test.v1.Test");
     let status = check("test.v1.Test").await.unwrap().into_inner().status();
     assert_eq!(status, ServingStatus::NotServing);
+}
+
+/// The answer of `List`: names and statuses.
+#[derive(Clone, PartialEq, Message)]
+struct Listed {
+    #[prost(map = "string, message", tag = "1")]
+    statuses: HashMap<String, HealthCheckResponse>,
+}
+
+#[tokio::test]
+async fn health_lists_every_name() {
+    let running = Running::start(config());
+    let client = running.client().await;
+    let list = async || {
+        let path = "/grpc.health.v1.Health/List";
+        client.unary::<(), Listed>(path, ()).await.unwrap().into_inner().statuses
+    };
+    let statuses = list().await;
+    let mut names: Vec<&str> = statuses.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    let expected = [
+        "",
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
+        "liveness",
+        "prism.keyvalue.v1.KeyValueService",
+        "test.v1.Test",
+    ];
+    assert_eq!(names, expected);
+    assert!(statuses.values().all(|status| status.status() == ServingStatus::Serving));
+    running.proxy.health().set_not_serving("test.v1.Test");
+    assert_eq!(list().await["test.v1.Test"].status(), ServingStatus::NotServing);
+    // More than the protocol lets a list have.
+    for number in 0..100 {
+        running.proxy.health().set_serving(&format!("test.v1.Service{number}"));
+    }
+    let answer = client.unary::<(), Listed>("/grpc.health.v1.Health/List", ()).await;
+    assert_eq!(answer.unwrap_err().code(), Code::ResourceExhausted);
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         return prism_runtime::main(support::schema());
     }
     let filter = std::env::args().nth(1).unwrap_or_default();
-    let tests: [(&str, fn()); 11] = [
+    let tests: [(&str, fn()); 12] = [
         ("migrations_may_be_applied_without_serving", migrations_may_be_applied_without_serving),
         ("a_postgres_serves_in_place_of_the_file", a_postgres_serves_in_place_of_the_file),
         ("what_was_put_is_there_after_a_restart", what_was_put_is_there_after_a_restart),
@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         ("two_signals_at_once_are_one", two_signals_at_once_are_one),
         ("gnu_timeout_does_not_cut_the_drain", gnu_timeout_does_not_cut_the_drain),
         ("the_version_is_told", the_version_is_told),
+        ("memory_makes_no_file", memory_makes_no_file),
         ("a_start_up_error_is_one_line", a_start_up_error_is_one_line),
         ("wrong_flags_are_two", wrong_flags_are_two),
         ("logs_are_json_and_hold_nothing_of_a_request", logs_are_json),
@@ -286,6 +287,40 @@ fn gnu_timeout_does_not_cut_the_drain() {
     assert!(log.contains("\"stopped\"") && !log.contains("second signal"), "{log}");
     // The server had gone when it was made.
     assert_eq!(answer.unwrap_err().code(), tonic::Code::Unavailable);
+}
+
+fn memory_makes_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = || std::fs::read_dir(folder.path()).unwrap().count();
+    for arguments in [
+        &["--database", "memory"][..],
+        &["--database", ":memory:"],
+        &["--database", "memory", "--migrate"],
+        &["--set", "database=sqlite::memory:"],
+    ] {
+        let server = Server::start(folder.path(), arguments);
+        block_on(async {
+            let client = server.client().await;
+            let path = "/prism.keyvalue.v1.KeyValueService/Put";
+            client.unary::<_, PutResponse>(path, put()).await.unwrap();
+            let request = GetRequest {
+                namespace: "test".to_owned(),
+                id: "the-record".to_owned(),
+                ..GetRequest::default()
+            };
+            let path = "/prism.keyvalue.v1.KeyValueService/Get";
+            let answer = client.unary::<_, GetResponse>(path, request).await.unwrap();
+            assert_eq!(answer.into_inner().items[0].value, b"world");
+        });
+        server.signal("TERM");
+        let (code, log) = server.end();
+        assert_eq!(code, Some(0), "{log}");
+        assert!(log.contains("gone when the process ends"), "{log}");
+        assert_eq!(files(), 0, "{arguments:?}");
+    }
+    let output = command(folder.path(), &["--database", "memory", "--migrate-only"]).output();
+    assert_eq!(output.unwrap().status.code(), Some(0));
+    assert_eq!(files(), 0);
 }
 
 fn the_version_is_told() {

@@ -28,8 +28,8 @@ pub struct Config {
     pub server: Server,
     /// Where everything is stored, unless [`Config::backends`] names several: path of the SQLite
     /// file, also as `sqlite:path`, or the URL of a Postgres database,
-    /// `postgres://user:password@host:port/database`. `sqlite::memory:` is not accepted: bind
-    /// namespaces to `memory`, or use `BACKEND_MEMORY` in the schema.
+    /// `postgres://user:password@host:port/database`. `memory` (or `:memory:`): the proxy's memory,
+    /// which is gone with the process.
     pub database: String,
     /// The backends by name, in place of [`Config::database`].
     pub backends: BTreeMap<String, Backend>,

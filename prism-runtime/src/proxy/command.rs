@@ -26,7 +26,7 @@ struct Flags {
     /// Address and port to listen on
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
-    /// The SQLite file, or the URL of a Postgres database
+    /// The SQLite file, the URL of a Postgres database, or memory
     #[arg(long, value_name = "PATH|URL")]
     database: Option<String>,
     /// Apply outstanding migrations at start, also to Postgres

@@ -2,6 +2,7 @@
 
 mod compile;
 mod explain;
+mod folders;
 mod resolver;
 mod set;
 
@@ -16,7 +17,8 @@ pub struct Inputs {
     /// Folders that imports are looked up in, in this order; the current folder where there is
     /// none. Prism's own protos and those of `google/protobuf` are built in.
     pub includes: Vec<PathBuf>,
-    /// Files to generate for: paths below an include folder, or names as imports spell them. With
+    /// Files to generate for: paths below an include folder, or names as imports spell them; a folder
+    /// stands for the `.proto` files below it, and without an include folder for one. With
     /// a descriptor set names only, and none means every file that is not built in.
     pub files: Vec<PathBuf>,
     /// A `FileDescriptorSet` that buf or protoc wrote, read instead of sources.

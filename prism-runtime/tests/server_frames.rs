@@ -11,8 +11,6 @@ use prism_runtime::proto::keyvalue::v1::{Item, PutRequest};
 use prost::Message;
 use raw::{ECHO, Raw, framed, post};
 use support::{Running, config};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 
@@ -247,24 +245,6 @@ async fn messages_that_cannot_be_decoded_are_invalid_requests() {
     assert_eq!(answer.status(), (INVALID_ARGUMENT, "INVALID_REQUEST".to_owned()));
     assert_eq!(answer.violations()[0].0, "id");
     lives(&raw).await;
-}
-
-#[tokio::test]
-async fn plain_http_and_garbage_end_with_a_closed_connection() {
-    let running = Running::start(config());
-    for garbage in [
-        &b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..],
-        &[0xff; 4096],
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS hello",
-    ] {
-        let mut stream = TcpStream::connect(running.proxy.local_addr()).await.unwrap();
-        stream.write_all(garbage).await.unwrap();
-        let mut answer = Vec::new();
-        // At most a GOAWAY, then the end: not a reset.
-        stream.read_to_end(&mut answer).await.unwrap();
-        assert!(answer.len() < 200, "{answer:?}");
-    }
-    lives(&Raw::connect(running.proxy.local_addr()).await).await;
 }
 
 #[tokio::test]

@@ -75,6 +75,10 @@ async fn a_service_is_described_by_its_file() {
         "prism/keyvalue/v1/types.proto".to_owned()
     ));
     assert_eq!(files, ["prism/keyvalue/v1/types.proto"]);
+    let files = ask!(v1, running, |()| MessageRequest::FileContainingSymbol(
+        "grpc.health.v1.HealthListResponse".to_owned()
+    ));
+    assert_eq!(files.len(), 1, "{files:?}");
 }
 
 fn info(version: &str) -> String {

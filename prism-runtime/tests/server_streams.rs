@@ -31,6 +31,8 @@ struct Streams {
     taken: AtomicUsize,
     /// Lets `Slow` take one more.
     go: Notify,
+    /// How many handlers have begun.
+    begun: AtomicUsize,
     /// How many handlers were dropped before their end.
     dropped: AtomicUsize,
 }
@@ -81,6 +83,13 @@ impl Handlers for Server {
 /// Counts a handler that is dropped before its end.
 struct Unfinished<'a>(&'a AtomicUsize);
 
+impl<'a> Unfinished<'a> {
+    fn new(streams: &'a Streams) -> Self {
+        streams.begun.fetch_add(1, Ordering::SeqCst);
+        Unfinished(&streams.dropped)
+    }
+}
+
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
         self.0.fetch_add(1, Ordering::SeqCst);
@@ -94,7 +103,7 @@ fn numbered(number: i64) -> PutRequest {
 impl Streams {
     /// Adds up the numbers.
     async fn sum(&self, _: Context, mut requests: Requests<PutRequest>) -> Result<PutRequest> {
-        let unfinished = Unfinished(&self.dropped);
+        let unfinished = Unfinished::new(self);
         let mut sum = 0;
         while let Some(request) = requests.message().await? {
             sum += request.item_priority_token;
@@ -116,7 +125,7 @@ impl Streams {
 
     /// Never reads.
     async fn ignore(&self, _: Context, _requests: Requests<PutRequest>) -> Result<PutRequest> {
-        let _unfinished = Unfinished(&self.dropped);
+        let _unfinished = Unfinished::new(self);
         future::pending().await
     }
 
@@ -155,7 +164,6 @@ impl Streams {
         context.add_header("x-kind", "echo")?;
         let last = context.clone();
         let answers = requests.chain(stream::poll_fn(move |_| {
-            last.add_header("x-late", "1").unwrap_err();
             last.add_trailer("x-end", "true").unwrap();
             std::task::Poll::Ready(None)
         }));
@@ -333,6 +341,7 @@ async fn a_caller_that_leaves_ends_the_handler() {
     let running = start();
     let client = running.client().await;
     for method in ["Sum", "Ignore"] {
+        let begun = running.streams.begun.load(Ordering::SeqCst);
         let before = running.streams.dropped.load(Ordering::SeqCst);
         let (sender, requests) = open();
         let call = tokio::spawn({
@@ -341,6 +350,7 @@ async fn a_caller_that_leaves_ends_the_handler() {
         });
         sender.send(numbered(1)).await.unwrap();
         sender.send(numbered(2)).await.unwrap();
+        until(|| running.streams.begun.load(Ordering::SeqCst) > begun).await;
         call.abort();
         until(|| running.streams.dropped.load(Ordering::SeqCst) > before).await;
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::apart::{Apart, Threads};
 use super::stores::{Opened, cannot};
 use crate::codegen::Handlers;
 use crate::entity::Engine;
@@ -11,31 +12,54 @@ use crate::schema::Method;
 use crate::server::StartError;
 use crate::service::{Context, Reply, RequestStream, Service};
 
-/// Binds the schema's services. One whose entity or messages are missing is refused.
+/// Binds the schema's services. One whose entity or messages are missing is refused. If there are
+/// methods that the user wrote, they have threads of their own.
 pub(super) fn services(
     handlers: Vec<Box<dyn Handlers>>,
     opened: &Opened,
-) -> Result<Vec<Arc<dyn Service>>, StartError> {
-    let bind = |handlers| BoundService::new(handlers, opened).map(|service| Arc::new(service) as _);
-    handlers.into_iter().map(bind).collect()
+) -> Result<(Vec<Arc<dyn Service>>, Option<Arc<Threads>>), StartError> {
+    let threads = match handlers.iter().any(|handlers| is_custom(&**handlers)) {
+        true => Some(Threads::start()?),
+        false => None,
+    };
+    let bind = |handlers| {
+        BoundService::new(handlers, opened, threads.as_ref()).map(|service| Arc::new(service) as _)
+    };
+    let services = handlers.into_iter().map(bind).collect::<Result<_, _>>()?;
+    Ok((services, threads))
+}
+
+/// Whether the user wrote a method of the service.
+fn is_custom(handlers: &dyn Handlers) -> bool {
+    let methods = &handlers.descriptor().methods;
+    handlers.is_implemented() && methods.iter().any(|method| method.binding.is_none())
 }
 
 /// A service of the schema: bound methods go to the engine, the rest to the user's handlers.
 struct BoundService {
-    handlers: Box<dyn Handlers>,
+    handlers: Arc<dyn Handlers>,
+    /// The same, if the user wrote any of its methods.
+    apart: Option<Apart>,
     /// One for each method; none where the user answers it.
     engines: Vec<Option<Engine>>,
 }
 
 impl BoundService {
-    fn new(handlers: Box<dyn Handlers>, opened: &Opened) -> Result<Self, StartError> {
+    fn new(
+        handlers: Box<dyn Handlers>,
+        opened: &Opened,
+        threads: Option<&Arc<Threads>>,
+    ) -> Result<Self, StartError> {
         let service = handlers.descriptor();
         let engines = service
             .methods
             .iter()
             .map(|method| engine(&service.name, method, opened))
             .collect::<Result<_, _>>()?;
-        Ok(BoundService { handlers, engines })
+        let handlers: Arc<dyn Handlers> = handlers.into();
+        let threads = threads.filter(|_| is_custom(&*handlers));
+        let apart = threads.map(|threads| Apart::new(Arc::clone(&handlers), Arc::clone(threads)));
+        Ok(BoundService { handlers, apart, engines })
     }
 }
 
@@ -45,14 +69,21 @@ impl Service for BoundService {
     }
 
     fn call(&self, method: usize, context: Context, request: Bytes) -> Reply {
-        match self.engines.get(method) {
-            Some(Some(engine)) => engine.call(&context, &request),
-            _ => self.handlers.call(method, context, request),
+        match (self.engines.get(method), &self.apart) {
+            (Some(Some(engine)), _) => engine.call(&context, &request),
+            (_, Some(apart)) => {
+                apart.run(method, move |handlers| handlers.call(method, context, request))
+            }
+            (_, None) => self.handlers.call(method, context, request),
         }
     }
 
     fn call_streaming(&self, method: usize, context: Context, requests: RequestStream) -> Reply {
-        self.handlers.call_streaming(method, context, requests)
+        match &self.apart {
+            Some(apart) => apart
+                .run(method, move |handlers| handlers.call_streaming(method, context, requests)),
+            None => self.handlers.call_streaming(method, context, requests),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A schema, settings and stores make a running proxy: stand-alone with [`main`], or inside
 //! another program or a test with [`Proxy::builder`].
 
+mod apart;
 mod backends;
 mod bindings;
 mod bound;
@@ -22,6 +23,7 @@ use crate::config::{Config, ConfigError};
 use crate::keyvalue;
 use crate::server::{Builder as ServerBuilder, Health, Listener, Server, StartError};
 use crate::service::Service;
+use apart::Threads;
 use backends::Backends;
 use bindings::Bindings;
 use sweeper::Sweeper;
@@ -35,6 +37,8 @@ pub use table::{BackendRow, KeyValueRow, NamespaceRow, ServiceRow, Table};
 pub struct Proxy {
     server: Server,
     sweeper: Sweeper,
+    /// Of methods that the user wrote.
+    handlers: Option<Arc<Threads>>,
     backends: Backends,
     table: Table,
 }
@@ -81,10 +85,13 @@ impl Proxy {
     /// are closed.
     pub async fn shutdown(self) {
         self.server.shutdown().await;
-        let Proxy { sweeper, backends, .. } = self;
-        // Both wait for threads.
+        let Proxy { sweeper, handlers, backends, .. } = self;
+        // All of them wait for threads.
         let closing = tokio::task::spawn_blocking(move || {
             drop(sweeper);
+            if let Some(handlers) = handlers {
+                handlers.stop();
+            }
             backends.close();
         });
         if closing.await.is_err() {
@@ -172,7 +179,8 @@ impl Builder {
         if self.bare_statuses {
             server = server.bare_statuses();
         }
-        for service in bound::services(self.schema.services, &opened)? {
+        let (services, handlers) = bound::services(self.schema.services, &opened)?;
+        for service in services {
             server = server.service(service);
         }
         for service in self.services {
@@ -183,7 +191,7 @@ impl Builder {
         }
         let server = server.start_on(listener)?;
         let sweeper = Sweeper::start(&opened, self.sweep_interval)?;
-        Ok(Proxy { server, sweeper, backends: opened.backends, table })
+        Ok(Proxy { server, sweeper, handlers, backends: opened.backends, table })
     }
 }
 

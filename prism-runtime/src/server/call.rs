@@ -1,7 +1,6 @@
 //! One call: from the request's headers to the response's.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,6 +17,7 @@ use super::body::GrpcBody;
 use super::budget::Budget;
 use super::drain::Drain;
 use super::executor::limit_current;
+use super::link::{Link, Stage, StreamEnd, cut};
 use super::router::{Route, Router};
 use super::streaming::Messages;
 use super::unknown::{MessageId, Tables, UnknownFields};
@@ -64,17 +64,17 @@ enum Answer {
 
 /// Answers a request. Never fails: what goes wrong becomes a status.
 pub(super) async fn handle(
-    front: Arc<Front>,
-    peer: SocketAddr,
+    link: Arc<Link>,
     request: Request<Incoming>,
 ) -> Result<Response<GrpcBody>, Infallible> {
+    let (front, peer) = (&*link.front, link.peer);
     if let Some(refusal) = refusal(&request) {
         return Ok(refusal);
     }
     let started = Instant::now();
     let id = request_id(request.headers());
     let Some(route) = front.router.find(request.uri().path()) else {
-        return Ok(elsewhere(&front, peer, id, started, request).await);
+        return Ok(elsewhere(&link, id, started, request).await);
     };
     let (parts, body) = request.into_parts();
     let timeout = deadline::requested(&parts.headers)
@@ -96,20 +96,24 @@ pub(super) async fn handle(
         Err(error) => Err(error),
         Ok(_) if compressed => Err(framing::compressed()),
         Ok(Some(after)) if after.is_zero() => Err(deadline_passed()),
-        Ok(_) => in_time(until, answer(&front, route, context.clone(), body)).await,
+        Ok(_) => {
+            let reader = route.reads.then_some(&*link);
+            in_time(until, reader, answer(&link, route, context.clone(), body)).await
+        }
     };
-    limit_current(until);
-    Ok(respond(result, until, &context, call))
+    limit_current(started, until);
+    let end = |watches| StreamEnd::new(Arc::clone(&link), watches);
+    Ok(respond(result, until, &context, call, || end(route.watches)))
 }
 
 /// Reads the request and asks the service.
 async fn answer(
-    front: &Arc<Front>,
+    link: &Link,
     route: &Route,
     context: Context,
     mut body: Incoming,
 ) -> Result<Answer> {
-    let (service, method) = (&route.service, route.method);
+    let (front, service, method) = (&link.front, &route.service, route.method);
     if route.client_streaming {
         let requests =
             requests::stream(Arc::clone(front), route.input, route.receive_timeout, body);
@@ -121,7 +125,7 @@ async fn answer(
     // The share is held until the call is answered.
     let (request, _share) = match route.receive_timeout {
         None => reading.await?,
-        Some(after) => in_time(Instant::now().checked_add(after), reading).await?,
+        Some(after) => in_time(Instant::now().checked_add(after), None, reading).await?,
     };
     front.check(route.input, &request)?;
     let call = || service.call(method, context, request);
@@ -144,18 +148,30 @@ async fn answered(reply: thread::Result<Reply>) -> Result<Answer> {
     }
 }
 
-/// Gives an answer up at its deadline. The timer is only made for one that is not there at once.
-async fn in_time<T>(until: Option<Instant>, answer: impl Future<Output = Result<T>>) -> Result<T> {
+/// Gives an answer up at its deadline, and one that only reads with its connection. The timer is
+/// only made for one that is not there at once.
+async fn in_time<T>(
+    until: Option<Instant>,
+    link: Option<&Link>,
+    answer: impl Future<Output = Result<T>>,
+) -> Result<T> {
     let mut answer = pin!(answer);
     if let Poll::Ready(answer) =
         std::future::poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await
     {
         return answer;
     }
-    let Some(until) = until else {
-        return answer.await;
+    let whole = async {
+        let Some(link) = link else { return answer.await };
+        tokio::select! {
+            answer = answer => answer,
+            () = link.reached(Stage::Cut) => Err(cut()),
+        }
     };
-    match tokio::time::timeout_at(until.into(), answer).await {
+    let Some(until) = until else {
+        return whole.await;
+    };
+    match tokio::time::timeout_at(until.into(), whole).await {
         Ok(answer) => answer,
         Err(_) => Err(deadline_passed()),
     }
@@ -166,6 +182,7 @@ fn respond(
     until: Option<Instant>,
     context: &Context,
     call: Call,
+    end: impl FnOnce() -> StreamEnd,
 ) -> Response<GrpcBody> {
     let mut headers = HeaderMap::with_capacity(6);
     headers.insert(CONTENT_TYPE, GRPC);
@@ -185,7 +202,7 @@ fn respond(
         }
         Ok(Answer::Stream(stream)) => {
             headers.extend(context.begin_response());
-            GrpcBody::Stream(Box::new(Messages::new(stream, until, call)))
+            GrpcBody::Stream(Box::new(Messages::new(stream, until, call, end())))
         }
         Err(error) => refuse(&error, context, &call, &mut headers),
     };
@@ -213,12 +230,13 @@ fn refuse(error: &Error, context: &Context, call: &Call, headers: &mut HeaderMap
 
 /// A path that none of our services has: tonic's services, or UNIMPLEMENTED.
 async fn elsewhere(
-    front: &Front,
-    peer: SocketAddr,
+    link: &Arc<Link>,
     id: String,
     started: Instant,
     request: Request<Incoming>,
 ) -> Response<GrpcBody> {
+    let (front, peer) = (&*link.front, link.peer);
+    let end = || StreamEnd::new(Arc::clone(link), false);
     let path = request.uri().path();
     let context = Context::new(id).with_peer(peer);
     if let Some(foreign) = front.router.find_foreign(path) {
@@ -226,11 +244,10 @@ async fn elsewhere(
             .with_bare_statuses(front.bare_statuses);
         let until = match deadline::requested(request.headers()) {
             Ok(after) => after.and_then(|after| started.checked_add(after)),
-            Err(error) => return respond(Err(error), None, &context, call),
+            Err(error) => return respond(Err(error), None, &context, call, end),
         };
-        let drain = Arc::clone(&front.drain);
-        let response = foreign.call(request, drain, until, call).await;
-        limit_current(until);
+        let response = foreign.call(request, Arc::clone(link), until, call).await;
+        limit_current(started, until);
         let mut response = response.map(|answers| GrpcBody::Foreign(Box::new(answers)));
         if let Ok(id) = HeaderValue::from_str(context.request_id()) {
             response.headers_mut().insert(REQUEST_ID, id);
@@ -246,7 +263,7 @@ async fn elsewhere(
     // The path is the caller's own text: it stays out of the log.
     let call = Call::new("unknown".into(), context.clone(), started)
         .with_bare_statuses(front.bare_statuses);
-    respond(Err(error), None, &context, call)
+    respond(Err(error), None, &context, call, end)
 }
 
 /// Refuses what is not gRPC at all, in HTTP's own terms.
@@ -295,6 +312,6 @@ pub(super) fn deadline_passed() -> Error {
         .with_retry_after(RETRY_AFTER)
 }
 
-pub(super) fn panicked() -> Error {
+pub(crate) fn panicked() -> Error {
     Error::internal("the method's code panicked")
 }

@@ -16,8 +16,8 @@ use tokio::time::Sleep;
 use tower_service::Service;
 
 use super::call::deadline_passed;
-use super::drain::Drain;
 use super::framing;
+use super::link::{Link, Stage};
 use crate::error::{Error, Reason};
 use crate::status;
 use crate::telemetry::access::Call;
@@ -52,11 +52,11 @@ impl Foreign {
         if *path == *self.method { Arc::clone(&self.method) } else { "unknown".into() }
     }
 
-    /// Answers a call, until its deadline or the drain.
+    /// Answers a call, until its deadline, the drain or the end of its connection.
     pub(super) async fn call(
         &self,
         request: Request<Incoming>,
-        drain: Arc<Drain>,
+        link: Arc<Link>,
         until: Option<Instant>,
         call: Call,
     ) -> Response<Answers> {
@@ -64,7 +64,12 @@ impl Foreign {
         let requests = |body| Requests {
             body,
             place: Place::default(),
-            drained: Box::pin(async move { drain.started().await }),
+            drained: Box::pin(async move {
+                tokio::select! {
+                    () = link.front.drain.started() => {}
+                    () = link.reached(Stage::Cut) => {}
+                }
+            }),
             deadline: until.map(|until| Box::pin(tokio::time::sleep_until(until.into()))),
             end: Arc::clone(&end),
         };
@@ -90,7 +95,7 @@ enum End {
     Malformed(&'static str),
     /// At the call's deadline.
     Deadline,
-    /// By the drain.
+    /// By the drain, or with the connection.
     Drain,
 }
 

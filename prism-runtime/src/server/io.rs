@@ -15,6 +15,8 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::frames::{Frames, Greeting, NO_ERROR, SETTINGS, go_away};
+
 /// Buffered bytes beyond which a write is sent at once.
 const SEND_AT: usize = 64 * 1024;
 /// Buffered bytes beyond which a write waits: the peer does not read.
@@ -31,12 +33,15 @@ pub(super) struct Flusher(Arc<Mutex<State>>);
 struct State {
     stream: TcpStream,
     out: BytesMut,
-    received: u64,
+    received: Frames,
+    /// Whether anything was sent.
+    sent: bool,
 }
 
 /// Wraps a socket.
 pub(super) fn deferred(stream: TcpStream) -> (DeferredIo, Flusher) {
-    let state = Arc::new(Mutex::new(State { stream, out: BytesMut::new(), received: 0 }));
+    let state = State { stream, out: BytesMut::new(), received: Frames::new(), sent: false };
+    let state = Arc::new(Mutex::new(state));
     (DeferredIo(Arc::clone(&state)), Flusher(state))
 }
 
@@ -50,7 +55,10 @@ impl State {
         while !self.out.is_empty() {
             match ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                sent => self.out.advance(sent),
+                sent => {
+                    self.sent = true;
+                    self.out.advance(sent);
+                }
             }
         }
         if self.out.capacity() > KEEP {
@@ -83,16 +91,41 @@ impl State {
 impl Flusher {
     /// Sends what the connection has written in this turn. Where the socket takes no more, the
     /// task is woken when it does; an error must end the connection.
+    ///
+    /// Nothing is sent before the peer has shown that it speaks HTTP/2: another protocol gets an
+    /// answer of its own.
     pub(super) fn flush(&self, cx: &mut Context<'_>) -> io::Result<()> {
-        match lock(&self.0).poll_send(cx) {
+        let mut state = lock(&self.0);
+        if state.received.greeting() == Greeting::Waiting {
+            return Ok(());
+        }
+        match state.poll_send(cx) {
             Poll::Ready(result) => result,
             Poll::Pending => Ok(()),
         }
     }
 
-    /// Bytes received so far.
-    pub(super) fn received(&self) -> u64 {
-        lock(&self.0).received
+    /// How far the peer has begun.
+    pub(super) fn greeting(&self) -> Greeting {
+        lock(&self.0).received.greeting()
+    }
+
+    /// Ends HTTP/2 with a GOAWAY that says which streams may have been looked at. hyper's frames
+    /// before it are whole: each of its writes ends with one.
+    pub(super) fn go_away(&self) {
+        let mut state = lock(&self.0);
+        if state.out.is_empty() && !state.sent {
+            state.out.extend_from_slice(&SETTINGS);
+        }
+        let frame = go_away(state.received.last_stream(), NO_ERROR);
+        state.out.extend_from_slice(&frame);
+    }
+
+    /// Sends these bytes in place of what waits to be sent.
+    pub(super) fn replace(&self, bytes: &[u8]) {
+        let out = &mut lock(&self.0).out;
+        out.clear();
+        out.extend_from_slice(bytes);
     }
 
     /// Sends the rest, closes the sending side, and reads what the peer has still under way, so
@@ -128,7 +161,7 @@ impl AsyncRead for DeferredIo {
         let mut state = lock(&self.0);
         let before = buffer.filled().len();
         ready!(Pin::new(&mut state.stream).poll_read(cx, buffer))?;
-        state.received += (buffer.filled().len() - before) as u64;
+        state.received.advance(&buffer.filled()[before..]);
         Poll::Ready(Ok(()))
     }
 }

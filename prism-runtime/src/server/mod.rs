@@ -12,11 +12,16 @@ mod deadline;
 mod drain;
 mod executor;
 mod foreign;
+mod frames;
 mod framing;
 mod health;
 mod io;
+mod lifetime;
+mod link;
 mod listener;
+mod places;
 mod reflection;
+mod refusal;
 mod requests;
 mod router;
 mod streaming;
@@ -31,6 +36,8 @@ pub use health::Health;
 pub use listener::{Listener, StartError};
 pub use unknown::UnknownFields;
 
+pub(crate) use call::panicked;
+
 use crate::config;
 use crate::entity::Stores;
 use crate::service::Service;
@@ -39,6 +46,7 @@ use budget::Budget;
 use call::Front;
 use drain::Drain;
 use foreign::Foreign;
+use lifetime::Limits;
 use router::{DefaultTimeout, Router};
 use unknown::Tables;
 
@@ -129,7 +137,7 @@ impl Builder {
     ///
     /// Where a descriptor set is broken.
     pub fn start_on(mut self, listener: Listener) -> Result<Server, StartError> {
-        self.descriptor_sets.push(tonic_health::pb::FILE_DESCRIPTOR_SET);
+        self.descriptor_sets.push(health::descriptors());
         let health = Health::new(std::mem::take(&mut self.readiness));
         let drain = Arc::new(Drain::default());
         let front = Arc::new(self.front(&health, Arc::clone(&drain))?);
@@ -137,8 +145,9 @@ impl Builder {
         let plan = listener::Plan {
             threads: self.threads(),
             max_connections: self.config.max_connections,
+            max_connections_per_peer: self.config.max_connections_per_peer,
             max_concurrent_streams: self.config.max_concurrent_streams,
-            drain_limit: Duration::from_secs(self.config.drain_seconds),
+            limits: Limits::of(&self.config),
             front,
             drain: Arc::clone(&drain),
         };

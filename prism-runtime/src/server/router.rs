@@ -30,6 +30,10 @@ pub(super) struct Route {
     /// Longest time that a request of a method that streams may take to arrive, once its first
     /// byte or, where it is the only one, the call is there.
     pub(super) receive_timeout: Option<Duration>,
+    /// Whether a call can be given up at any time, because it changes nothing.
+    pub(super) reads: bool,
+    /// Whether the answers go on for ever, so that they may end anywhere.
+    pub(super) watches: bool,
     /// The request's message, where the descriptors are known.
     pub(super) input: Option<MessageId>,
 }
@@ -69,6 +73,8 @@ impl Router {
                 client_streaming: descriptor.client_streaming,
                 timeout: descriptor.timeout.or(default.filter(|_| !streams)),
                 receive_timeout: default.filter(|_| streams && descriptor.timeout.is_none()),
+                reads: service.only_reads(method),
+                watches: default.is_none() && descriptor.server_streaming,
                 input: tables.message(&descriptor.input),
             };
             self.routes.insert(path.into(), route);

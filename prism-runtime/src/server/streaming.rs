@@ -11,6 +11,7 @@ use http::HeaderMap;
 use tokio::time::Sleep;
 
 use super::call::{deadline_passed, panicked};
+use super::link::StreamEnd;
 use crate::error::{Error, Result};
 use crate::service::{Encoded, MessageStream};
 use crate::status::Status;
@@ -27,6 +28,8 @@ pub(super) struct Messages {
     call: Option<Call>,
     /// What the handler has added to the trailers, once the call has ended.
     trailers: Option<HeaderMap>,
+    /// The connection's.
+    cut: StreamEnd,
 }
 
 /// Messages that are ready are gathered into one frame up to this many bytes: peers count small
@@ -34,9 +37,14 @@ pub(super) struct Messages {
 const GATHER: usize = 16 * 1024;
 
 impl Messages {
-    pub(super) fn new(stream: MessageStream, deadline: Option<Instant>, call: Call) -> Self {
+    pub(super) fn new(
+        stream: MessageStream,
+        deadline: Option<Instant>,
+        call: Call,
+        cut: StreamEnd,
+    ) -> Self {
         let deadline = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline.into())));
-        Messages { stream, deadline, end: None, call: Some(call), trailers: None }
+        Messages { stream, deadline, end: None, call: Some(call), trailers: None, cut }
     }
 
     /// Adds the messages that are ready to a small one.
@@ -85,8 +93,12 @@ impl Messages {
         {
             return Poll::Ready(Some(Err(deadline_passed())));
         }
+        if let Some(end) = self.cut.now() {
+            return Poll::Ready(end.err().map(Err));
+        }
         let stream = &mut self.stream;
         match std::panic::catch_unwind(AssertUnwindSafe(|| stream.as_mut().poll_next(cx))) {
+            Ok(Poll::Pending) => self.cut.poll(cx).map(|end| end.err().map(Err)),
             Ok(polled) => polled,
             Err(_) => Poll::Ready(Some(Err(panicked()))),
         }

@@ -10,6 +10,7 @@ mod reply;
 mod requests;
 
 use bytes::Bytes;
+use prism_schema::Permission;
 
 pub use context::{Caller, Context};
 pub use encoded::Encoded;
@@ -29,6 +30,13 @@ use crate::{Error, Reason};
 pub trait Service: Send + Sync + 'static {
     /// The service's name and methods. `call` is given positions in its `methods`.
     fn descriptor(&self) -> &prism_schema::Service;
+
+    /// Whether a method changes nothing, so that a call of it can be ended at any time. One that is
+    /// bound to no operation may change anything.
+    fn only_reads(&self, method: usize) -> bool {
+        let binding = self.descriptor().methods.get(method).and_then(|it| it.binding.as_ref());
+        binding.is_some_and(|binding| binding.operation.permissions() == [Permission::Read])
+    }
 
     /// Answers a call. `request` is one encoded message.
     ///

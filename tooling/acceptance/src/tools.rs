@@ -89,6 +89,7 @@ impl Tool {
             return Ok(found);
         }
         let directory = directory();
+        eprintln!("installing {self:?}");
         fs::create_dir_all(&directory).map_err(|error| format!("{directory:?}: {error}"))?;
         match self {
             Tool::Grpcurl => return Err("grpcurl is not on the PATH".to_owned()),

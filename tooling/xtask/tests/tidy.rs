@@ -297,3 +297,10 @@ fn unsafe_is_forbidden() {
     assert!(manifest.contains("unsafe_code = \"forbid\""));
     assert!(manifest.contains("missing_docs = \"warn\""));
 }
+
+#[test]
+fn nothing_is_built_in_silence() {
+    // A first build takes minutes: whoever waits for it sees what goes on, on standard error.
+    let aliases = fs::read_to_string(root().join(".cargo/config.toml")).unwrap();
+    assert!(!aliases.contains("quiet"), "{aliases}");
+}

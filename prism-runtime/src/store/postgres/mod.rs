@@ -25,6 +25,7 @@ mod pool;
 mod put;
 mod record;
 mod requests;
+mod session;
 mod table;
 mod value;
 mod write;

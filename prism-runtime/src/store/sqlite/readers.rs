@@ -32,7 +32,7 @@ impl Readers {
                 let (queue, options) = (Arc::clone(&receiver), options.clone());
                 std::thread::Builder::new()
                     .name("sqlite-reader".into())
-                    .spawn(move || run(&queue, &options))
+                    .spawn(move || options.span().in_scope(|| run(&queue, &options)))
             })
             .collect::<std::io::Result<Vec<_>>>()?;
         Ok((Readers { queue: sender }, threads))

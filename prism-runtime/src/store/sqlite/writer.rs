@@ -43,9 +43,10 @@ impl Writer {
         commits: Arc<AtomicU64>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (sender, receiver) = sync_channel(options.write_queue);
+        let span = options.span();
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".into())
-            .spawn(move || run(&connection, &receiver, &commits))?;
+            .spawn(move || span.in_scope(|| run(&connection, &receiver, &commits)))?;
         let max_bytes = options.write_queue_bytes;
         Ok((Writer { queue: sender, waiting_bytes: Arc::default(), max_bytes }, thread))
     }

@@ -10,7 +10,7 @@ use prost_reflect::DescriptorPool;
 use super::decide::{
     Action, Command, MAX_INDEXED_BYTES, RequestId, Source, clear_output_only_id, is_empty_key, join,
 };
-use super::layout::Layout;
+use super::layout::{DEFAULT_MESSAGE_BYTES, Layout};
 use super::record::{Key, Record};
 use super::wire::Codec;
 use crate::clock::Clock;
@@ -48,7 +48,25 @@ impl Collection {
     ///
     /// Where the descriptors lack the entity's message, or the backend cannot serve it.
     pub fn open(entity: Entity, backend: &dyn EntityBackend, shared: Shared) -> Result<Arc<Self>> {
-        let layout = Arc::new(Layout::new(entity));
+        Collection::open_limited(entity, backend, shared, DEFAULT_MESSAGE_BYTES)
+    }
+
+    /// Opens an entity whose records fit an answer of so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Collection::open`].
+    pub fn open_limited(
+        entity: Entity,
+        backend: &dyn EntityBackend,
+        shared: Shared,
+        max_message_bytes: usize,
+    ) -> Result<Arc<Self>> {
+        let mut layout = Layout::new(entity);
+        if let Some(message) = shared.pool.get_message_by_name(&layout.entity.message) {
+            layout = layout.with_limit(max_message_bytes, message);
+        }
+        let layout = Arc::new(layout);
         let codec = Codec::new(Arc::clone(&layout), &shared.pool)?;
         let store = backend.open(Arc::clone(&layout))?;
         let etags = Etags::new()?;

@@ -250,6 +250,21 @@ pub fn check_indexed_size(layout: &Layout, record: &Record, path: &str) -> Resul
     Err(Error::invalid(vec![Violation::too_large(join(path, field), description)]))
 }
 
+/// Checks that an answer can hold the record.
+fn check_record_size(layout: &Layout, record: &Record, path: &str) -> Result<()> {
+    if layout.fits_answer(record) {
+        return Ok(());
+    }
+    let columns = layout.entity.columns.iter().zip(&record.0);
+    let largest = columns.max_by_key(|(_, value)| value.size());
+    let field = largest.map_or("", |(column, _)| column.field.as_str());
+    let description = format!(
+        "the record would have more than the {} bytes that fit an answer",
+        layout.max_record_bytes
+    );
+    Err(Error::invalid(vec![Violation::too_large(join(path, field), description)]))
+}
+
 /// A decision in the making.
 struct Decision<'a> {
     layout: &'a Layout,
@@ -312,6 +327,7 @@ impl Decision<'_> {
             (State::Live, ..) => Err(self.exists()),
             (State::Deleted, Some(current), Some(delete_time)) => {
                 self.check_etag()?;
+                check_record_size(self.layout, current, &self.command.path)?;
                 Ok(self.marked(current, delete_time, Value::Null))
             }
             _ => Err(not_found(self.layout)),
@@ -341,6 +357,7 @@ impl Decision<'_> {
         }
         self.stamp(&mut record);
         check_indexed_size(self.layout, &record, &self.command.path)?;
+        check_record_size(self.layout, &record, &self.command.path)?;
         Ok(record)
     }
 
@@ -411,6 +428,7 @@ impl Decision<'_> {
         }
         self.stamp(&mut record);
         check_indexed_size(self.layout, &record, &self.command.path)?;
+        check_record_size(self.layout, &record, &self.command.path)?;
         Ok(record)
     }
 

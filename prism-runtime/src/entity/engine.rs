@@ -280,9 +280,13 @@ impl Method {
             let length = self.collection.codec.encoded_len(&record, Audience::Caller);
             let total = encoded.len() + key_len(items) + delimited_len(length);
             if total > MAX_ANSWER_BYTES {
-                let message = format!(
-                    "the records together have more than {MAX_ANSWER_BYTES} bytes: ask for fewer"
-                );
+                let message = if delimited_len(length) + key_len(items) > MAX_ANSWER_BYTES {
+                    format!("a record has more than {MAX_ANSWER_BYTES} bytes: read it with Get")
+                } else {
+                    format!(
+                        "the records together have more than {MAX_ANSWER_BYTES} bytes: ask for fewer"
+                    )
+                };
                 let error = Error::new(Reason::ValueTooLarge, message);
                 return Err(error.with_code(Code::ResourceExhausted));
             }

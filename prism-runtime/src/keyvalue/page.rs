@@ -188,6 +188,11 @@ impl Page {
         matches!(self.state, State::Full | State::Ended)
     }
 
+    /// Bytes that the page takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.body.capacity()
+    }
+
     /// How many items the page holds.
     pub fn items(&self) -> u64 {
         self.items

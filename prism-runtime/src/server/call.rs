@@ -5,26 +5,29 @@ use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::thread;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use super::body::GrpcBody;
-use super::budget::Budget;
 use super::drain::Drain;
 use super::executor::limit_current;
+use super::foreign::FOREIGN_BYTES;
+use super::framing::MessageReader;
 use super::link::{Link, Stage, StreamEnd, cut};
 use super::router::{Route, Router};
 use super::streaming::Messages;
 use super::unknown::{MessageId, Tables, UnknownFields};
 use super::{deadline, framing, requests};
 use crate::entity::Stores;
+use crate::entity::layout::DEFAULT_MESSAGE_BYTES;
 use crate::error::{Error, Reason, Result};
-use crate::service::{Context, Encoded, MessageStream, Reply};
+use crate::memory::{Budget, Share, within, within_future};
+use crate::service::{Context, Encoded, MessageStream, Reply, RequestStream};
 use crate::telemetry;
 use crate::telemetry::access::Call;
 
@@ -44,16 +47,22 @@ pub(super) struct Front {
     pub(super) unknown_fields: UnknownFields,
     pub(super) max_message_bytes: usize,
     pub(super) budget: Budget,
+    /// How long the request of a call without a deadline may take to arrive.
+    pub(super) default_timeout: Duration,
     pub(super) stores: Arc<Stores>,
     pub(super) drain: Arc<Drain>,
     pub(super) bare_statuses: bool,
 }
 
 impl Front {
-    /// Checks a request's bytes against its message, where that is known.
-    pub(super) fn check(&self, message: Option<MessageId>, request: &[u8]) -> Result<()> {
-        let Some(message) = message else { return Ok(()) };
-        self.tables.check(message, request, self.unknown_fields)
+    /// Checks a request's bytes against its message, where that is known, and returns how many
+    /// bytes it takes once it is decoded.
+    pub(super) fn check(&self, message: Option<MessageId>, request: &[u8]) -> Result<usize> {
+        match message {
+            Some(message) => self.tables.check(message, request, self.unknown_fields),
+            // How it is decoded is the service's own affair.
+            None => Ok(UNKNOWN_WEIGHT * request.len()),
+        }
     }
 }
 
@@ -62,9 +71,18 @@ enum Answer {
     Stream(MessageStream),
 }
 
-/// Answers a request. Never fails: what goes wrong becomes a status.
+/// What a call takes beside its message, in bytes.
+const CALL_BYTES: usize = 1024;
+/// What each header takes beside its text.
+const HEADER_BYTES: usize = 96;
+
+/// What a message that no descriptor describes is taken to need once it is decoded, for each byte.
+const UNKNOWN_WEIGHT: usize = 16;
+
+/// Answers a request, which is counted on the share. Never fails: what goes wrong becomes a status.
 pub(super) async fn handle(
     link: Arc<Link>,
+    share: Share,
     request: Request<Incoming>,
 ) -> Result<Response<GrpcBody>, Infallible> {
     let (front, peer) = (&*link.front, link.peer);
@@ -74,7 +92,7 @@ pub(super) async fn handle(
     let started = Instant::now();
     let id = request_id(request.headers());
     let Some(route) = front.router.find(request.uri().path()) else {
-        return Ok(elsewhere(&link, id, started, request).await);
+        return Ok(elsewhere(&link, share, id, started, request).await);
     };
     let (parts, body) = request.into_parts();
     let timeout = deadline::requested(&parts.headers)
@@ -92,60 +110,112 @@ pub(super) async fn handle(
     let call = Call::new(Arc::clone(&route.path), context.clone(), started)
         .with_bare_statuses(front.bare_statuses);
 
+    let mut share = Some(share);
     let result = match timeout {
         Err(error) => Err(error),
         Ok(_) if compressed => Err(framing::compressed()),
         Ok(Some(after)) if after.is_zero() => Err(deadline_passed()),
         Ok(_) => {
-            let reader = route.reads.then_some(&*link);
-            in_time(until, reader, answer(&link, route, context.clone(), body)).await
+            let reader = route.only_reads.then_some(&*link);
+            let answer = answer(&link, route, &context, body, &mut share);
+            in_time(until, reader, answer).await
         }
     };
     limit_current(started, until);
     let end = |watches| StreamEnd::new(Arc::clone(&link), watches);
-    Ok(respond(result, until, &context, call, || end(route.watches)))
+    Ok(respond(result, until, &context, call, share, || end(route.watches)))
 }
 
 /// Reads the request and asks the service.
 async fn answer(
     link: &Link,
     route: &Route,
-    context: Context,
+    context: &Context,
     mut body: Incoming,
+    share: &mut Option<Share>,
 ) -> Result<Answer> {
     let (front, service, method) = (&link.front, &route.service, route.method);
-    if route.client_streaming {
-        let requests =
-            requests::stream(Arc::clone(front), route.input, route.receive_timeout, body);
-        let call = || service.call_streaming(method, context, requests);
-        return answered(std::panic::catch_unwind(AssertUnwindSafe(call))).await;
-    }
-    let limit = front.max_message_bytes;
-    let reading = framing::read_message(&mut body, limit, &front.budget);
-    // The share is held until the call is answered.
-    let (request, _share) = match route.receive_timeout {
-        None => reading.await?,
-        Some(after) => in_time(Instant::now().checked_add(after), None, reading).await?,
+    let reply = if route.client_streaming {
+        let requests = requests(front, route, context, body, share)?;
+        let call = || service.call_streaming(method, context.clone(), requests);
+        std::panic::catch_unwind(AssertUnwindSafe(|| within(share, call)))
+    } else {
+        let request = receive(front, route, context, &mut body, share).await?;
+        let call = || service.call(method, context.clone(), request);
+        std::panic::catch_unwind(AssertUnwindSafe(|| within(share, call)))
     };
-    front.check(route.input, &request)?;
-    let call = || service.call(method, context, request);
-    answered(std::panic::catch_unwind(AssertUnwindSafe(call))).await
+    let message = match reply.map_err(|_| panicked())? {
+        Reply::Ready(message) => message?,
+        Reply::Future(future) => waited(context, share, future).await?,
+        Reply::Stream(stream) => return Ok(Answer::Stream(stream)),
+        Reply::Opening(future) => return waited(context, share, future).await.map(Answer::Stream),
+    };
+    let longest = front.max_message_bytes.max(DEFAULT_MESSAGE_BYTES);
+    if message.len() > longest {
+        return Err(answer_too_large(message.len(), longest));
+    }
+    if let Some(share) = share {
+        let held = message.capacity();
+        // What was written is said, whatever it takes; what was only read can be read again.
+        if route.reads { share.set(held)? } else { share.settle(held) }
+    }
+    Ok(Answer::Message(message))
+}
+
+/// Reads the request, checks it and counts what it takes, also once it is decoded.
+async fn receive(
+    front: &Front,
+    route: &Route,
+    context: &Context,
+    body: &mut Incoming,
+    share: &mut Option<Share>,
+) -> Result<Bytes> {
+    let Some(share) = share else { return Err(Error::internal("a call has no share")) };
+    let limit = front.max_message_bytes;
+    let reading = framing::read_message(body, limit, share, || waiting_bytes(context));
+    let request = match route.timeout {
+        // In time, or the whole call is not.
+        Some(_) => reading.await?,
+        None => in_time(Instant::now().checked_add(front.default_timeout), None, reading).await?,
+    };
+    let decoded = front.check(route.input, &request)?;
+    share.set(CALL_BYTES + request.len() + decoded)?;
+    Ok(request)
+}
+
+/// The requests of a call that streams them, each counted as long as it is the last one.
+fn requests(
+    front: &Arc<Front>,
+    route: &Route,
+    context: &Context,
+    body: Incoming,
+    share: &mut Option<Share>,
+) -> Result<RequestStream> {
+    let Some(share) = share else { return Err(Error::internal("a call has no share")) };
+    share.set(waiting_bytes(context))?;
+    // In time, or the whole call is not.
+    let patience = route.timeout.is_none().then_some(front.default_timeout);
+    let messages = MessageReader::new(body, front.max_message_bytes, patience);
+    Ok(requests::stream(Arc::clone(front), route.input, messages, share.sibling()))
 }
 
 /// Waits for what a service answers; a panic in it is INTERNAL.
-async fn answered(reply: thread::Result<Reply>) -> Result<Answer> {
-    match reply.map_err(|_| panicked())? {
-        Reply::Ready(message) => message.map(Answer::Message),
-        Reply::Future(future) => match AssertUnwindSafe(future).catch_unwind().await {
-            Ok(message) => message.map(Answer::Message),
-            Err(_) => Err(panicked()),
-        },
-        Reply::Stream(stream) => Ok(Answer::Stream(stream)),
-        Reply::Opening(future) => match AssertUnwindSafe(future).catch_unwind().await {
-            Ok(stream) => stream.map(Answer::Stream),
-            Err(_) => Err(panicked()),
-        },
+async fn waited<T>(
+    context: &Context,
+    share: &mut Option<Share>,
+    future: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    if let Some(share) = share {
+        share.settle(share.bytes() + waiting_bytes(context));
     }
+    let answered = within_future(share, AssertUnwindSafe(future).catch_unwind()).await;
+    answered.unwrap_or_else(|_| Err(panicked()))
+}
+
+/// What a call that waits takes beside its message.
+fn waiting_bytes(context: &Context) -> usize {
+    let texts = context.metadata().iter().map(|(name, value)| name.as_str().len() + value.len());
+    CALL_BYTES + texts.map(|text| HEADER_BYTES + text).sum::<usize>()
 }
 
 /// Gives an answer up at its deadline, and one that only reads with its connection. The timer is
@@ -182,6 +252,7 @@ fn respond(
     until: Option<Instant>,
     context: &Context,
     call: Call,
+    share: Option<Share>,
     end: impl FnOnce() -> StreamEnd,
 ) -> Response<GrpcBody> {
     let mut headers = HeaderMap::with_capacity(6);
@@ -198,11 +269,11 @@ fn respond(
                 headers.extend(own.headers);
                 own.trailers
             });
-            GrpcBody::message(message, own)
+            GrpcBody::message(message, share, own)
         }
         Ok(Answer::Stream(stream)) => {
             headers.extend(context.begin_response());
-            GrpcBody::Stream(Box::new(Messages::new(stream, until, call, end())))
+            GrpcBody::Stream(Box::new(Messages::new(stream, until, call, end(), share)))
         }
         Err(error) => refuse(&error, context, &call, &mut headers),
     };
@@ -231,6 +302,7 @@ fn refuse(error: &Error, context: &Context, call: &Call, headers: &mut HeaderMap
 /// A path that none of our services has: tonic's services, or UNIMPLEMENTED.
 async fn elsewhere(
     link: &Arc<Link>,
+    share: Share,
     id: String,
     started: Instant,
     request: Request<Incoming>,
@@ -243,10 +315,16 @@ async fn elsewhere(
         let call = Call::new(foreign.label(path), context.clone(), started)
             .with_bare_statuses(front.bare_statuses);
         let until = match deadline::requested(request.headers()) {
-            Ok(after) => after.and_then(|after| started.checked_add(after)),
-            Err(error) => return respond(Err(error), None, &context, call, end),
+            // A stream, but one that asks and is answered: it has a deadline like unary methods.
+            Ok(after) => deadline::effective(after, Some(front.default_timeout))
+                .and_then(|after| started.checked_add(after)),
+            Err(error) => return respond(Err(error), None, &context, call, None, end),
         };
-        let response = foreign.call(request, Arc::clone(link), until, call).await;
+        let mut share = share;
+        if let Err(error) = share.set(FOREIGN_BYTES) {
+            return respond(Err(error), until, &context, call, None, end);
+        }
+        let response = foreign.call(request, Arc::clone(link), until, call, share).await;
         limit_current(started, until);
         let mut response = response.map(|answers| GrpcBody::Foreign(Box::new(answers)));
         if let Ok(id) = HeaderValue::from_str(context.request_id()) {
@@ -263,7 +341,7 @@ async fn elsewhere(
     // The path is the caller's own text: it stays out of the log.
     let call = Call::new("unknown".into(), context.clone(), started)
         .with_bare_statuses(front.bare_statuses);
-    respond(Err(error), None, &context, call, end)
+    respond(Err(error), None, &context, call, None, end)
 }
 
 /// Refuses what is not gRPC at all, in HTTP's own terms.
@@ -310,6 +388,12 @@ fn request_id(headers: &HeaderMap) -> String {
 pub(super) fn deadline_passed() -> Error {
     Error::new(Reason::DeadlineExceeded, "the deadline passed before the call was done")
         .with_retry_after(RETRY_AFTER)
+}
+
+/// An answer that clients do not take. Said in our terms, for theirs say nothing of the server.
+fn answer_too_large(length: usize, limit: usize) -> Error {
+    let message = format!("the answer would have {length} bytes; {limit} are the most");
+    Error::new(Reason::ValueTooLarge, message).with_code(crate::Code::ResourceExhausted)
 }
 
 pub(crate) fn panicked() -> Error {

@@ -48,10 +48,11 @@ pub(super) async fn serve(
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let (io, flusher) = deferred(stream);
+    let account = link.front.budget.account(link.peer.ip());
+    let (io, flusher) = deferred(stream, account.share());
     let service = {
         let link = Arc::clone(&link);
-        service_fn(move |request| handle(Arc::clone(&link), request))
+        service_fn(move |request| handle(Arc::clone(&link), account.share(), request))
     };
     let builder = builder(Inline::new(Arc::clone(&link)), max_concurrent_streams);
     let mut http = pin!(builder.serve_connection(TokioIo::new(io), service));

@@ -1,32 +1,35 @@
 //! gRPC's framing of requests: a flag byte, a 32-bit length, and the message.
 //! <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests>
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
+use futures_util::FutureExt as _;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use tokio::time::timeout_at;
 
-use super::budget::{Budget, Share};
 use super::call::deadline_passed;
 use crate::error::{Code, Error, Reason, Result};
+use crate::memory::Share;
 
 const PREFIX: usize = 5;
 
 /// Reads the one message of a request, and that nothing follows it.
 ///
 /// `limit` is the largest message in bytes. A longer one is refused by its announced length,
-/// before it is read. One that does not come in one piece takes its share of the budget, which
-/// is held as long as the message.
+/// before it is read. One that does not come in one piece is counted as it arrives, whatever
+/// length it announces, and what waits for it is counted too: `waiting` bytes.
 pub(super) async fn read_message(
     body: &mut Incoming,
     limit: usize,
-    budget: &Budget,
-) -> Result<(Bytes, Option<Share>)> {
-    let mut frame = Frame::new(limit, budget);
-    while let Some(part) = body.frame().await {
-        let part = part.map_err(broken_stream)?;
+    share: &mut Share,
+    waiting: impl Fn() -> usize,
+) -> Result<Bytes> {
+    let mut frame = Frame::new(limit);
+    while let Some(part) = next_part(body, &mut frame, share, &waiting).await? {
         if let Ok(data) = part.into_data()
             && !data.is_empty()
             && !frame.push(data)?.is_empty()
@@ -43,6 +46,24 @@ pub(super) async fn read_message(
     frame.finish()
 }
 
+/// Waits for the next part of a body. What is held meanwhile is counted.
+async fn next_part(
+    body: &mut Incoming,
+    frame: &mut Frame,
+    share: &mut Share,
+    waiting: impl Fn() -> usize,
+) -> Result<Option<http_body::Frame<Bytes>>> {
+    let mut next = body.frame();
+    let part = match poll_fn(|cx| Poll::Ready(next.poll_unpin(cx))).await {
+        Poll::Ready(part) => part,
+        Poll::Pending => {
+            share.set(frame.detach() + waiting())?;
+            next.await
+        }
+    };
+    part.transpose().map_err(broken_stream)
+}
+
 /// The messages of a request that streams them, one after the other.
 pub(super) struct MessageReader {
     body: Incoming,
@@ -52,22 +73,17 @@ pub(super) struct MessageReader {
     limit: usize,
     /// How long a message may take from its first byte to its last.
     patience: Option<Duration>,
-    budget: Budget,
 }
 
 impl MessageReader {
-    pub(super) fn new(
-        body: Incoming,
-        limit: usize,
-        patience: Option<Duration>,
-        budget: Budget,
-    ) -> Self {
-        MessageReader { body, rest: Bytes::new(), limit, patience, budget }
+    pub(super) fn new(body: Incoming, limit: usize, patience: Option<Duration>) -> Self {
+        MessageReader { body, rest: Bytes::new(), limit, patience }
     }
 
     /// Reads the next message, and no more than it takes; `None` where the caller has sent all.
-    pub(super) async fn next(&mut self) -> Result<Option<(Bytes, Option<Share>)>> {
-        let mut frame = Frame::new(self.limit, &self.budget);
+    /// What has arrived is counted on the share.
+    pub(super) async fn next(&mut self, share: &mut Share) -> Result<Option<Bytes>> {
+        let mut frame = Frame::new(self.limit);
         let mut until = None;
         loop {
             if !self.rest.is_empty() {
@@ -77,17 +93,16 @@ impl MessageReader {
                 }
                 until = until.or_else(|| Instant::now().checked_add(self.patience?));
             }
-            let reading = self.body.frame();
+            let rest = self.rest.len();
+            let reading = next_part(&mut self.body, &mut frame, share, || rest);
             let part = match until {
-                None => reading.await,
+                None => reading.await?,
                 Some(until) => {
-                    timeout_at(until.into(), reading).await.map_err(|_| deadline_passed())?
+                    timeout_at(until.into(), reading).await.map_err(|_| deadline_passed())??
                 }
             };
             match part {
-                Some(part) => {
-                    self.rest = part.map_err(broken_stream)?.into_data().unwrap_or_default();
-                }
+                Some(part) => self.rest = part.into_data().unwrap_or_default(),
                 None if frame.is_empty() => return Ok(None),
                 None => return frame.finish().map(Some),
             }
@@ -95,18 +110,16 @@ impl MessageReader {
     }
 }
 
-struct Frame<'a> {
+struct Frame {
     limit: usize,
-    budget: &'a Budget,
     buffer: Buffer,
     /// Length of the whole frame, prefix included, once the prefix is there.
     expected: Option<usize>,
-    share: Option<Share>,
 }
 
-impl<'a> Frame<'a> {
-    fn new(limit: usize, budget: &'a Budget) -> Self {
-        Frame { limit, budget, buffer: Buffer::default(), expected: None, share: None }
+impl Frame {
+    fn new(limit: usize) -> Self {
+        Frame { limit, buffer: Buffer::default(), expected: None }
     }
 
     /// Takes what belongs to the message, and returns the rest.
@@ -117,7 +130,7 @@ impl<'a> Frame<'a> {
                 // The prefix stays with its message, so that nothing is copied.
                 self.expected = Some(PREFIX + self.announced(&data[..PREFIX])?);
             } else {
-                self.buffer.push(data.split_to(missing.min(data.len())));
+                self.buffer.push(data.split_to(missing.min(data.len())), usize::MAX);
                 if self.received() == PREFIX {
                     self.expected = Some(PREFIX + self.announced(self.buffer.as_slice())?);
                 }
@@ -126,13 +139,15 @@ impl<'a> Frame<'a> {
         if let Some(expected) = self.expected {
             let missing = expected - self.received();
             if missing > 0 && !data.is_empty() {
-                self.buffer.push(data.split_to(missing.min(data.len())));
-            }
-            if self.received() < expected && self.share.is_none() {
-                self.share = Some(self.budget.take(expected)?);
+                self.buffer.push(data.split_to(missing.min(data.len())), expected);
             }
         }
         Ok(data)
+    }
+
+    /// Gets ready to wait for the rest of the message. Answers with what is held meanwhile.
+    fn detach(&mut self) -> usize {
+        self.buffer.detach(self.expected.unwrap_or(usize::MAX))
     }
 
     fn received(&self) -> usize {
@@ -162,11 +177,11 @@ impl<'a> Frame<'a> {
         Ok(length)
     }
 
-    fn finish(self) -> Result<(Bytes, Option<Share>)> {
+    fn finish(self) -> Result<Bytes> {
         if !self.is_whole() {
             return Err(malformed("the message ends before its announced length"));
         }
-        Ok((self.buffer.into_bytes().slice(PREFIX..), self.share))
+        Ok(self.buffer.into_bytes().slice(PREFIX..))
     }
 }
 
@@ -180,20 +195,33 @@ enum Buffer {
 }
 
 impl Buffer {
-    fn push(&mut self, data: Bytes) {
-        *self = match std::mem::take(self) {
-            Buffer::Empty => Buffer::One(data),
-            Buffer::One(first) => {
-                let mut all = BytesMut::with_capacity(2 * (first.len() + data.len()));
-                all.extend_from_slice(&first);
-                all.extend_from_slice(&data);
-                Buffer::Many(all)
-            }
-            Buffer::Many(mut all) => {
-                all.extend_from_slice(&data);
-                Buffer::Many(all)
-            }
-        };
+    /// Adds a piece. `expected` is the length of the whole, which room is never made for at once:
+    /// who announces much may send little.
+    fn push(&mut self, data: Bytes, expected: usize) {
+        if matches!(self, Buffer::Empty) {
+            *self = Buffer::One(data);
+            return;
+        }
+        self.detach(expected);
+        if let Buffer::Many(all) = self {
+            make_room(all, data.len(), expected);
+            all.extend_from_slice(&data);
+        }
+    }
+
+    /// Copies the first piece, which is a part of the connection's buffer and keeps the whole of
+    /// that. Answers with what is held now.
+    fn detach(&mut self, expected: usize) -> usize {
+        if let Buffer::One(first) = self {
+            let mut all = BytesMut::new();
+            make_room(&mut all, first.len(), expected);
+            all.extend_from_slice(first);
+            *self = Buffer::Many(all);
+        }
+        match self {
+            Buffer::Many(all) => all.capacity(),
+            Buffer::Empty | Buffer::One(_) => 0,
+        }
     }
 
     fn is_empty(&self) -> bool {
@@ -214,6 +242,14 @@ impl Buffer {
             Buffer::One(bytes) => bytes,
             Buffer::Many(bytes) => bytes.freeze(),
         }
+    }
+}
+
+/// Makes room for more bytes: for as many as there are, or what is left of the whole.
+fn make_room(buffer: &mut BytesMut, more: usize, whole: usize) {
+    if buffer.capacity() - buffer.len() < more {
+        let target = (2 * (buffer.len() + more)).min(whole).max(buffer.len() + more);
+        buffer.reserve(target - buffer.len());
     }
 }
 
@@ -260,16 +296,15 @@ mod tests {
 
     /// Messages as they are read from pieces of a body.
     fn read(pieces: &[&[u8]], limit: usize) -> Result<Vec<Bytes>> {
-        let budget = Budget::new(1 << 20);
         let mut messages = Vec::new();
-        let mut frame = Frame::new(limit, &budget);
+        let mut frame = Frame::new(limit);
         for piece in pieces {
             let mut rest = Bytes::copy_from_slice(piece);
             while !rest.is_empty() {
                 rest = frame.push(rest)?;
                 if frame.is_whole() {
-                    let whole = std::mem::replace(&mut frame, Frame::new(limit, &budget));
-                    messages.push(whole.finish()?.0);
+                    let whole = std::mem::replace(&mut frame, Frame::new(limit));
+                    messages.push(whole.finish()?);
                 }
             }
         }

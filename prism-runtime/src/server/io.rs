@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::frames::{Frames, Greeting, NO_ERROR, SETTINGS, go_away};
+use crate::memory::Share;
 
 /// Buffered bytes beyond which a write is sent at once.
 const SEND_AT: usize = 64 * 1024;
@@ -36,11 +37,14 @@ struct State {
     received: Frames,
     /// Whether anything was sent.
     sent: bool,
+    /// What waits for the peer to read it.
+    share: Share,
 }
 
-/// Wraps a socket.
-pub(super) fn deferred(stream: TcpStream) -> (DeferredIo, Flusher) {
-    let state = State { stream, out: BytesMut::new(), received: Frames::new(), sent: false };
+/// Wraps a socket. What the peer does not read is counted on the share.
+pub(super) fn deferred(stream: TcpStream, share: Share) -> (DeferredIo, Flusher) {
+    let (out, received) = (BytesMut::new(), Frames::new());
+    let state = State { stream, out, received, sent: false, share };
     let state = Arc::new(Mutex::new(state));
     (DeferredIo(Arc::clone(&state)), Flusher(state))
 }
@@ -53,14 +57,19 @@ impl State {
     /// Sends what is buffered. Ready when the buffer is empty.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.out.is_empty() {
-            match ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                sent => {
+            match Pin::new(&mut self.stream).poll_write(cx, &self.out)? {
+                Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(sent) => {
                     self.sent = true;
                     self.out.advance(sent);
                 }
+                Poll::Pending => {
+                    self.share.settle(self.out.capacity());
+                    return Poll::Pending;
+                }
             }
         }
+        self.share.settle(0);
         if self.out.capacity() > KEEP {
             self.out = BytesMut::new();
         } else {
@@ -159,6 +168,8 @@ impl AsyncRead for DeferredIo {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let mut state = lock(&self.0);
+        // A peer that does not read its answers is not read from.
+        ready!(state.poll_room(cx))?;
         let before = buffer.filled().len();
         ready!(Pin::new(&mut state.stream).poll_read(cx, buffer))?;
         state.received.advance(&buffer.filled()[before..]);

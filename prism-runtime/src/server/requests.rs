@@ -1,31 +1,26 @@
 //! The requests of a call that streams them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
-use hyper::body::Incoming;
 
-use super::budget::Share;
 use super::call::Front;
 use super::framing::MessageReader;
 use super::unknown::MessageId;
 use crate::error::Result;
+use crate::memory::Share;
 use crate::service::RequestStream;
 
 /// Reads a request when it is asked for, and checks it as that of a unary method. What the caller
-/// sends before that waits in HTTP/2's window. `patience` is how long a request may take from its
-/// first byte to its last.
+/// sends before that waits in HTTP/2's window.
 pub(super) fn stream(
     front: Arc<Front>,
     message: Option<MessageId>,
-    patience: Option<Duration>,
-    body: Incoming,
+    messages: MessageReader,
+    share: Share,
 ) -> RequestStream {
-    let (limit, budget) = (front.max_message_bytes, front.budget.clone());
-    let messages = MessageReader::new(body, limit, patience, budget);
-    let receiver = Receiver { front, message, messages, share: None };
+    let receiver = Receiver { front, message, messages, share };
     Box::pin(stream::unfold(Some(receiver), |receiver| async {
         let mut receiver = receiver?;
         match receiver.next().await {
@@ -42,15 +37,15 @@ struct Receiver {
     message: Option<MessageId>,
     messages: MessageReader,
     /// Of the request that was read last: held until the next one is asked for.
-    share: Option<Share>,
+    share: Share,
 }
 
 impl Receiver {
     async fn next(&mut self) -> Result<Option<Bytes>> {
-        self.share = None;
-        let Some((request, share)) = self.messages.next().await? else { return Ok(None) };
-        self.share = share;
-        self.front.check(self.message, &request)?;
+        self.share.set(0)?;
+        let Some(request) = self.messages.next(&mut self.share).await? else { return Ok(None) };
+        let decoded = self.front.check(self.message, &request)?;
+        self.share.set(request.len() + decoded)?;
         Ok(Some(request))
     }
 }

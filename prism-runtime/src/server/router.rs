@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::foreign::Foreign;
 use super::unknown::{MessageId, Tables};
+use crate::schema::{Method, Operation};
 use crate::service::Service;
 
 /// The methods that a server answers, by path.
@@ -27,33 +28,24 @@ pub(super) struct Route {
     pub(super) client_streaming: bool,
     /// Longest time that a call may take.
     pub(super) timeout: Option<Duration>,
-    /// Longest time that a request of a method that streams may take to arrive, once its first
-    /// byte or, where it is the only one, the call is there.
-    pub(super) receive_timeout: Option<Duration>,
     /// Whether a call can be given up at any time, because it changes nothing.
-    pub(super) reads: bool,
+    pub(super) only_reads: bool,
     /// Whether the answers go on for ever, so that they may end anywhere.
     pub(super) watches: bool,
     /// The request's message, where the descriptors are known.
     pub(super) input: Option<MessageId>,
-}
-
-/// How long the unary methods of a service, and the requests of its others, may take where they do
-/// not say it themselves.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum DefaultTimeout {
-    /// This long.
-    After(Duration),
-    /// As long as the caller likes: watches.
-    Never,
+    /// Whether a call that was answered can be made again: it changes nothing.
+    pub(super) reads: bool,
 }
 
 impl Router {
-    /// Adds every method of a service. A later service replaces an earlier one of its name.
+    /// Adds every method of a service. A later service replaces an earlier one of its name. The
+    /// default is for its unary methods; whether the others are watched is for the service.
     pub(super) fn add(
         &mut self,
         service: Arc<dyn Service>,
-        default: DefaultTimeout,
+        default_timeout: Duration,
+        watched: bool,
         tables: &Tables,
     ) {
         let name = service.descriptor().name.clone();
@@ -61,21 +53,17 @@ impl Router {
         self.routes.retain(|path, _| !path.starts_with(&prefix));
         for (method, descriptor) in service.descriptor().methods.iter().enumerate() {
             let path = format!("{prefix}{}", descriptor.name);
-            let default = match default {
-                DefaultTimeout::After(timeout) => Some(timeout),
-                DefaultTimeout::Never => None,
-            };
-            let streams = descriptor.is_streaming();
+            let unary = !descriptor.is_streaming();
             let route = Route {
                 path: path.as_str().into(),
                 service: Arc::clone(&service),
                 method,
                 client_streaming: descriptor.client_streaming,
-                timeout: descriptor.timeout.or(default.filter(|_| !streams)),
-                receive_timeout: default.filter(|_| streams && descriptor.timeout.is_none()),
-                reads: service.only_reads(method),
-                watches: default.is_none() && descriptor.server_streaming,
+                timeout: descriptor.timeout.or(unary.then_some(default_timeout)),
+                only_reads: service.only_reads(method),
+                watches: watched && descriptor.server_streaming,
                 input: tables.message(&descriptor.input),
+                reads: reads(descriptor),
             };
             self.routes.insert(path.into(), route);
         }
@@ -102,4 +90,10 @@ impl Router {
         self.foreign.contains_key(prefix)
             || self.routes.keys().any(|route| route.starts_with(prefix))
     }
+}
+
+fn reads(method: &Method) -> bool {
+    let operation = method.binding.as_ref().map(|binding| binding.operation);
+    method.idempotent
+        || matches!(operation, Some(Operation::Get | Operation::BatchGet | Operation::List))
 }

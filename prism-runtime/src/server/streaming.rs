@@ -13,6 +13,7 @@ use tokio::time::Sleep;
 use super::call::{deadline_passed, panicked};
 use super::link::StreamEnd;
 use crate::error::{Error, Result};
+use crate::memory::{Share, within};
 use crate::service::{Encoded, MessageStream};
 use crate::status::Status;
 use crate::telemetry::access::Call;
@@ -30,6 +31,8 @@ pub(super) struct Messages {
     trailers: Option<HeaderMap>,
     /// The connection's.
     cut: StreamEnd,
+    /// What is held for the next message.
+    share: Option<Share>,
 }
 
 /// Messages that are ready are gathered into one frame up to this many bytes: peers count small
@@ -42,9 +45,11 @@ impl Messages {
         deadline: Option<Instant>,
         call: Call,
         cut: StreamEnd,
+        share: Option<Share>,
     ) -> Self {
         let deadline = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline.into())));
-        Messages { stream, deadline, end: None, call: Some(call), trailers: None, cut }
+        let call = Some(call);
+        Messages { stream, deadline, end: None, call, trailers: None, cut, share }
     }
 
     /// Adds the messages that are ready to a small one.
@@ -67,6 +72,13 @@ impl Messages {
             }
         }
         if all.is_empty() { first } else { all.freeze() }
+    }
+
+    /// The share of messages that are handed to the transport, and take so many bytes.
+    pub(super) fn settle(&mut self, bytes: usize) -> Option<Share> {
+        let mut share = self.share.as_mut()?.split();
+        share.settle(bytes);
+        Some(share)
     }
 
     fn end(&mut self, result: &Result<()>) -> Option<Status> {
@@ -97,7 +109,8 @@ impl Messages {
             return Poll::Ready(end.err().map(Err));
         }
         let stream = &mut self.stream;
-        match std::panic::catch_unwind(AssertUnwindSafe(|| stream.as_mut().poll_next(cx))) {
+        let next = || within(&mut self.share, || stream.as_mut().poll_next(cx));
+        match std::panic::catch_unwind(AssertUnwindSafe(next)) {
             Ok(Poll::Pending) => self.cut.poll(cx).map(|end| end.err().map(Err)),
             Ok(polled) => polled,
             Err(_) => Poll::Ready(Some(Err(panicked()))),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::StoreFuture;
 use crate::Result;
-use crate::entity::decide::{Command, RequestId};
+use crate::entity::decide::{Action, Command, RequestId};
 use crate::entity::layout::Layout;
 use crate::entity::record::{Key, Record};
 use crate::schema::Value;
@@ -96,8 +96,8 @@ pub struct Filter {
 /// A page.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
-    /// At least one where there is any; ends early once their text and blobs pass
-    /// [`BATCH_BYTES`].
+    /// At least one where there is any; ends early once their columns together pass
+    /// [`BATCH_BYTES`], also those that are kept from callers.
     pub records: Vec<Record>,
     /// Whether there is a record after the last one.
     pub more: bool,
@@ -113,6 +113,22 @@ pub struct Write {
     /// Where the caller may send the request again: it is looked up first, and remembered for
     /// [`REQUEST_ID_MICROS`](crate::entity::decide::REQUEST_ID_MICROS) in the same transaction.
     pub request: Option<RequestId>,
+}
+
+/// What a record takes in memory, and adds to a page: all its columns, whoever sees them and in
+/// whatever form they are stored.
+pub(crate) fn held_bytes(record: &Record) -> usize {
+    record.0.iter().map(|value| size_of::<Value>() + value.size()).sum()
+}
+
+/// What the record of a write takes in memory.
+pub(crate) fn written_bytes(write: &Write) -> usize {
+    match &write.command.action {
+        Action::Create(record) | Action::Put(record) | Action::Update { record, .. } => {
+            held_bytes(record)
+        }
+        Action::Delete { .. } | Action::Undelete => 0,
+    }
 }
 
 /// Length of what an encoded record has at least: of text and of protobuf binary.

@@ -25,7 +25,7 @@ pub use scenarios::*;
 macro_rules! entity_conformance {
     ($factory:expr) => {
         $crate::entity_conformance! { @tests $factory;
-            reads create_and_defaults managed_ids put update_masks update_access oneofs
+            reads create_and_defaults managed_ids put update_masks record_bytes update_access oneofs
             etags soft_delete hard_delete expiry retention unique_fields request_ids batches
             list_orders list_conditions list_pages list_tokens page_bytes sizes_and_keys
             every_value times_and_ranges access_rules json_storage

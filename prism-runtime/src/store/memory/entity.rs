@@ -12,7 +12,8 @@ use crate::schema::sql::Visibility;
 use crate::schema::{Index, Value};
 use crate::store::StoreFuture;
 use crate::store::entity::{
-    BATCH_BYTES, EntityBackend, EntityStore, Filter, ListQuery, Page, View, Write, payload_bytes,
+    BATCH_BYTES, EntityBackend, EntityStore, Filter, ListQuery, Page, View, Write, held_bytes,
+    payload_bytes,
 };
 use crate::{Error, Result};
 
@@ -82,7 +83,7 @@ impl EntityStore for MemoryEntityStore {
                 page.more = true;
                 break;
             }
-            bytes += payload_bytes(&self.layout, record);
+            bytes += held_bytes(record);
             page.records.push(record.clone());
         }
         StoreFuture::ready(Ok(page))

@@ -19,12 +19,14 @@ use crate::entity::decide::{Change, Mask, decide, join, repeat, unique_violation
 use crate::entity::layout::Layout;
 use crate::entity::prefix_bounds;
 use crate::entity::record::{Key, Record};
+use crate::memory::{READ_AHEAD, charge};
 use crate::schema::plan::Comparison;
 use crate::schema::sql::{ListShape, Shape};
 use crate::schema::{Storage, Value};
 use crate::store::StoreFuture;
 use crate::store::entity::{
-    BATCH_BYTES, EntityBackend, EntityStore, ListQuery, Page, View, Write, payload_bytes,
+    BATCH_BYTES, EntityBackend, EntityStore, ListQuery, Page, View, Write, held_bytes,
+    payload_bytes,
 };
 use crate::{Error, Result};
 
@@ -154,6 +156,7 @@ impl Transact for BatchGet {
     type Output = Vec<Record>;
 
     async fn run(&mut self, connection: &mut Connection) -> Result<Vec<Record>, Failure> {
+        charge(READ_AHEAD)?;
         let table = self.using.table(connection).await?;
         let found = batch_get(&table, connection, &self.keys, self.view).await;
         self.using.settle(found)
@@ -169,6 +172,7 @@ impl Transact for List {
     type Output = Page;
 
     async fn run(&mut self, connection: &mut Connection) -> Result<Page, Failure> {
+        charge(READ_AHEAD)?;
         let table = self.using.table(connection).await?;
         let page = list(&table, connection, &self.query).await;
         self.using.settle(page)
@@ -190,6 +194,7 @@ async fn batch_get(
     let mut by_key = BTreeMap::new();
     while let Some(row) = rows.try_next().await? {
         let record = table.record(&row)?;
+        charge(held_bytes(&record))?;
         by_key.insert(table.layout.key_of(&record), record);
     }
     let mut found = Vec::with_capacity(by_key.len());
@@ -248,7 +253,9 @@ async fn list(
             break;
         }
         let record = table.record(&row)?;
-        bytes += payload_bytes(&table.layout, &record);
+        let held = held_bytes(&record);
+        charge(held)?;
+        bytes += held;
         page.records.push(record);
     }
     Ok(page)
@@ -292,6 +299,7 @@ impl Writing {
             }
         }
         let current = table.lock(connection, &write.key).await?;
+        charge(current.as_ref().map_or(0, held_bytes))?;
         let change = decide(&table.layout, &write.command, current.as_ref())?;
         if self.crowded {
             make_way(table, connection, write, &change).await?;

@@ -157,6 +157,7 @@ impl Get {
             self.read.page.end();
         }
         let done = state != State::More;
+        self.answer.hold(self.read.page.bytes());
         (self.answer, Ok(if done { Shared::Done(self.read) } else { Shared::More(self.read) }))
     }
 }

@@ -18,6 +18,7 @@ use super::record::{Operation, Write};
 use crate::keyvalue::limits::PAGE_BYTES;
 use crate::keyvalue::page::{PageRead, StoredItem};
 use crate::keyvalue::selection::Selection;
+use crate::memory::{READ_AHEAD, charge};
 use crate::proto::common::ItemMetadata;
 use crate::store::StoreFuture;
 use crate::store::keyvalue::{
@@ -146,7 +147,9 @@ impl Transact for Fill {
 
     async fn run(&mut self, connection: &mut Connection) -> Result<PageRead, Failure> {
         if let Some(read) = &mut self.read {
+            charge(READ_AHEAD)?;
             fill(connection, read).await?;
+            charge(read.page.bytes())?;
         }
         self.read.take().ok_or_else(|| Error::internal("a page was read twice").into())
     }

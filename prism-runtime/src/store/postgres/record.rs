@@ -9,6 +9,7 @@ use super::error::Failure;
 use super::items::{self, Change, LAST_KEY, key_after};
 use crate::keyvalue::decide::{self, Current, Reach, Swap};
 use crate::keyvalue::selection::Selection;
+use crate::memory::charge;
 use crate::store::keyvalue::{ItemSwap, RecordDelete, SwapOutcome, Target};
 
 /// Items that a covering delete reads before it writes them.
@@ -150,7 +151,10 @@ impl Operation for ItemSwap {
         let matches = actual == self.expected;
         let content = self.new.is_some().then_some(self.content);
         match decide::swap(seen.as_ref(), matches, content, &self.stamp) {
-            Swap::Fails => return Ok(SwapOutcome::Differs(actual)),
+            Swap::Fails => {
+                charge(actual.as_ref().map_or(0, Vec::len))?;
+                return Ok(SwapOutcome::Differs(actual));
+            }
             Swap::Succeeds(None) => {}
             Swap::Succeeds(Some(version)) => {
                 let change = record.change(key, version, self.new.as_deref(), seen);

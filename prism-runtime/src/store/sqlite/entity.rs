@@ -15,12 +15,14 @@ use crate::entity::decide::{
 use crate::entity::layout::Layout;
 use crate::entity::prefix_bounds;
 use crate::entity::record::{Key, Record, decode_values, encode_values};
+use crate::memory::charge;
 use crate::schema::plan::Comparison;
 use crate::schema::sql::{Dialect, ListShape, Parameter, Shape, Statement, Statements, Visibility};
 use crate::schema::{FieldType, Storage, Value};
 use crate::store::StoreFuture;
 use crate::store::entity::{
-    BATCH_BYTES, EntityBackend, EntityStore, ListQuery, Page, View, Write, payload_bytes,
+    BATCH_BYTES, EntityBackend, EntityStore, ListQuery, Page, View, Write, held_bytes,
+    payload_bytes, written_bytes,
 };
 use crate::{Error, Reason, Result};
 
@@ -95,7 +97,8 @@ impl EntityStore for SqliteEntityStore {
 
     fn write(&self, write: Write) -> StoreFuture<Option<Record>> {
         let table = Arc::clone(&self.table);
-        self.database.write(move |connection| table.write(connection, &write))
+        let bytes = written_bytes(&write) as u64;
+        self.database.write_sized(bytes, move |connection| table.write(connection, &write))
     }
 
     /// Looks beside the event loops for what has expired, which no index says, so that the writer
@@ -182,6 +185,7 @@ impl Table {
             let mut bytes = 0;
             for key in keys {
                 if let Some(record) = self.get(connection, key, view)? {
+                    charge(held_bytes(&record))?;
                     bytes += payload_bytes(&self.layout, &record);
                     found.push(record);
                 }
@@ -233,7 +237,9 @@ impl Table {
                 break;
             }
             let record = self.record(row)?;
-            bytes += payload_bytes(&self.layout, &record);
+            let held = held_bytes(&record);
+            charge(held)?;
+            bytes += held;
             page.records.push(record);
         }
         Ok(page)
@@ -246,9 +252,11 @@ impl Table {
             && !remembered.is_forgotten(now)
         {
             let current = self.current(connection, &remembered.key)?;
+            charge(current.as_ref().map_or(0, held_bytes))?;
             return repeat(&self.layout, request, &remembered, current, now).map(Some);
         }
         let current = self.current(connection, &write.key)?;
+        charge(current.as_ref().map_or(0, held_bytes))?;
         let change = decide(&self.layout, &write.command, current.as_ref())?;
         self.carry_out(connection, write, &change)?;
         if let Some(request) = &write.request {

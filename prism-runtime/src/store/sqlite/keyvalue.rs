@@ -12,6 +12,7 @@ use crate::keyvalue::decide::{self, Current, Reach, Swap, Version};
 use crate::keyvalue::limits::KEY_BYTES;
 use crate::keyvalue::page::{Effort, Page, PageRead, Query, StoredItem};
 use crate::keyvalue::selection::Selection;
+use crate::memory::charge;
 use crate::proto::common::ItemMetadata;
 use crate::store::StoreFuture;
 use crate::store::keyvalue::{
@@ -97,6 +98,7 @@ impl KeyValueStore for KeyValue {
         }
         self.database.read_offloaded(move |connection| {
             fill(connection, &mut read)?;
+            charge(read.page.bytes())?;
             Ok(read)
         })
     }
@@ -109,7 +111,11 @@ impl KeyValueStore for KeyValue {
     }
 
     fn delete(&self, delete: RecordDelete) -> StoreFuture<Option<u64>> {
-        self.database.write(move |connection| {
+        let bytes = match &delete.selection {
+            Selection::Keys(keys) => keys.iter().map(|key| size_of_val(key) + key.len()).sum(),
+            Selection::All | Selection::Range { .. } => 0,
+        };
+        self.database.write_sized(bytes as u64, move |connection| {
             let mut write = Write::new(connection, &delete.target);
             let gone = match &delete.selection {
                 Selection::Keys(keys) => write.delete_named(keys, &delete),
@@ -304,7 +310,10 @@ impl<'a> Write<'a> {
         let matches = actual == swap.expected;
         let content = swap.new.is_some().then_some(swap.content);
         match decide::swap(current.as_ref(), matches, content, &swap.stamp) {
-            Swap::Fails => return Ok(SwapOutcome::Differs(actual)),
+            Swap::Fails => {
+                charge(actual.as_ref().map_or(0, Vec::len))?;
+                return Ok(SwapOutcome::Differs(actual));
+            }
             Swap::Succeeds(None) => {}
             Swap::Succeeds(Some(version)) => {
                 self.store(&swap.key, &version, swap.new.as_deref())?;

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::writer::{overloaded, shutting_down};
 use super::{Options, connection};
+use crate::memory::{self, Share};
 use crate::store::StoreFuture;
 use crate::{Error, Result};
 
@@ -44,21 +45,26 @@ impl Readers {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
-        let (answer, outcome) = oneshot::channel();
+        let (answer, outcome) = oneshot::channel::<(Result<T>, Option<Share>)>();
+        let mut share = memory::hand_over();
         let read = Box::new(move |connection: Result<&Connection>| {
             if answer.is_closed() {
                 return;
             }
             let result = connection.and_then(|connection| {
-                catch_unwind(AssertUnwindSafe(|| work(connection)))
+                let work = || memory::charge(memory::READ_AHEAD).and_then(|()| work(connection));
+                catch_unwind(AssertUnwindSafe(|| memory::within(&mut share, work)))
                     .unwrap_or_else(|_| Err(Error::internal("a read panicked")))
             });
             // The caller may have gone.
-            let _ = answer.send(result);
+            let _ = answer.send((result, share));
         });
         match self.queue.try_send(read) {
             Ok(()) => StoreFuture::pending(async move {
-                outcome.await.unwrap_or_else(|_| Err(shutting_down()))
+                let (result, share) =
+                    outcome.await.unwrap_or_else(|_| (Err(shutting_down()), None));
+                memory::keep(share);
+                result
             }),
             Err(TrySendError::Full(_)) => StoreFuture::ready(Err(overloaded())),
             Err(TrySendError::Disconnected(_)) => StoreFuture::ready(Err(shutting_down())),

@@ -12,11 +12,15 @@ use tokio::sync::oneshot;
 
 use super::Options;
 use super::error::TransactionFailure;
+use crate::memory::{self, Share};
 use crate::store::StoreFuture;
 use crate::{Error, Reason, Result};
 
 /// Writes that share a COMMIT at most.
 const MAX_BATCH: usize = 256;
+
+/// Bytes that the writes of a COMMIT hold, from which on it takes no more: with what they read.
+const MAX_BATCH_BYTES: usize = 16 << 20;
 
 /// When a write that found the queue full is worth another try.
 const RETRY: Duration = Duration::from_millis(100);
@@ -62,10 +66,14 @@ impl Writer {
             return StoreFuture::ready(Err(overloaded()));
         };
         let (answer, outcome) = oneshot::channel();
-        let job = Write { work: Some(work), result: None, answer, reserved };
+        let share = memory::hand_over();
+        let job = Write { work: Some(work), result: None, answer, reserved, share };
         match self.queue.try_send(Message::Write(Box::new(job))) {
             Ok(()) => StoreFuture::pending(async move {
-                outcome.await.unwrap_or_else(|_| Err(shutting_down()))
+                let (result, share) =
+                    outcome.await.unwrap_or_else(|_| (Err(shutting_down()), None));
+                memory::keep(share);
+                result
             }),
             Err(TrySendError::Full(_)) => StoreFuture::ready(Err(overloaded())),
             Err(TrySendError::Disconnected(_)) => StoreFuture::ready(Err(shutting_down())),
@@ -99,6 +107,8 @@ pub(super) fn overloaded() -> Error {
 trait Job: Send {
     /// Whether nobody waits for the answer any more.
     fn is_abandoned(&self) -> bool;
+    /// Bytes that it holds.
+    fn held(&self) -> usize;
     /// Runs the write and keeps its result; gives back the error of one that failed.
     fn run(&mut self, connection: &Connection) -> Result<(), &Error>;
     /// Answers with the result, or with the error of the transaction that it was part of.
@@ -108,8 +118,10 @@ trait Job: Send {
 struct Write<T, F> {
     work: Option<F>,
     result: Option<Result<T>>,
-    answer: oneshot::Sender<Result<T>>,
+    answer: oneshot::Sender<(Result<T>, Option<Share>)>,
     reserved: Reserved,
+    /// What the call holds, and what is read for it.
+    share: Option<Share>,
 }
 
 /// Bytes that wait, until it is dropped.
@@ -133,11 +145,18 @@ where
         self.answer.is_closed()
     }
 
+    fn held(&self) -> usize {
+        self.share.as_ref().map_or(0, Share::bytes)
+    }
+
     fn run(&mut self, connection: &Connection) -> Result<(), &Error> {
         let result = match self.work.take() {
             // What a panic leaves half done is rolled back with the job.
-            Some(work) => catch_unwind(AssertUnwindSafe(|| work(connection)))
-                .unwrap_or_else(|_| Err(Error::internal("a write panicked"))),
+            Some(work) => {
+                let share = &mut self.share;
+                catch_unwind(AssertUnwindSafe(|| memory::within(share, || work(connection))))
+                    .unwrap_or_else(|_| Err(Error::internal("a write panicked")))
+            }
             None => Err(Error::internal("a write ran twice")),
         };
         match self.result.insert(result) {
@@ -157,7 +176,7 @@ where
         // Whoever has the answer finds the room free.
         drop(self.reserved);
         // The caller may have gone.
-        let _ = self.answer.send(result);
+        let _ = self.answer.send((result, self.share));
     }
 }
 
@@ -190,17 +209,22 @@ struct Transaction<'c> {
 }
 
 impl Transaction<'_> {
-    /// Runs jobs until none is left or SQLite has rolled the transaction back, and answers those
+    /// Runs jobs until none is left, they hold much, or SQLite has rolled the transaction back, and answers those
     /// that ran.
     fn run(mut self, pending: &mut dyn Iterator<Item = Box<dyn Job>>, commits: &AtomicU64) {
         if let Err(error) = self.execute("BEGIN IMMEDIATE") {
             self.jobs.extend(pending);
             return self.answer(Err(&TransactionFailure::before_commit(&error)));
         }
+        let mut held = 0;
         for job in pending {
             if let Err(failure) = self.run_job(job) {
                 self.roll_back();
                 return self.answer(Err(&failure));
+            }
+            held += self.jobs.last().map_or(0, |job| job.held());
+            if held > MAX_BATCH_BYTES {
+                break;
             }
         }
         let outcome = self.execute("COMMIT");

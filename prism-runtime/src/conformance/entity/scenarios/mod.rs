@@ -11,7 +11,7 @@ pub use lists::{list_conditions, list_orders, list_pages, list_tokens, page_byte
 pub use records::{
     batches, create_and_defaults, hard_delete, managed_ids, put, reads, soft_delete,
 };
-pub use updates::{access_rules, etags, oneofs, update_access, update_masks};
+pub use updates::{access_rules, etags, oneofs, record_bytes, update_access, update_masks};
 pub use values::{every_value, json_storage, sizes_and_keys, times_and_ranges};
 
 use serde_json::{Value as Json, json};

@@ -58,6 +58,11 @@ impl Database {
         if ["postgres://", "postgresql://"].iter().any(|scheme| place.starts_with(scheme)) {
             return open_postgres(place);
         }
+        if is_memory(place) {
+            let why = "it is made anew with each server, and has nothing to migrate";
+            let source = Cause::Refused(why.to_owned());
+            return Err(Error::Open { database: "memory".to_owned(), source });
+        }
         let path = place.strip_prefix("sqlite:").unwrap_or(place);
         open_sqlite(Path::new(path.strip_prefix("//").unwrap_or(path)), access)
     }
@@ -166,6 +171,15 @@ fn open_sqlite(path: &Path, access: Access) -> Result<Database, Error> {
     };
     let connection = connection.map_err(|error| open(error.into()))?;
     Ok(Database { name, connection: Connection::Sqlite { connection, _lock: lock } })
+}
+
+/// Whether a place stands for the memory of the server: `memory`, or SQLite's `:memory:`, also
+/// behind `sqlite:`.
+pub fn is_memory(place: &str) -> bool {
+    let place = place.strip_prefix("sqlite:").unwrap_or(place);
+    let place = place.strip_prefix("//").unwrap_or(place);
+    let place = place.strip_prefix("file:").unwrap_or(place);
+    matches!(place, "memory" | "memory:" | "memory://") || place.starts_with(":memory:")
 }
 
 /// The path as the operating system knows it, so that two names of one file have one lock.

@@ -22,6 +22,6 @@ pub mod sqlite;
 mod statement;
 pub mod verify;
 
-pub use database::{Access, Database};
+pub use database::{Access, Database, is_memory};
 pub use error::{Cause, Error};
 pub use migration::Migration;

@@ -14,6 +14,9 @@ prism_options::catalog! {
     "P0004" Error file_not_found(path: impl Display)
         "file '{path}' not found", "",
         "give a path from the current folder, or a name below one of the include folders (-I)";
+    "P0017" Error empty_folder(path: impl Display)
+        "there is no .proto file below the folder '{path}'", "",
+        "name the folder that holds the schema";
     "P0005" Error not_included(path: impl Display, parent: impl Display)
         "file '{path}' is not below any include folder", "",
         "add `-I {parent}`, or the folder that its imports start from";

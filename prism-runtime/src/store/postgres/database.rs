@@ -100,7 +100,7 @@ impl Database {
             .spawn(move || {
                 runtime.block_on(async move {
                     let prepared = prepare(&settings, &target).await;
-                    let control = prepared.map(|()| Control::start(target));
+                    let control = prepared.map(|()| Control::start(&settings.name, target));
                     let is_open = control.is_ok();
                     // Whoever waits for it has gone only where this process ends.
                     let _ = opened.send(control);
@@ -344,7 +344,7 @@ fn connect_options(options: &Options) -> Result<PgConnectOptions, OpenError> {
     };
     let connect = connect.application_name(&name).disable_statement_logging();
     Ok(match options.prepared_statements {
-        true => connect,
+        true => connect.options(super::session::SETTINGS),
         // Poolers know few settings that come with a connection.
         false => connect.extra_float_digits(None),
     })
@@ -362,6 +362,7 @@ async fn prepare(options: &Options, connect: &PgConnectOptions) -> Result<(), Op
         .await
         .map_err(|_| place.timed_out())?
         .map_err(|error| place.connect_error(error))?;
+    super::session::check(&mut connection, &place).await?;
     if options.prepared_statements {
         check_sessions(&mut connection, &limited, &place).await?;
         migrate(&mut connection, &place, options, options.migrate).await?;

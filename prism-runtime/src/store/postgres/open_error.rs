@@ -91,6 +91,20 @@ pub enum OpenError {
         /// What it says.
         cause: String,
     },
+    /// A setting of the database with which it cannot be served.
+    #[error("{setting} of the database {database} is {value}, and Prism needs {needed}: {help}")]
+    Setting {
+        /// Server and database.
+        database: String,
+        /// The setting of Postgres.
+        setting: &'static str,
+        /// What it is.
+        value: String,
+        /// What it has to be.
+        needed: &'static str,
+        /// What to do.
+        help: &'static str,
+    },
     /// Postgres refuses for another reason.
     #[error("the Postgres database {database} cannot be opened: {source}")]
     Postgres {

@@ -52,9 +52,10 @@ impl Writer {
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (sender, receiver) = sync_channel(options.write_queue);
         let most = options.write_queue;
+        let span = options.span();
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".into())
-            .spawn(move || run(&connection, &receiver, &commits, most))?;
+            .spawn(move || span.in_scope(|| run(&connection, &receiver, &commits, most)))?;
         let max_bytes = options.write_queue_bytes;
         Ok((Writer { queue: sender, waiting_bytes: Arc::default(), max_bytes }, thread))
     }

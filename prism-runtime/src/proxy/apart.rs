@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::codegen::Handlers;
+use crate::memory::{hand_over, keep, within_future};
 use crate::server::{StartError, panicked};
 use crate::service::{Encoded, MessageStream, Reply};
 use crate::{Error, Reason, Result};
@@ -102,10 +103,14 @@ impl Apart {
         let Some(watch) = self.watches.get(method) else { return call(&*handlers) };
         let watch = Arc::clone(watch);
         let is_stream = handlers.descriptor().methods[method].server_streaming;
+        // What the handler reads from stores counts for its call.
+        let mut share = hand_over();
         if is_stream {
             let (batches, received) = mpsc::channel(1);
             let (opened, opening) = oneshot::channel();
-            let work = stream(handlers, call, opened, batches);
+            let work = async move {
+                within_future(&mut share, stream(handlers, call, opened, batches)).await;
+            };
             let messages = batched(received, self.threads.spawn(watch.over(work)));
             return Reply::opening(async move {
                 match opening.await {
@@ -124,13 +129,16 @@ impl Apart {
                 }
             }
         };
-        let mut task = self.threads.spawn(watch.over(AssertUnwindSafe(work).catch_unwind()));
+        let work = async move {
+            let work = AssertUnwindSafe(work).catch_unwind();
+            let answer = within_future(&mut share, work).await;
+            (answer.unwrap_or_else(|_| Err(panicked())), share)
+        };
+        let mut task = self.threads.spawn(watch.over(work));
         Reply::future(async move {
-            match (&mut task.0).await {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(_)) => Err(panicked()),
-                Err(_) => Err(stopping()),
-            }
+            let Ok((answer, share)) = (&mut task.0).await else { return Err(stopping()) };
+            keep(share);
+            answer
         })
     }
 }
@@ -191,6 +199,8 @@ async fn stream(
                 }
             }
             room.send(Some(batch));
+            // What was read for these messages is held by them alone from here on.
+            drop(hand_over());
             if ended {
                 // The caller may have gone.
                 let _ = batches.send(None).await;

@@ -167,8 +167,8 @@ impl Builder {
             .descriptor_set(self.schema.descriptor_set)
             .stores(Arc::clone(&opened.stores))
             .service(Arc::new(keyvalue));
-        let (services, handlers) = bound::services(self.schema.services, &opened)?;
-        for service in services {
+        let handlers = bound::threads(&self.schema.services)?;
+        for service in bound::services(self.schema.services, &opened, handlers.as_ref())? {
             server = server.service(service);
         }
         for service in self.services {

@@ -8,7 +8,7 @@ use prism_schema::Entity;
 use prism_schema::sql::Dialect;
 use rusqlite::OpenFlags;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection, raw_sql};
 use tokio::runtime::Runtime;
 
 use crate::check::History;
@@ -130,6 +130,9 @@ impl Database {
     }
 }
 
+/// What the meaning of statements and values depends on, whatever the database's settings say.
+const SESSION: &str = "SET bytea_output = hex; SET standard_conforming_strings = on";
+
 fn open_postgres(url: &str) -> Result<Database, Error> {
     let refused = |database: &str, source: sqlx::Error| Error::Open {
         database: database.to_owned(),
@@ -143,9 +146,12 @@ fn open_postgres(url: &str) -> Result<Database, Error> {
         .build()
         .map_err(|error| refused(&name, sqlx::Error::Io(error)))?;
     let options = options.application_name("prism migrate");
-    let connection = runtime
-        .block_on(PgConnection::connect_with(&options))
-        .map_err(|error| refused(&name, error))?;
+    let connecting = async {
+        let mut connection = PgConnection::connect_with(&options).await?;
+        raw_sql(SESSION).execute(&mut connection).await?;
+        Ok(connection)
+    };
+    let connection = runtime.block_on(connecting).map_err(|error| refused(&name, error))?;
     Ok(Database { name, connection: Connection::Postgres { connection, runtime } })
 }
 

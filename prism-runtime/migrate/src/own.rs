@@ -1,5 +1,7 @@
 //! The tables that Prism has for itself.
 
+use prism_schema::sql::Dialect;
+
 use crate::Migration;
 
 /// Where the applied ones are recorded.
@@ -9,7 +11,12 @@ pub(crate) const TABLE: &str = "prism_migrations";
 pub(crate) const USERS_TABLE: &str = "_sqlx_migrations";
 
 /// The tables that these migrations make.
-pub(crate) const TABLES: [&str; 3] = ["kv_items", "kv_namespaces", "prism_requests"];
+pub(crate) fn tables(dialect: Dialect) -> &'static [&'static str] {
+    match dialect {
+        Dialect::Sqlite => &["kv_items", "kv_namespaces", "prism_requests", "kv_deletes"],
+        Dialect::Postgres => &["kv_items", "kv_namespaces", "prism_requests"],
+    }
+}
 
 /// For SQLite.
 pub(crate) const SQLITE: &[Migration<'static>] = &[
@@ -22,6 +29,11 @@ pub(crate) const SQLITE: &[Migration<'static>] = &[
         version: 2,
         description: "requests",
         sql: include_str!("../migrations/sqlite/0002_requests.sql"),
+    },
+    Migration {
+        version: 3,
+        description: "deletes",
+        sql: include_str!("../migrations/sqlite/0003_deletes.sql"),
     },
 ];
 

@@ -18,11 +18,10 @@
 //!   is stored in it, and deletes are: ten thousand Puts and Deletes of one byte take ten thousand
 //!   places for as long as the deletes are remembered (`keyvalue.tombstone_hours`). The next sweep
 //!   after that gives them back.
-//! - A Delete of the keys that it names is made all or none, as is one whose predicate covers up to
-//!   2,000 items. On SQLite one that covers more is made in parts of so many: other records are
-//!   written between them, writes to the same record wait for the last one. Reads may see the first
-//!   parts, and a server that is killed leaves them made; the Delete can be repeated. Elsewhere it
-//!   is one transaction, or one hold of the lock.
+//! - A Delete is made all or none, for reads and for a server that is killed. On SQLite one whose
+//!   predicate covers 2,000 items or more is written in parts: the first one makes it, other records
+//!   are written between them, writes to the same record wait for the last one, and the response
+//!   comes after it. Elsewhere it is one transaction, or one hold of the lock.
 //! - A count out of range is INVALID_REQUEST, a length VALUE_TOO_LARGE.
 //! - A scan that finds nothing answers once, with an empty response.
 

@@ -23,9 +23,12 @@ pub trait KeyValueStore: Send + Sync + 'static {
     /// Writes the items of a record, all or none.
     fn put(&self, put: RecordPut) -> StoreFuture<()>;
 
-    /// Deletes items of a record. Answers how many were there and are gone. Those that are named are
-    /// deleted all or none. Very many that a predicate covers may be deleted in parts, each all or
-    /// none, between which writes to other records are made; those to the same record wait.
+    /// Deletes items of a record, all or none: no read finds some of those that are deleted.
+    /// Answers how many were there and are gone. Very many that a predicate covers may be written
+    /// in parts, between which writes to other records are made; those to the same record wait.
+    ///
+    /// The error is OUTCOME_UNKNOWN if the delete is made but a later part failed: the store does
+    /// what is left before the next write to the record, or with a sweep.
     fn delete(&self, delete: RecordDelete) -> StoreFuture<Option<u64>>;
 
     /// Compares an item with what is expected of it, and replaces or deletes it.
@@ -33,7 +36,8 @@ pub trait KeyValueStore: Send + Sync + 'static {
 
     /// Removes up to `limit` items of which nothing need be known since before `before`, in
     /// microseconds since the Unix epoch. Answers how many were removed. Where no more are left, the
-    /// namespaces in which nothing is stored give their places back, beside first writes to them.
+    /// namespaces in which nothing is stored give their places back, beside first writes to them, and
+    /// what deletes have left to do is done.
     fn sweep(&self, before: i64, limit: u32) -> StoreFuture<u64>;
 }
 

@@ -20,7 +20,7 @@ pub async fn verify(
     connection: &mut PgConnection,
     entities: &[&Entity],
 ) -> Result<Vec<Difference>, Error> {
-    let tables = tables(connection, &verify::tables(entities)).await?;
+    let tables = tables(connection, &verify::tables(entities, Dialect::Postgres)).await?;
     Ok(verify::differences(entities, Dialect::Postgres, |name| tables.get(name).cloned()))
 }
 

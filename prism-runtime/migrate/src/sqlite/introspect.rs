@@ -14,7 +14,7 @@ use crate::verify::{self, Column, Difference, Index, Part, Table};
 /// Where the database cannot be read.
 pub fn verify(connection: &Connection, entities: &[&Entity]) -> Result<Vec<Difference>, Error> {
     let mut found = Vec::new();
-    for name in verify::tables(entities) {
+    for name in verify::tables(entities, Dialect::Sqlite) {
         found.push((name, table(connection, name)?));
     }
     let of = |name: &str| found.iter().find(|(it, _)| *it == name)?.1.clone();

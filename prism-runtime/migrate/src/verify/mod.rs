@@ -17,9 +17,9 @@ use crate::check::{Plans, Status};
 use crate::{Error, own};
 
 /// The tables to look at.
-pub(crate) fn tables<'a>(entities: &[&'a Entity]) -> Vec<&'a str> {
+pub(crate) fn tables<'a>(entities: &[&'a Entity], dialect: Dialect) -> Vec<&'a str> {
     let mut names: Vec<&str> = entities.iter().map(|entity| entity.table.as_str()).collect();
-    names.extend(own::TABLES);
+    names.extend(own::tables(dialect));
     names
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn differences(
     dialect: Dialect,
     found: impl Fn(&str) -> Option<Table>,
 ) -> Vec<Difference> {
-    let missing = own::TABLES.iter().filter(|name| found(name).is_none());
+    let missing = own::tables(dialect).iter().filter(|name| found(name).is_none());
     let missing =
         missing.map(|name| Difference { table: (*name).to_owned(), kind: Kind::MissingTable });
     let of_entity =

@@ -145,7 +145,8 @@ macro_rules! keyvalue_conformance {
                 a_page_of_very_many_items_is_one_snapshot,
                 a_page_with_few_items_among_many_rows_is_one_snapshot,
                 a_second_page_is_one_snapshot,
-                a_response_of_a_scan_is_one_snapshot;
+                a_response_of_a_scan_is_one_snapshot,
+                a_delete_of_very_many_items_is_seen_whole;
             sequences: random_sequences_match_the_model,
                 concurrent_writes_end_in_the_state_of_the_model;
         }

@@ -3,11 +3,11 @@
 use std::cell::Cell;
 
 use futures_util::StreamExt;
-use futures_util::future::{join, join_all};
+use futures_util::future::{join, join_all, join4};
 use prost::Message;
 
 use super::Harness;
-use super::harness::{delete_where, get, item, match_all, match_range, put, scan};
+use super::harness::{delete_where, get, item, match_all, match_keys, match_range, put, scan};
 use crate::proto::keyvalue::v1::{GetRequest, PutRequest, ScanResponse};
 
 /// Keys that every Put of a scenario writes, and Puts of each writer.
@@ -131,4 +131,42 @@ pub async fn a_response_of_a_scan_is_one_snapshot(h: Harness) {
         items.map(|item| (item.key, item.value)).collect()
     })
     .await;
+}
+
+/// A Delete of more items than are deleted at once, beside reads: each response has all of them or
+/// none, and none has one after a response that had none.
+pub async fn a_delete_of_very_many_items_is_seen_whole(h: Harness) {
+    const ITEMS: usize = 11_000 + KEYS as usize;
+    let keys: Vec<Vec<u8>> = (0..KEYS).step_by(20).map(moving).collect();
+    let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+    let named = GetRequest { predicate: Some(match_keys(&keys)), ..get("1") };
+    for _ in 0..3 {
+        fill(&h, 11_000).await;
+        h.put(all_moving("1", b"v")).await.unwrap();
+        let deleting = Cell::new(true);
+        let delete = async {
+            let deleted = h.delete(delete_where("1", match_all(), 0)).await.unwrap();
+            deleting.set(false);
+            assert_eq!(usize::try_from(deleted).unwrap(), ITEMS);
+        };
+        let gets = all_or_none(&deleting, ITEMS, async || page(&h).await.len());
+        let some = all_or_none(&deleting, keys.len(), async || {
+            h.get(named.clone()).await.unwrap().items.len()
+        });
+        let scans = all_or_none(&deleting, ITEMS, async || h.all("test").await.len());
+        join4(delete, gets, some, scans).await;
+    }
+}
+
+/// Reads until the Delete has ended, and once more. Each answers with the number of items found.
+async fn all_or_none(deleting: &Cell<bool>, all: usize, read: impl AsyncFn() -> usize) {
+    let mut is_gone = false;
+    while deleting.get() || !is_gone {
+        let was_gone = !deleting.get();
+        let found = read().await;
+        assert!(found == 0 || (found == all && !is_gone), "{found} of {all} are found");
+        is_gone = found == 0;
+        assert!(is_gone || !was_gone, "{found} are found after the Delete");
+        tokio::task::yield_now().await;
+    }
 }

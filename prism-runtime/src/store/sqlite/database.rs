@@ -13,6 +13,7 @@ use super::checkpoint::Checkpointer;
 use super::local::Local;
 use super::lock;
 use super::readers::Readers;
+use super::unfinished::Unfinished;
 use super::writer::{Part, Writer, shutting_down};
 use super::{OpenError, Options, connection};
 use crate::Result;
@@ -30,6 +31,7 @@ pub struct Database {
     writer: Writer,
     readers: Readers,
     running: Mutex<Option<Running>>,
+    unfinished: Arc<Unfinished>,
     /// Present while the database is open, for the connections of other threads.
     alive: Arc<()>,
 }
@@ -57,6 +59,8 @@ impl Database {
         connection::verify(&writing, &options.path)?;
         migrate(&writing, &options)?;
         connection::make_durable(&writing, &options)?;
+        let unfinished = Unfinished::load(&writing)
+            .map_err(|error| OpenError::from_sqlite(&options.path, error))?;
 
         let of_system = |source| OpenError::Io { path: options.path.clone(), source };
         let copying = connection::open_checkpointer(&options)
@@ -78,6 +82,7 @@ impl Database {
             })),
             closed: AtomicBool::new(false),
             commits,
+            unfinished: Arc::new(unfinished),
             alive: Arc::new(()),
             options,
         }))
@@ -86,6 +91,11 @@ impl Database {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.options.path
+    }
+
+    /// Deletes of key-value items of which a part is still to be done.
+    pub(super) fn unfinished(&self) -> &Arc<Unfinished> {
+        &self.unfinished
     }
 
     /// Reads on this thread, now. For point reads and short pages: an event loop waits meanwhile.
@@ -146,24 +156,13 @@ impl Database {
         self.writer.write(bytes, work)
     }
 
-    /// Writes to a record as [`Database::write_sized`] does, where other writes to it may be made in
-    /// parts: then this one waits for the last of them. `record` is the same for the same record.
-    pub(super) fn write_record<T, F>(&self, record: u64, bytes: u64, work: F) -> StoreFuture<T>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
-    {
-        if self.closed.load(Ordering::Acquire) {
-            return StoreFuture::ready(Err(shutting_down()));
-        }
-        self.writer.write_record(record, bytes, work)
-    }
-
     /// Writes to a record in parts: `work` is called until it says that it is done, each time in a
-    /// transaction, between which writes to other records are made. A part that fails ends it, and
-    /// leaves the parts before it written. Once it has begun it goes on, also where nobody waits
-    /// for the answer any more.
-    pub(super) fn write_in_parts<T, F>(&self, record: u64, work: F) -> StoreFuture<T>
+    /// transaction, between which writes to other records are made. It waits for the end of earlier
+    /// writes with the same `record`, which is the same for the same record. All parts but the
+    /// first have a transaction for themselves. A part that fails ends the write, and leaves the
+    /// parts before it written. Once it has begun it goes on, also where nobody waits for the
+    /// answer any more. `bytes` are those that `work` holds, as in [`Database::write_sized`].
+    pub(super) fn write_in_parts<T, F>(&self, record: u64, bytes: u64, work: F) -> StoreFuture<T>
     where
         T: Send + 'static,
         F: FnMut(&Connection) -> Result<Part<T>> + Send + 'static,
@@ -171,7 +170,7 @@ impl Database {
         if self.closed.load(Ordering::Acquire) {
             return StoreFuture::ready(Err(shutting_down()));
         }
-        self.writer.write_in_parts(record, work)
+        self.writer.write_in_parts(record, bytes, work)
     }
 
     /// Ends the database: writes that were handed in are made and answered, the write-ahead log is

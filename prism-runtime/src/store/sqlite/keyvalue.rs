@@ -1,6 +1,5 @@
 //! Key-value records in SQLite.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use rusqlite::types::ValueRef;
@@ -8,10 +7,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Database;
 use super::connection::in_one_snapshot;
+use super::covered::{Covered, finish_part};
+use super::unfinished::{Rest, Seen, Unfinished};
 use super::writer::Part;
 use crate::Result;
-use crate::keyvalue::decide::{self, Current, Reach, Swap, Version};
-use crate::keyvalue::limits::KEY_BYTES;
+use crate::keyvalue::decide::{self, Current, Reach, Stamp, Swap, Version};
 use crate::keyvalue::page::{Effort, Page, PageRead, Query, StoredItem};
 use crate::keyvalue::selection::Selection;
 use crate::memory::charge;
@@ -24,23 +24,23 @@ use crate::store::keyvalue::{
 
 /// The item with a key.
 const ITEM: &str = "SELECT key, value, expires_at, compression, ttl_seconds, \
-    created_at_millis, updated_at_millis \
+    created_at_millis, updated_at_millis, token \
     FROM kv_items WHERE namespace = ?1 AND id = ?2 AND key = ?3";
 
 /// The items of a record from a key on.
 const RECORD: &str = "SELECT key, value, expires_at, compression, ttl_seconds, \
-    created_at_millis, updated_at_millis \
+    created_at_millis, updated_at_millis, token \
     FROM kv_items WHERE namespace = ?1 AND id = ?2 AND key >= ?3 ORDER BY key LIMIT ?4";
 
 /// The items of a record from a key on and before another.
 const RECORD_RANGE: &str = "SELECT key, value, expires_at, compression, ttl_seconds, \
-    created_at_millis, updated_at_millis \
+    created_at_millis, updated_at_millis, token \
     FROM kv_items WHERE namespace = ?1 AND id = ?2 AND key >= ?3 AND key < ?5 \
     ORDER BY key LIMIT ?4";
 
 /// The items of a namespace from a record's key on.
 const NAMESPACE: &str = "SELECT key, value, expires_at, compression, ttl_seconds, \
-    created_at_millis, updated_at_millis, id \
+    created_at_millis, updated_at_millis, token, id \
     FROM kv_items WHERE namespace = ?1 AND (id, key) >= (?2, ?3) ORDER BY id, key LIMIT ?4";
 
 /// What a write must know of an item.
@@ -81,14 +81,11 @@ const GIVE_BACK: &str = "
 /// Namespaces that one transaction gives back.
 const PLACES: usize = 500;
 
-/// Behind every key, which is at most as long as this is but for one byte.
-const LAST_KEY: [u8; KEY_BYTES + 1] = [0xFF; KEY_BYTES + 1];
+/// Records for which a sweep does what Deletes have left to do.
+const RESTS: u32 = 500;
 
 /// Rows that a covering delete reads before it writes them.
-const CHUNK: usize = 1000;
-
-/// How many times that one transaction of it does: about 20 ms, for which other writers wait.
-const CHUNKS: u32 = 2;
+pub(super) const CHUNK: usize = 1000;
 
 /// Keys that are looked up on an event loop.
 const SHORT_KEYS: usize = 64;
@@ -97,37 +94,63 @@ const SHORT_KEYS: usize = 64;
 #[derive(Clone, Debug)]
 pub struct KeyValue {
     database: Arc<Database>,
-    hasher: RandomState,
 }
 
 impl KeyValue {
     /// The records of a database.
     pub fn new(database: Arc<Database>) -> Self {
-        KeyValue { database, hasher: RandomState::new() }
+        KeyValue { database }
     }
 
-    /// What a record is told from others by. Two that have the same wait for each other at times.
-    fn record(&self, target: &Target) -> u64 {
-        self.hasher.hash_one((&target.namespace, &target.id))
+    /// Writes to a record, in one part unless an earlier Delete of the record has something left to
+    /// do. `bytes` are those that the command holds.
+    fn write<C, T>(
+        &self,
+        (bytes, command): (usize, C),
+        target: impl Fn(&C) -> &Target + Send + 'static,
+        work: impl Fn(&mut Write<'_>, &C) -> Result<T> + Send + 'static,
+    ) -> StoreFuture<T>
+    where
+        C: Send + 'static,
+        T: Send + 'static,
+    {
+        let unfinished = Arc::clone(self.database.unfinished());
+        let record = record(&unfinished, target(&command));
+        self.database.write_in_parts(record, bytes as u64, move |connection| {
+            let target = target(&command);
+            if finish_part(&unfinished, connection, target)? {
+                return Ok(Part::More);
+            }
+            work(&mut Write::new(connection, target), &command).map(Part::Done)
+        })
     }
+}
+
+fn record(unfinished: &Unfinished, target: &Target) -> u64 {
+    unfinished.record(&target.namespace, &target.id)
 }
 
 impl KeyValueStore for KeyValue {
     fn read(&self, mut read: PageRead) -> StoreFuture<PageRead> {
         let many =
             matches!(&read.query.selection, Selection::Keys(keys) if keys.len() > SHORT_KEYS);
+        let unfinished = self.database.unfinished();
         if !many && !read.page.is_of_scan() {
-            read.page.attempt(Effort::SHORT);
-            match self.database.read(|connection| fill(connection, &mut read)) {
+            let seen = unfinished.observe();
+            let attempt = self
+                .database
+                .read(|connection| fill(connection, &mut read, Effort::SHORT, (unfinished, seen)));
+            match attempt {
                 Ok(()) if read.page.is_done() => return StoreFuture::ready(Ok(read)),
                 Ok(()) => {}
                 Err(error) => return StoreFuture::ready(Err(error)),
             }
         }
         // Another snapshot, so what an event loop has read of the page is read again.
+        let unfinished = Arc::clone(unfinished);
         self.database.read_offloaded(move |connection| {
-            read.page.attempt(Effort::WHOLE);
-            fill(connection, &mut read)?;
+            let seen = unfinished.observe();
+            fill(connection, &mut read, Effort::WHOLE, (&unfinished, seen))?;
             charge(read.page.bytes())?;
             Ok(read)
         })
@@ -135,29 +158,28 @@ impl KeyValueStore for KeyValue {
 
     fn put(&self, put: RecordPut) -> StoreFuture<()> {
         let bytes = put.items.iter().map(|item| item.key.len() + item.value.len()).sum::<usize>();
-        self.database.write_record(self.record(&put.target), bytes as u64, move |connection| {
-            Write::new(connection, &put.target).put(&put)
-        })
+        self.write((bytes, put), |put| &put.target, |write, put| write.put(put))
     }
 
     fn delete(&self, delete: RecordDelete) -> StoreFuture<Option<u64>> {
-        let record = self.record(&delete.target);
         if let Selection::Keys(keys) = &delete.selection {
             let bytes = keys.iter().map(|key| size_of_val(key) + key.len()).sum::<usize>();
-            return self.database.write_record(record, bytes as u64, move |connection| {
-                Write::new(connection, &delete.target).delete_named(&delete).map(Some)
-            });
+            return self.write(
+                (bytes, delete),
+                |delete| &delete.target,
+                |write, delete| write.delete_named(delete).map(Some),
+            );
         }
-        let mut covered = Covered::new(delete);
-        self.database.write_in_parts(record, move |connection| covered.delete_next(connection))
+        let unfinished = self.database.unfinished();
+        let record = record(unfinished, &delete.target);
+        let mut covered = Covered::new(delete, Arc::clone(unfinished));
+        self.database.write_in_parts(record, 0, move |connection| covered.delete_next(connection))
     }
 
     fn swap(&self, swap: ItemSwap) -> StoreFuture<SwapOutcome> {
         let length = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
         let bytes = length(&swap.expected) + length(&swap.new);
-        self.database.write_record(self.record(&swap.target), bytes as u64, move |connection| {
-            Write::new(connection, &swap.target).swap(&swap)
-        })
+        self.write((bytes, swap), |swap| &swap.target, |write, swap| write.swap(swap))
     }
 
     fn sweep(&self, before: i64, limit: u32) -> StoreFuture<u64> {
@@ -169,6 +191,7 @@ impl KeyValueStore for KeyValue {
             let swept = sweep.await?;
             if swept < u64::from(limit) {
                 give_back(&database).await?;
+                finish(&database).await?;
             }
             Ok(swept)
         })
@@ -199,63 +222,146 @@ async fn give_back(database: &Database) -> Result<()> {
     }
 }
 
-fn fill(connection: &Connection, PageRead { query, page }: &mut PageRead) -> Result<()> {
-    match (&query.id, &query.selection) {
-        (Some(id), Selection::Keys(keys)) if keys.len() == 1 => {
-            fill_keys(connection, query, page, (id, keys))
-        }
-        // A Put of several items is seen whole.
-        (Some(id), Selection::Keys(keys)) => {
-            in_one_snapshot(connection, |connection| fill_keys(connection, query, page, (id, keys)))
-        }
-        (Some(id), _) => fill_record(connection, query, page, id),
-        (None, _) => fill_namespace(connection, query, page),
+/// Does what Deletes have left to do, because one of their parts failed or the server was killed.
+async fn finish(database: &Database) -> Result<()> {
+    let unfinished = database.unfinished();
+    if unfinished.observe().is_none() {
+        return Ok(());
     }
-}
-
-fn fill_keys(
-    connection: &Connection,
-    query: &Query,
-    page: &mut Page,
-    (id, keys): (&str, &[Vec<u8>]),
-) -> Result<()> {
-    let first = page.after().map_or(0, |after| keys.partition_point(|key| *key <= after.key));
-    let mut statement = connection.prepare_cached(ITEM)?;
-    for key in &keys[first..] {
-        let mut rows = statement.query(params![query.namespace, id, key])?;
-        if let Some(row) = rows.next()?
-            && page.offer(query, &stored_item(row, query)?).is_break()
-        {
-            return Ok(());
-        }
+    let find = database.read_offloaded(|connection| Ok(Rest::targets(connection, RESTS)?));
+    for (namespace, id) in find.await? {
+        let target = Target { namespace: namespace.into(), id, max_namespaces: None };
+        let (record, of) = (record(unfinished, &target), Arc::clone(unfinished));
+        // It waits for a Delete that is being made, and has nothing to do then.
+        let rest = database.write_in_parts(record, 0, move |connection| {
+            let more = finish_part(&of, connection, &target)?;
+            Ok(if more { Part::More } else { Part::Done(()) })
+        });
+        rest.await?;
     }
-    page.end();
+    let of = Arc::clone(unfinished);
+    let none = database.write(move |connection| Ok(of.none_left(connection)?));
+    if let Some(seen) = none.await? {
+        unfinished.settle(seen);
+    }
     Ok(())
 }
 
-fn fill_record(connection: &Connection, query: &Query, page: &mut Page, id: &str) -> Result<()> {
-    let (start, end) = query.selection.bounds();
-    let from = page.after().map_or_else(|| start.to_vec(), |after| key_after(&after.key));
-    let limit = rows_limit(page);
-    if let Some(end) = end {
-        let mut statement = connection.prepare_cached(RECORD_RANGE)?;
-        let rows = statement.query(params![query.namespace, id, from, limit, end])?;
-        offer_all(rows, query, page)
-    } else {
-        let mut statement = connection.prepare_cached(RECORD)?;
-        let rows = statement.query(params![query.namespace, id, from, limit])?;
-        offer_all(rows, query, page)
+/// Fills the page with what there is of a query, as of one moment. `seen` was observed before.
+fn fill(
+    connection: &Connection,
+    PageRead { query, page }: &mut PageRead,
+    effort: Effort,
+    (unfinished, seen): (&Unfinished, Seen),
+) -> Result<()> {
+    page.attempt(effort);
+    if seen.is_none() {
+        Reading { connection, query, deletes: &[] }.fill(page)?;
+        if unfinished.is_as(seen) {
+            return Ok(());
+        }
+        page.attempt(effort);
     }
+    in_one_snapshot(connection, |connection| {
+        let deletes = match &query.id {
+            Some(id) => Rest::of_record(connection, &query.namespace, id)?.into_iter().collect(),
+            None => Rest::of_namespace(connection, &query.namespace)?,
+        };
+        Reading { connection, query, deletes: &deletes }.fill(page)
+    })
 }
 
-fn fill_namespace(connection: &Connection, query: &Query, page: &mut Page) -> Result<()> {
-    let (id, from) = page.after().map_or_else(
-        || (String::new(), Vec::new()),
-        |after| (after.id.clone(), key_after(&after.key)),
-    );
-    let mut statement = connection.prepare_cached(NAMESPACE)?;
-    let rows = statement.query(params![query.namespace, id, from, rows_limit(page)])?;
-    offer_all(rows, query, page)
+/// A read of a page.
+struct Reading<'a> {
+    connection: &'a Connection,
+    query: &'a Query,
+    /// Deletes that are made, with what is left to do of them in the same snapshot.
+    deletes: &'a [Rest],
+}
+
+impl Reading<'_> {
+    fn fill(&self, page: &mut Page) -> Result<()> {
+        match (&self.query.id, &self.query.selection) {
+            (Some(id), Selection::Keys(keys)) if keys.len() == 1 => self.keys(page, (id, keys)),
+            // A Put of several items is seen whole.
+            (Some(id), Selection::Keys(keys)) => {
+                in_one_snapshot(self.connection, |_| self.keys(page, (id, keys)))
+            }
+            (Some(id), _) => self.record(page, id),
+            (None, _) => self.namespace(page),
+        }
+    }
+
+    fn keys(&self, page: &mut Page, (id, keys): (&str, &[Vec<u8>])) -> Result<()> {
+        let first = page.after().map_or(0, |after| keys.partition_point(|key| *key <= after.key));
+        let mut statement = self.connection.prepare_cached(ITEM)?;
+        for key in &keys[first..] {
+            let mut rows = statement.query(params![self.query.namespace, id, key])?;
+            if let Some(row) = rows.next()?
+                && page.offer(self.query, &self.item(row)?).is_break()
+            {
+                return Ok(());
+            }
+        }
+        page.end();
+        Ok(())
+    }
+
+    fn record(&self, page: &mut Page, id: &str) -> Result<()> {
+        let namespace = &self.query.namespace;
+        let (start, end) = self.query.selection.bounds();
+        let from = page.after().map_or_else(|| start.to_vec(), |after| key_after(&after.key));
+        let limit = rows_limit(page);
+        if let Some(end) = end {
+            let mut statement = self.connection.prepare_cached(RECORD_RANGE)?;
+            let rows = statement.query(params![namespace, id, from, limit, end])?;
+            self.offer_all(rows, page)
+        } else {
+            let mut statement = self.connection.prepare_cached(RECORD)?;
+            let rows = statement.query(params![namespace, id, from, limit])?;
+            self.offer_all(rows, page)
+        }
+    }
+
+    fn namespace(&self, page: &mut Page) -> Result<()> {
+        let (id, from) = page.after().map_or_else(
+            || (String::new(), Vec::new()),
+            |after| (after.id.clone(), key_after(&after.key)),
+        );
+        let mut statement = self.connection.prepare_cached(NAMESPACE)?;
+        let rows = statement.query(params![self.query.namespace, id, from, rows_limit(page)])?;
+        self.offer_all(rows, page)
+    }
+
+    fn offer_all(&self, mut rows: rusqlite::Rows<'_>, page: &mut Page) -> Result<()> {
+        while let Some(row) = rows.next()? {
+            if page.offer(self.query, &self.item(row)?).is_break() {
+                return Ok(());
+            }
+        }
+        page.end();
+        Ok(())
+    }
+
+    fn item<'r>(&'r self, row: &'r Row<'_>) -> rusqlite::Result<StoredItem<'r>> {
+        let mut item = stored_item(row, self.query)?;
+        if !self.deletes.is_empty() && self.is_deleted(row, &item)? {
+            item.value = None;
+        }
+        Ok(item)
+    }
+
+    /// Whether a Delete that is made deletes an item that is still there.
+    fn is_deleted(&self, row: &Row<'_>, item: &StoredItem<'_>) -> rusqlite::Result<bool> {
+        let current = Current {
+            token: row.get(7)?,
+            deleted: item.value.is_none(),
+            expires_at: item.expires_at,
+            created_at_millis: item.metadata.created_at_millis,
+        };
+        let mut of_record = self.deletes.iter().filter(|rest| rest.id == item.id);
+        Ok(of_record.any(|rest| rest.deletes(item.key, &current)))
+    }
 }
 
 /// The page stops before the limit is reached, so an end of the rows is the end of what there is.
@@ -263,18 +369,8 @@ fn rows_limit(page: &Page) -> i64 {
     i64::from(page.effort_rows()) + 1
 }
 
-fn offer_all(mut rows: rusqlite::Rows<'_>, query: &Query, page: &mut Page) -> Result<()> {
-    while let Some(row) = rows.next()? {
-        if page.offer(query, &stored_item(row, query)?).is_break() {
-            return Ok(());
-        }
-    }
-    page.end();
-    Ok(())
-}
-
 /// The smallest key that is larger.
-fn key_after(key: &[u8]) -> Vec<u8> {
+pub(super) fn key_after(key: &[u8]) -> Vec<u8> {
     [key, &[0]].concat()
 }
 
@@ -283,7 +379,7 @@ fn stored_item<'a>(row: &'a Row<'_>, query: &'a Query) -> rusqlite::Result<Store
         // Only rows of several records say which they are of.
         id: match &query.id {
             Some(id) => id,
-            None => row.get_ref(7)?.as_str()?,
+            None => row.get_ref(8)?.as_str()?,
         },
         key: row.get_ref(0)?.as_blob()?,
         value: match row.get_ref(1)? {
@@ -301,14 +397,14 @@ fn stored_item<'a>(row: &'a Row<'_>, query: &'a Query) -> rusqlite::Result<Store
 }
 
 /// A write to a record, within the writer's transaction.
-struct Write<'a> {
+pub(super) struct Write<'a> {
     connection: &'a Connection,
     target: &'a Target,
     admitted: bool,
 }
 
 impl<'a> Write<'a> {
-    fn new(connection: &'a Connection, target: &'a Target) -> Self {
+    pub(super) fn new(connection: &'a Connection, target: &'a Target) -> Self {
         Write { connection, target, admitted: false }
     }
 
@@ -327,18 +423,18 @@ impl<'a> Write<'a> {
         let mut gone = 0;
         for key in keys {
             let current = self.current(key)?;
-            gone += self.delete(key, current.as_ref(), (Reach::Named, delete))?;
+            gone += self.delete(key, current.as_ref(), (Reach::Named, &delete.stamp))?;
         }
         Ok(gone)
     }
 
-    fn delete(
+    pub(super) fn delete(
         &mut self,
         key: &[u8],
         current: Option<&Current>,
-        (reach, delete): (Reach, &RecordDelete),
+        (reach, stamp): (Reach, &Stamp),
     ) -> Result<u64> {
-        let deletion = decide::delete(current, reach, &delete.stamp);
+        let deletion = decide::delete(current, reach, stamp);
         if let Some(version) = deletion.version {
             self.store(key, &version, None)?;
         }
@@ -378,7 +474,8 @@ impl<'a> Write<'a> {
         Ok(statement.query_row(row, |row| row.get(1))?)
     }
 
-    fn covered(&self, from: &[u8], end: &[u8]) -> Result<Vec<(Vec<u8>, Current)>> {
+    /// Up to [`CHUNK`] items from a key on and before another.
+    pub(super) fn covered(&self, from: &[u8], end: &[u8]) -> Result<Vec<(Vec<u8>, Current)>> {
         let mut statement = self.connection.prepare_cached(COVERED)?;
         let row = params![self.target.namespace, self.target.id, from, end, CHUNK as i64];
         let rows = statement.query_map(row, |row| Ok((row.get(4)?, current(row)?)))?;
@@ -428,37 +525,6 @@ impl<'a> Write<'a> {
         }
         self.admitted = true;
         Ok(())
-    }
-}
-
-/// A delete of all that a predicate covers, in parts.
-struct Covered {
-    delete: RecordDelete,
-    /// The key that the next part begins with.
-    from: Vec<u8>,
-    gone: u64,
-}
-
-impl Covered {
-    fn new(delete: RecordDelete) -> Self {
-        let from = delete.selection.bounds().0.to_vec();
-        Covered { delete, from, gone: 0 }
-    }
-
-    fn delete_next(&mut self, connection: &Connection) -> Result<Part<Option<u64>>> {
-        let mut write = Write::new(connection, &self.delete.target);
-        let end = self.delete.selection.bounds().1.unwrap_or(&LAST_KEY);
-        for _ in 0..CHUNKS {
-            let covered = write.covered(&self.from, end)?;
-            for (key, current) in &covered {
-                self.gone += write.delete(key, Some(current), (Reach::Covered, &self.delete))?;
-            }
-            match covered.last() {
-                Some((last, _)) if covered.len() == CHUNK => self.from = key_after(last),
-                _ => return Ok(Part::Done(Some(self.gone))),
-            }
-        }
-        Ok(Part::More)
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod checkpoint;
 mod connection;
+mod covered;
 mod database;
 mod entity;
 mod error;
@@ -16,6 +17,7 @@ mod open_error;
 mod options;
 mod parts;
 mod readers;
+mod unfinished;
 mod writer;
 
 pub use database::Database;

@@ -70,22 +70,14 @@ impl Writer {
         self.hand_in(None, bytes, Once(Some(work)))
     }
 
-    /// Hands in a write to a record, which waits for the end of one that is made in parts.
-    pub(super) fn write_record<T, F>(&self, record: u64, bytes: u64, work: F) -> StoreFuture<T>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
-    {
-        self.hand_in(Some(record), bytes, Once(Some(work)))
-    }
-
-    /// Hands in a write to a record that is made in parts, each in a transaction.
-    pub(super) fn write_in_parts<T, F>(&self, record: u64, work: F) -> StoreFuture<T>
+    /// Hands in a write to a record that holds so many bytes and is made in parts, each in a
+    /// transaction. It waits for the end of an earlier one.
+    pub(super) fn write_in_parts<T, F>(&self, record: u64, bytes: u64, work: F) -> StoreFuture<T>
     where
         T: Send + 'static,
         F: FnMut(&Connection) -> Result<Part<T>> + Send + 'static,
     {
-        self.hand_in(Some(record), 0, work)
+        self.hand_in(Some(record), bytes, work)
     }
 
     fn hand_in<T: Send + 'static>(
@@ -99,7 +91,8 @@ impl Writer {
         };
         let (answer, outcome) = oneshot::channel();
         let share = memory::hand_over();
-        let job = Write { record, work, result: None, has_begun: false, answer, reserved, share };
+        let progress = Progress::None;
+        let job = Write { record, work, result: None, progress, answer, reserved, share };
         match self.queue.try_send(Message::Write(Box::new(job))) {
             Ok(()) => StoreFuture::pending(async move {
                 let (result, share) =
@@ -135,10 +128,19 @@ pub(super) fn overloaded() -> Error {
     Error::new(Reason::Overloaded, "too many calls wait for the storage").with_retry_after(RETRY)
 }
 
+/// The error of a write that is made, but not all of its parts.
+fn half_done(error: Error) -> Error {
+    let text = "the storage failed after the write was made: it may be found";
+    Error::new(Reason::OutcomeUnknown, text).with_source(error)
+}
+
 /// What a part of a write has come to.
 pub(super) enum Part<T> {
-    /// There is another one to make.
+    /// There is another one to make. The write as a whole is not made yet.
     More,
+    /// There is another one to make. The write as a whole is made once this part is committed: an
+    /// error of a later part is OUTCOME_UNKNOWN.
+    Made,
     /// It was the last one.
     Done(T),
 }
@@ -193,11 +195,22 @@ struct Write<T, W> {
     record: Option<u64>,
     work: W,
     result: Option<Result<T>>,
-    has_begun: bool,
+    progress: Progress,
     answer: oneshot::Sender<(Result<T>, Option<Share>)>,
     reserved: Reserved,
     /// What the call holds, and what is read for it.
     share: Option<Share>,
+}
+
+/// How far a write has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    None,
+    Begun,
+    /// The last part that ran makes the write, if it is committed.
+    Making,
+    /// An earlier part made the write.
+    Made,
 }
 
 /// Bytes that wait, until it is dropped.
@@ -214,7 +227,7 @@ impl Drop for Reserved {
 
 impl<T: Send, W: Work<T>> Job for Write<T, W> {
     fn is_abandoned(&self) -> bool {
-        !self.has_begun && self.answer.is_closed()
+        self.progress == Progress::None && self.answer.is_closed()
     }
 
     fn record(&self) -> Option<u64> {
@@ -226,7 +239,10 @@ impl<T: Send, W: Work<T>> Job for Write<T, W> {
     }
 
     fn run(&mut self, connection: &Connection) -> Result<(), &Error> {
-        self.has_begun = true;
+        self.progress = match self.progress {
+            Progress::Making | Progress::Made => Progress::Made,
+            Progress::None | Progress::Begun => Progress::Begun,
+        };
         let (share, work) = (&mut self.share, &mut self.work);
         // What a panic leaves half done is rolled back with the job.
         let part =
@@ -234,6 +250,12 @@ impl<T: Send, W: Work<T>> Job for Write<T, W> {
                 .unwrap_or_else(|_| Err(Error::internal("a write panicked")));
         let result = match part {
             Ok(Part::More) => return Ok(()),
+            Ok(Part::Made) => {
+                if self.progress == Progress::Begun {
+                    self.progress = Progress::Making;
+                }
+                return Ok(());
+            }
             Ok(Part::Done(value)) => Ok(value),
             Err(error) => Err(error),
         };
@@ -244,7 +266,7 @@ impl<T: Send, W: Work<T>> Job for Write<T, W> {
     }
 
     fn is_unfinished(&self) -> bool {
-        self.has_begun && self.result.is_none()
+        self.progress != Progress::None && self.result.is_none()
     }
 
     fn answer(self: Box<Self>, outcome: Result<(), &TransactionFailure>) {
@@ -254,6 +276,10 @@ impl<T: Send, W: Work<T>> Job for Write<T, W> {
             (_, Err(failure)) => Err(failure.error()),
             (Some(Ok(value)), Ok(())) => Ok(value),
             (None, Ok(())) => Err(Error::internal("a write did not run")),
+        };
+        let result = match self.progress {
+            Progress::Made => result.map_err(half_done),
+            _ => result,
         };
         // Whoever has the answer finds the room free.
         drop(self.reserved);

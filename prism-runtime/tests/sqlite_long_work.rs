@@ -135,7 +135,9 @@ async fn a_delete_of_very_many_items_lets_others_write() {
     // A part is 2,000 items, and others have their turn after each.
     assert!(others >= ITEMS / 2_000 / 2, "{others} writes beside the delete");
     in_time(same).await;
-    assert_eq!((live(&database, "large"), live(&database, "other")), (100, others));
+    assert_eq!(live(&database, "large"), 100);
+    // The last write may have been made, and its answer not have been waited for.
+    assert!((others..=others + 1).contains(&live(&database, "other")));
 }
 
 /// A delete that has begun goes on: also where its caller has gone, and where the store is closed.

@@ -185,6 +185,8 @@ pub(super) trait Job: Send {
     fn run(&mut self, connection: &Connection) -> Result<(), &Error>;
     /// Whether there is another part.
     fn is_unfinished(&self) -> bool;
+    /// The part that ran is committed, and another one follows.
+    fn part_committed(&mut self);
     /// Answers with the result, or with the error of the transaction that it was part of.
     fn answer(self: Box<Self>, outcome: Result<(), &TransactionFailure>);
     /// Answers with an error.
@@ -207,9 +209,9 @@ struct Write<T, W> {
 enum Progress {
     None,
     Begun,
-    /// The last part that ran makes the write, if it is committed.
+    /// The part that ran makes the write, if it is committed.
     Making,
-    /// An earlier part made the write.
+    /// A part that is committed made the write.
     Made,
 }
 
@@ -239,10 +241,9 @@ impl<T: Send, W: Work<T>> Job for Write<T, W> {
     }
 
     fn run(&mut self, connection: &Connection) -> Result<(), &Error> {
-        self.progress = match self.progress {
-            Progress::Making | Progress::Made => Progress::Made,
-            Progress::None | Progress::Begun => Progress::Begun,
-        };
+        if self.progress == Progress::None {
+            self.progress = Progress::Begun;
+        }
         let (share, work) = (&mut self.share, &mut self.work);
         // What a panic leaves half done is rolled back with the job.
         let part =
@@ -269,6 +270,12 @@ impl<T: Send, W: Work<T>> Job for Write<T, W> {
         self.progress != Progress::None && self.result.is_none()
     }
 
+    fn part_committed(&mut self) {
+        if self.progress == Progress::Making {
+            self.progress = Progress::Made;
+        }
+    }
+
     fn answer(self: Box<Self>, outcome: Result<(), &TransactionFailure>) {
         let result = match (self.result, outcome) {
             // A write that failed by itself wrote nothing, whatever became of the others.
@@ -282,7 +289,7 @@ impl<T: Send, W: Work<T>> Job for Write<T, W> {
             _ => result,
         };
         // Whoever has the answer finds the room free.
-        drop(self.reserved);
+        drop((self.work, self.reserved));
         // The caller may have gone.
         let _ = self.answer.send((result, self.share));
     }

@@ -1,7 +1,6 @@
 //! A database of either kind, for a program that does nothing else meanwhile.
 
-use std::fs::TryLockError;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr as _;
 
 use prism_schema::Entity;
@@ -13,7 +12,7 @@ use tokio::runtime::Runtime;
 
 use crate::check::History;
 use crate::postgres::Settings;
-use crate::sqlite::FileLock;
+use crate::sqlite::{FileLock, LockError, canonical};
 use crate::verify::Difference;
 use crate::{Cause, Error, Migration, postgres, sqlite};
 
@@ -145,7 +144,7 @@ fn open_postgres(url: &str) -> Result<Database, Error> {
 }
 
 fn open_sqlite(path: &Path, access: Access) -> Result<Database, Error> {
-    let path = canonical(path);
+    let path = canonical(path).unwrap_or_else(|_| path.to_owned());
     let name = path.display().to_string();
     let open = |source| Error::Open { database: name.clone(), source };
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -153,8 +152,8 @@ fn open_sqlite(path: &Path, access: Access) -> Result<Database, Error> {
     if access == Access::Migrate {
         flags |= OpenFlags::SQLITE_OPEN_CREATE;
         lock = Some(FileLock::acquire(&path).map_err(|error| match error {
-            TryLockError::WouldBlock => Error::InUse { database: name.clone() },
-            TryLockError::Error(error) => open(Cause::Refused(error.to_string())),
+            LockError::InUse { .. } => Error::InUse { database: name.clone() },
+            error => open(Cause::Refused(error.to_string())),
         })?);
     }
     let connection = match (path.exists(), access) {
@@ -166,14 +165,4 @@ fn open_sqlite(path: &Path, access: Access) -> Result<Database, Error> {
     };
     let connection = connection.map_err(|error| open(error.into()))?;
     Ok(Database { name, connection: Connection::Sqlite { connection, _lock: lock } })
-}
-
-/// The path as the operating system knows it, so that two names of one file have one lock.
-fn canonical(path: &Path) -> PathBuf {
-    let whole = || {
-        let folder = path.parent().filter(|folder| *folder != Path::new(""));
-        let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok()?;
-        Some(folder.join(path.file_name()?))
-    };
-    path.canonicalize().ok().or_else(whole).unwrap_or_else(|| path.to_owned())
 }

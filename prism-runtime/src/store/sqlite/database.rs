@@ -10,13 +10,15 @@ use prism_migrate::sqlite::{FileLock, Migrator};
 use rusqlite::Connection;
 
 use super::checkpoint::Checkpointer;
+use super::condition::Condition;
+use super::files::Files;
 use super::local::Local;
 use super::lock;
 use super::readers::Readers;
 use super::writer::{Writer, shutting_down};
 use super::{OpenError, Options, connection};
 use crate::Result;
-use crate::store::StoreFuture;
+use crate::store::{Readiness, StoreFuture};
 
 /// A database file, open: inline reads, long reads beside the event loops, grouped writes.
 ///
@@ -30,6 +32,7 @@ pub struct Database {
     writer: Writer,
     readers: Mutex<Option<Arc<Readers>>>,
     running: Mutex<Option<Running>>,
+    condition: Arc<Condition>,
     /// Present while the database is open, for the connections of other threads.
     alive: Arc<()>,
 }
@@ -52,22 +55,27 @@ impl Database {
     /// database or is damaged, and where its migrations are not those of the options.
     pub fn open(options: &Options) -> Result<Arc<Self>, OpenError> {
         let mut options = options.clone();
-        options.path = lock::canonical(&options.path)?;
+        let given = std::mem::take(&mut options.path);
+        options.path = lock::canonical(&given)?;
         let lock = lock::acquire(&options.path)?;
         let writing = connection::open_writer(&options)?;
         connection::verify(&writing, &options.path)?;
         migrate(&writing, &options)?;
         connection::make_durable(&writing, &options)?;
+        let files = Files::of(&given, &options.path, lock.database())?;
+        let condition = Arc::new(Condition::new(files));
 
         let of_system = |source| OpenError::Io { path: options.path.clone(), source };
         let copying = connection::open_checkpointer(&options)
             .map_err(|error| OpenError::from_sqlite(&options.path, error))?;
         let commits = Arc::new(AtomicU64::new(0));
         let (writer, writer_thread) =
-            Writer::start(writing, &options, Arc::clone(&commits)).map_err(of_system)?;
-        let (readers, reader_threads) = Readers::start(&options).map_err(of_system)?;
+            Writer::start(writing, &options, Arc::clone(&commits), Arc::clone(&condition))
+                .map_err(of_system)?;
+        let (readers, reader_threads) = Readers::start(&options, &condition).map_err(of_system)?;
         let (checkpointer, checkpoints) =
-            Checkpointer::start(copying, &options, Arc::clone(&commits)).map_err(of_system)?;
+            Checkpointer::start(copying, &options, Arc::clone(&commits), Arc::clone(&condition))
+                .map_err(of_system)?;
         Ok(Arc::new(Database {
             writer,
             readers: Mutex::new(Some(Arc::new(readers))),
@@ -80,6 +88,7 @@ impl Database {
             })),
             closed: AtomicBool::new(false),
             commits,
+            condition,
             alive: Arc::new(()),
             options,
         }))
@@ -88,6 +97,12 @@ impl Database {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.options.path
+    }
+
+    /// Whether calls can be served: the files are those that were opened, and a write can be made.
+    /// Found out with each commit and at least once a second.
+    pub fn readiness(&self) -> Readiness {
+        self.condition.readiness()
     }
 
     /// Reads on this thread, now. For point reads and short pages: an event loop waits meanwhile.
@@ -102,8 +117,10 @@ impl Database {
         if self.closed.load(Ordering::Acquire) {
             return Err(shutting_down());
         }
-        let local = Local::of(&self.alive, &self.options)?;
-        local.read(&self.alive, self.commits.load(Ordering::Acquire), work)
+        self.condition.available()?;
+        let local = Local::of(&self.alive, &self.options, &self.condition)?;
+        let read = local.read(&self.alive, self.commits.load(Ordering::Acquire), work);
+        read.map_err(|error| self.condition.explain(error))
     }
 
     /// Reads on another thread, for what may take longer than an event loop should stand still.
@@ -116,6 +133,13 @@ impl Database {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
+        if let Err(error) = self.condition.available() {
+            return StoreFuture::ready(Err(error));
+        }
+        let condition = Arc::clone(&self.condition);
+        let work = move |connection: &Connection| {
+            work(connection).map_err(|error| condition.explain(error))
+        };
         let readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match readers {
             Some(readers) => readers.read(work),
@@ -148,7 +172,10 @@ impl Database {
         if self.closed.load(Ordering::Acquire) {
             return StoreFuture::ready(Err(shutting_down()));
         }
-        self.writer.write(bytes, work)
+        let condition = Arc::clone(&self.condition);
+        self.writer.write(bytes, move |connection| {
+            work(connection).map_err(|error| condition.explain(error))
+        })
     }
 
     /// Ends the database: writes that were handed in are made and answered, the write-ahead log is

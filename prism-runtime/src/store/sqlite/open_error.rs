@@ -17,6 +17,14 @@ pub enum OpenError {
         /// The file that the other server has locked.
         lock: PathBuf,
     },
+    /// The files do not belong together.
+    #[error("the database {} cannot be opened: {source}", path.display())]
+    Lock {
+        /// The database.
+        path: PathBuf,
+        /// What is wrong with them.
+        source: prism_migrate::sqlite::LockError,
+    },
     /// The folder does not exist.
     #[error("the folder of the database {} does not exist: create it", path.display())]
     NoFolder {

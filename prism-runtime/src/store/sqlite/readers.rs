@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::condition::Condition;
 use super::writer::{overloaded, shutting_down};
 use super::{Options, connection};
 use crate::store::StoreFuture;
@@ -24,15 +25,19 @@ type Read = Box<dyn FnOnce(Result<&Connection>) + Send>;
 
 impl Readers {
     /// Starts the threads.
-    pub(super) fn start(options: &Options) -> std::io::Result<(Self, Vec<JoinHandle<()>>)> {
+    pub(super) fn start(
+        options: &Options,
+        condition: &Arc<Condition>,
+    ) -> std::io::Result<(Self, Vec<JoinHandle<()>>)> {
         let (sender, receiver) = sync_channel(options.read_queue);
         let receiver = Arc::new(Mutex::new(receiver));
         let threads = (0..options.reader_threads.max(1))
             .map(|_| {
                 let (queue, options) = (Arc::clone(&receiver), options.clone());
+                let condition = Arc::clone(condition);
                 std::thread::Builder::new()
                     .name("sqlite-reader".into())
-                    .spawn(move || run(&queue, &options))
+                    .spawn(move || run(&queue, &options, &condition))
             })
             .collect::<std::io::Result<Vec<_>>>()?;
         Ok((Readers { queue: sender }, threads))
@@ -66,16 +71,16 @@ impl Readers {
     }
 }
 
-fn run(queue: &Mutex<Receiver<Read>>, options: &Options) {
-    let mut connection = None;
+fn run(queue: &Mutex<Receiver<Read>>, options: &Options, condition: &Condition) {
+    let mut connection = None::<Connection>;
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(read) = next else { return };
+        let Ok(read) = next else { break };
         if connection.is_none() {
-            match connection::open_reader(options) {
+            match connection::open_reader(options, condition) {
                 Ok(opened) => connection = Some(opened),
                 Err(error) => {
-                    read(Err(error.into()));
+                    read(Err(error));
                     continue;
                 }
             }
@@ -83,5 +88,8 @@ fn run(queue: &Mutex<Receiver<Read>>, options: &Options) {
         if let Some(connection) = &connection {
             read(Ok(connection));
         }
+    }
+    if let Some(connection) = connection.filter(|_| condition.is_lost()) {
+        connection::leave_files(&connection);
     }
 }

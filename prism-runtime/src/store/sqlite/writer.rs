@@ -3,15 +3,16 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::Options;
+use super::condition::{Condition, Trial};
 use super::error::TransactionFailure;
+use super::{Options, connection};
 use crate::store::StoreFuture;
 use crate::{Error, Reason, Result};
 
@@ -41,11 +42,15 @@ impl Writer {
         connection: Connection,
         options: &Options,
         commits: Arc<AtomicU64>,
+        condition: Arc<Condition>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (sender, receiver) = sync_channel(options.write_queue);
-        let thread = std::thread::Builder::new()
-            .name("sqlite-writer".into())
-            .spawn(move || run(&connection, &receiver, &commits))?;
+        let thread = std::thread::Builder::new().name("sqlite-writer".into()).spawn(move || {
+            run(&connection, &receiver, &commits, &condition);
+            if condition.is_lost() {
+                connection::leave_files(&connection);
+            }
+        })?;
         let max_bytes = options.write_queue_bytes;
         Ok((Writer { queue: sender, waiting_bytes: Arc::default(), max_bytes }, thread))
     }
@@ -160,11 +165,27 @@ where
     }
 }
 
-fn run(connection: &Connection, queue: &Receiver<Message>, commits: &AtomicU64) {
+fn run(
+    connection: &Connection,
+    queue: &Receiver<Message>,
+    commits: &AtomicU64,
+    condition: &Condition,
+) {
+    let mut trial = Trial::new(connection, condition);
     let mut batch = Vec::with_capacity(MAX_BATCH);
     let mut stopping = false;
     loop {
-        let first = if stopping { queue.try_recv().ok() } else { queue.recv().ok() };
+        let first = match (stopping, trial.wait()) {
+            (true, _) => queue.try_recv().ok(),
+            (false, None) => queue.recv().ok(),
+            (false, Some(wait)) => match queue.recv_timeout(wait) {
+                Err(RecvTimeoutError::Timeout) => {
+                    trial.run();
+                    continue;
+                }
+                received => received.ok(),
+            },
+        };
         let Some(first) = first else { return };
         let waiting = std::iter::once(first).chain(std::iter::from_fn(|| queue.try_recv().ok()));
         for message in waiting.take(MAX_BATCH) {
@@ -176,8 +197,9 @@ fn run(connection: &Connection, queue: &Receiver<Message>, commits: &AtomicU64) 
         }
         let mut pending = batch.drain(..).peekable();
         while pending.peek().is_some() {
-            Transaction { connection, jobs: Vec::with_capacity(MAX_BATCH) }
-                .run(&mut pending, commits);
+            let transaction =
+                Transaction { connection, condition, jobs: Vec::with_capacity(MAX_BATCH) };
+            trial.note(transaction.run(&mut pending, commits));
         }
     }
 }
@@ -185,31 +207,45 @@ fn run(connection: &Connection, queue: &Receiver<Message>, commits: &AtomicU64) 
 /// One BEGIN … COMMIT and the writes that ran in it.
 struct Transaction<'c> {
     connection: &'c Connection,
+    condition: &'c Condition,
     jobs: Vec<Box<dyn Job>>,
 }
 
 impl Transaction<'_> {
     /// Runs jobs until none is left or SQLite has rolled the transaction back, and answers those
-    /// that ran.
-    fn run(mut self, pending: &mut dyn Iterator<Item = Box<dyn Job>>, commits: &AtomicU64) {
+    /// that ran. Whether SQLite does what it is asked.
+    fn run(mut self, pending: &mut dyn Iterator<Item = Box<dyn Job>>, commits: &AtomicU64) -> bool {
+        if self.condition.is_lost() {
+            self.jobs.extend(pending);
+            self.answer(Err(&TransactionFailure::lost()));
+            return true;
+        }
         if let Err(error) = self.execute("BEGIN IMMEDIATE") {
             self.jobs.extend(pending);
-            return self.answer(Err(&TransactionFailure::before_commit(&error)));
+            self.answer(Err(&TransactionFailure::before_commit(&error)));
+            return false;
         }
         for job in pending {
             if let Err(failure) = self.run_job(job) {
                 self.roll_back();
-                return self.answer(Err(&failure));
+                self.answer(Err(&failure));
+                return false;
             }
         }
         let outcome = self.execute("COMMIT");
         if let Err(error) = &outcome {
             self.roll_back();
-            return self.answer(Err(&TransactionFailure::of_commit(error)));
+            self.answer(Err(&TransactionFailure::of_commit(error)));
+            return false;
         }
         // Before the answers: who has one must read what it says.
         commits.fetch_add(1, Ordering::Release);
-        self.answer(Ok(()));
+        // What is acknowledged is in files that are found again.
+        match self.condition.check_commit() {
+            Ok(()) => self.answer(Ok(())),
+            Err(error) => self.answer(Err(&TransactionFailure::committed_to_nowhere(&error))),
+        }
+        true
     }
 
     /// Runs a job so that its failure undoes its own writes alone. An error is one of the whole

@@ -27,7 +27,7 @@ impl Project {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a.proto"), SCHEMA).unwrap();
         fs::write(folder.path().join("prism.gen.yaml"), "files: [a.proto]\nout: out\n").unwrap();
-        let file = folder.path().join("a.db").display().to_string();
+        let file = format!("sqlite:{}", folder.path().join("a.db").display());
         Project { folder, database: database.unwrap_or(file) }
     }
 
@@ -45,6 +45,41 @@ impl Project {
 
     fn path(&self) -> &Path {
         self.folder.path()
+    }
+}
+
+#[test]
+fn what_is_no_database_is_refused_and_not_shown() {
+    let places = [
+        "host=h password=s3cret",
+        "postgres:s3cret",
+        "jdbc:postgresql://h/d?password=s3cret",
+        " postgres://u:s3cret@h/d",
+        "postgres://u:s3cret@h/d?s3cret=s3cret",
+        "mysql://u:s3cret@h/d",
+    ];
+    let project = Project::new(None);
+    assert_eq!(project.prism(&["generate"]).0, 0);
+    let check = |arguments: &[&str], code: i32| {
+        let (exit, shown, said) = project.prism(arguments);
+        assert_eq!(exit, code, "{said}");
+        assert!(!shown.contains("s3cret") && !said.contains("s3cret"), "{said}");
+    };
+    for place in places {
+        for action in ["status", "apply", "verify"] {
+            check(&["migrate", action, "--database", place], 1);
+        }
+        check(&["migrate", "apply", "--dry-run", "--database", place], 1);
+        check(&["migrate", "status", place], 2);
+    }
+    for place in places.into_iter().chain(["./s3cret.db"]) {
+        let project = Project { database: place.to_owned(), ..Project::new(None) };
+        assert_eq!(project.prism(&["generate"]).0, 0);
+        let before = fs::read_dir(project.path()).unwrap().count();
+        let (exit, _, said) = project.prism(&["migrate", "apply"]);
+        assert_eq!(exit, 1, "{said}");
+        assert!(said.contains("DATABASE_URL") && !said.contains("s3cret"), "{said}");
+        assert_eq!(fs::read_dir(project.path()).unwrap().count(), before, "a file was made");
     }
 }
 
@@ -111,7 +146,7 @@ fn a_database_is_led_along(project: &Project, execute: impl Fn(&str)) {
 #[test]
 fn a_sqlite_database_is_led_along() {
     let project = Project::new(None);
-    let path = project.database.clone();
+    let path = project.database.trim_start_matches("sqlite:").to_owned();
     a_database_is_led_along(&project, |sql| {
         rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
     });

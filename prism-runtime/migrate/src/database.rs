@@ -1,20 +1,22 @@
 //! A database of either kind, for a program that does nothing else meanwhile.
 
 use std::path::Path;
-use std::str::FromStr as _;
+use std::time::Duration;
 
 use prism_schema::Entity;
 use prism_schema::sql::Dialect;
 use rusqlite::OpenFlags;
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::PgConnection;
 use tokio::runtime::Runtime;
 
 use crate::check::History;
 use crate::postgres::Settings;
 use crate::sqlite::{FileLock, LockError, canonical};
 use crate::verify::Difference;
-use crate::{Cause, Error, Migration, postgres, sqlite};
+use crate::{Cause, Error, Migration, Place, Servers, postgres, sqlite};
+
+/// How long a connection to a server may take.
+const CONNECT: Duration = Duration::from_secs(30);
 
 /// A database, open. Its methods block.
 pub struct Database {
@@ -46,19 +48,18 @@ pub enum Access {
 }
 
 impl Database {
-    /// Opens the database of a `postgres://` URL, or else the SQLite file of a path, which may
-    /// have `sqlite:` in front.
+    /// Opens the database of a `postgres://` URL, or the SQLite file of a path or `sqlite:path`.
     ///
     /// # Errors
     ///
-    /// Where there is none, where it cannot be reached, and where a server has the file that is to
+    /// Where the text is neither, which is not shown, where there is no database, where it cannot be reached, and where a server has the file that is to
     /// be migrated.
     pub fn open(place: &str, access: Access) -> Result<Self, Error> {
-        if ["postgres://", "postgresql://"].iter().any(|scheme| place.starts_with(scheme)) {
-            return open_postgres(place);
+        match Place::parse(place) {
+            Ok(Place::Postgres(servers)) => open_postgres(servers, access),
+            Ok(Place::Sqlite(path)) => open_sqlite(&path, access),
+            Err(error) => Err(Error::Place(error)),
         }
-        let path = place.strip_prefix("sqlite:").unwrap_or(place);
-        open_sqlite(Path::new(path.strip_prefix("//").unwrap_or(path)), access)
     }
 
     /// Its name for people, without a password.
@@ -124,22 +125,18 @@ impl Database {
     }
 }
 
-fn open_postgres(url: &str) -> Result<Database, Error> {
-    let refused = |database: &str, source: sqlx::Error| Error::Open {
-        database: database.to_owned(),
-        source: source.into(),
-    };
-    let options = PgConnectOptions::from_str(url).map_err(|error| refused("of the URL", error))?;
-    let database = options.get_database().unwrap_or(options.get_username());
-    let name = format!("`{database}` at {}:{}", options.get_host(), options.get_port());
+fn open_postgres(mut servers: Servers, access: Access) -> Result<Database, Error> {
+    // To look at a standby is fine where it is the one that was named.
+    servers.writable &= access == Access::Migrate || servers.hosts.len() > 1;
+    let name = format!("`{}` at {}", servers.database(), servers.addresses());
+    let refused =
+        |source: sqlx::Error| Error::Open { database: name.clone(), source: source.into() };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| refused(&name, sqlx::Error::Io(error)))?;
-    let options = options.application_name("prism migrate");
-    let connection = runtime
-        .block_on(PgConnection::connect_with(&options))
-        .map_err(|error| refused(&name, error))?;
+        .map_err(|error| refused(sqlx::Error::Io(error)))?;
+    let servers = servers.map(|options| options.application_name("prism migrate"));
+    let connection = runtime.block_on(servers.connect(CONNECT)).map_err(refused)?;
     Ok(Database { name, connection: Connection::Postgres { connection, runtime } })
 }
 

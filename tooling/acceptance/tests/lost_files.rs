@@ -130,7 +130,12 @@ async fn a_database_that_is_replaced_takes_nothing_from_the_old_one() {
     fill(&client, 20..40).await;
     fs::rename(&backup, &path).unwrap();
     assert_stopped(&client, &proxy, "replaced by another file").await;
-    // The log beside it is the old one's.
+    // The log beside it is the old one's, and is emptied.
+    let end = Instant::now() + NOTICE;
+    while fs::metadata(folder.path().join("prism.db-wal")).unwrap().len() > 0 {
+        assert!(Instant::now() < end, "the log is not emptied");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     proxy.kill().unwrap();
     let proxy = start(folder.path());
     let client = support::connect(&proxy).await;
@@ -337,4 +342,98 @@ async fn a_store_on_which_every_write_fails_is_not_serving_until_they_succeed() 
     assert!(log.contains("the SQLite database cannot be written to"), "{log}");
     assert!(log.contains("the SQLite database can be written to again"), "{log}");
     stop(proxy);
+}
+
+/// Has reads of the database fail while there is a file `failing` in the working directory.
+const FAILING_DISK: &str = r#"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+static int fails(int fd) {
+    if (access("failing", F_OK) != 0) return 0;
+    char link[64], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (length < 0) return 0;
+    path[length] = 0;
+    if (!strstr(path, "prism.db")) return 0;
+    errno = EIO;
+    return 1;
+}
+
+ssize_t read(int fd, void *buffer, size_t length) {
+    ssize_t (*next)(int, void *, size_t) = dlsym(RTLD_NEXT, "read");
+    return fails(fd) ? -1 : next(fd, buffer, length);
+}
+
+ssize_t pread(int fd, void *buffer, size_t length, off_t offset) {
+    ssize_t (*next)(int, void *, size_t, off_t) = dlsym(RTLD_NEXT, "pread");
+    return fails(fd) ? -1 : next(fd, buffer, length, offset);
+}
+
+ssize_t pread64(int fd, void *buffer, size_t length, off64_t offset) {
+    ssize_t (*next)(int, void *, size_t, off64_t) = dlsym(RTLD_NEXT, "pread64");
+    return fails(fd) ? -1 : next(fd, buffer, length, offset);
+}
+"#;
+
+/// Builds it. None where there is no C compiler.
+fn failing_disk(folder: &Path) -> Option<std::path::PathBuf> {
+    let (source, library) = (folder.join("disk.c"), folder.join("disk.so"));
+    fs::write(&source, FAILING_DISK).unwrap();
+    let mut compiler = Command::new("cc");
+    let built = compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).arg("-ldl");
+    if !built.status().is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: no C compiler here");
+        return None;
+    }
+    Some(library)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn errors_of_reading_that_pass_are_not_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(library) = failing_disk(folder.path()) else { return };
+    let command = || {
+        let mut command = proxy::command(folder.path(), &[]).unwrap();
+        command.env("LD_PRELOAD", &library);
+        command
+    };
+    let proxy = Proxy::spawn(command(), folder.path()).unwrap();
+    let client = support::connect(&proxy).await;
+    fill(&client, 0..50).await;
+    let failing = folder.path().join("failing");
+    fs::write(&failing, "").unwrap();
+    for number in 0..20 {
+        // A thread that has not read before has to read the file itself.
+        if let Err(status) = read(&client, number).await {
+            assert_eq!(reason(&status), "BACKEND_UNAVAILABLE", "{status:?}");
+        }
+    }
+    let orders = support::orders(&proxy).await;
+    let list = || prism_proxy::acme::orders::v1::ListOrdersRequest {
+        customer_id: "c".to_owned(),
+        ..Default::default()
+    };
+    let status = orders.list_orders(list()).await.unwrap_err();
+    assert_eq!(reason(&status), "BACKEND_UNAVAILABLE", "{status:?}");
+    fs::remove_file(&failing).unwrap();
+    for number in 0..50 {
+        assert!(read(&client, number).await.unwrap(), "{number}");
+    }
+    orders.list_orders(list()).await.unwrap();
+    until_serving(&client, true, &proxy).await;
+    fill(&client, 50..60).await;
+    stop(proxy);
+
+    fs::write(&failing, "").unwrap();
+    let output = command().output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(!text.contains("damaged") && !text.contains("backup"), "{text}");
 }

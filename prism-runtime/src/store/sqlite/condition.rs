@@ -168,7 +168,7 @@ impl<'c> Trial<'c> {
             // The attempt's error is the one to report.
             let _ = self.connection.execute_batch("ROLLBACK");
         }
-        self.ended(attempt.as_ref().map(|()| ()));
+        self.ended(attempt.as_ref().copied());
     }
 
     fn ended(&mut self, attempt: Result<(), &rusqlite::Error>) {

@@ -76,7 +76,7 @@ pub(super) fn make_durable(connection: &Connection, options: &Options) -> Result
 /// Opens a connection that cannot write. Under the path there may be another database by now: then
 /// it is an error.
 pub(super) fn open_reader(options: &Options, condition: &Condition) -> Result<Connection> {
-    let connection = connect_reader(options)?;
+    let connection = connect_reader(options).map_err(|error| condition.explain(error.into()))?;
     condition.check_files();
     condition.available()?;
     Ok(connection)

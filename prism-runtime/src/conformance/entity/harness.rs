@@ -59,7 +59,13 @@ impl Harness {
     /// Where the backend cannot be opened.
     pub fn new(factory: &Factory<'_>) -> Self {
         let pool = schema::pool();
-        let entities = [schema::order(&pool), schema::session(&pool), schema::everything(&pool)];
+        let entities = [
+            schema::order(&pool),
+            schema::session(&pool),
+            schema::everything(&pool),
+            schema::review(&pool),
+            schema::document(&pool),
+        ];
         let opened = factory(&entities);
         let clock = Clock::manual(START_MICROS);
         let tokens = Arc::new(PageTokens::random().expect("randomness"));

@@ -2,6 +2,7 @@
 
 mod compile;
 mod explain;
+mod folders;
 mod resolver;
 mod set;
 
@@ -17,7 +18,8 @@ pub struct Inputs {
     /// none. Prism's own protos, those of `google/protobuf` and the annotations of `google/api` are
     /// built in.
     pub includes: Vec<PathBuf>,
-    /// Files to generate for: paths below an include folder, or names as imports spell them. With
+    /// Files to generate for: paths below an include folder, or names as imports spell them; a folder
+    /// stands for the `.proto` files below it, and without an include folder for one. With
     /// a descriptor set names only, and none means every file that is not built in.
     pub files: Vec<PathBuf>,
     /// A `FileDescriptorSet` that buf or protoc wrote, read instead of sources.

@@ -69,6 +69,31 @@ fn check_answers_by_its_exit_code() {
 }
 
 #[test]
+fn every_command_takes_folders() {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir_all(root.path().join("proto/a")).unwrap();
+    fs::write(root.path().join("proto/a/a.proto"), SCHEMA).unwrap();
+    let commands: [&[&str]; 6] = [
+        &["check", "proto"],
+        &["check", "-I", "proto", "proto/a"],
+        &["check", "."],
+        &["generate", "--out", "service", "proto"],
+        &["explain", "ThingService/GetThing", "proto"],
+        &["migrate", "diff", "--out", "service", "proto"],
+    ];
+    for arguments in commands {
+        let output = prism(root.path(), arguments);
+        assert_eq!(code(&output), 0, "{arguments:?}: {}", stderr(&output));
+    }
+    fs::write(root.path().join("prism.gen.yaml"), "files: [proto]\n").unwrap();
+    assert_eq!(code(&prism(root.path(), &["check"])), 0);
+    fs::create_dir(root.path().join("empty")).unwrap();
+    let output = prism(root.path(), &["check", "empty"]);
+    assert_eq!(code(&output), 1);
+    assert!(stderr(&output).contains("no .proto file below the folder 'empty'"));
+}
+
+#[test]
 fn a_warning_stops_only_where_it_is_denied() {
     let schema = SCHEMA.replace(
         "message GetThingRequest",

@@ -66,6 +66,36 @@ fn what_cannot_be_found_is_said() {
 }
 
 #[test]
+fn a_folder_stands_for_the_files_below_it() {
+    const USE: &str = "syntax = \"proto3\";\n\n// A comment.\nimport \"acme/v1/thing.proto\";\n\n\
+                       message Use {\n  Thing thing = 1;\n}\n";
+    let folder = folder(&[
+        ("proto/acme/v1/thing.proto", THING),
+        ("proto/acme/v1/use.proto", USE),
+        ("proto/acme/notes.txt", "no schema"),
+        ("proto/.hidden/broken.proto", "no proto"),
+        ("empty/notes.txt", ""),
+    ]);
+    let root = folder.path();
+    let expected = ["acme/v1/thing.proto", "acme/v1/use.proto"];
+    // Wherever the imports start: the folder itself, one above it, one that is given.
+    for named in ["proto", "proto/", "proto/acme", "proto/acme/v1", "."] {
+        let loaded = load(&inputs(&[], &[&root.join(named)])).unwrap();
+        assert_eq!(loaded.files, expected, "{named}");
+        let loaded = load(&inputs(&[&root.join("proto")], &[&root.join(named)])).unwrap();
+        assert_eq!(loaded.files, expected, "{named}");
+        // A new file in one of the folders is an input: a build script watches them.
+        assert!(loaded.read.contains(&root.join("proto/acme/v1")), "{:?}", loaded.read);
+    }
+    // With one of its files beside it.
+    let file = root.join("proto/acme/v1/thing.proto");
+    let loaded = load(&inputs(&[&root.join("proto")], &[&file, &root.join("proto")])).unwrap();
+    assert_eq!(loaded.files, expected);
+    let found = load(&inputs(&[], &[&root.join("empty")])).unwrap_err();
+    assert_eq!(codes(&found), ["P0024"]);
+}
+
+#[test]
 fn a_file_that_an_earlier_folder_hides_is_refused() {
     let folder = folder(&[("a/thing.proto", THING), ("b/thing.proto", THING)]);
     let (a, b) = (folder.path().join("a"), folder.path().join("b"));

@@ -4,7 +4,7 @@ use http::uri::PathAndQuery;
 use prost::Message;
 use tonic::client::Grpc;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{IntoRequest, Response, Status, Streaming};
+use tonic::{IntoRequest, IntoStreamingRequest, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
 /// Largest answer that a client accepts, in bytes: above the server's pages, which end at 1 MiB,
@@ -74,6 +74,45 @@ impl Client {
         grpc.server_streaming(request.into_request(), parsed(path)?, codec).await
     }
 
+    /// Calls a method that takes a stream of requests and answers with one message.
+    ///
+    /// # Errors
+    ///
+    /// The call's status; its details are read with `tonic_types::StatusExt`.
+    pub async fn client_streaming<Request, Answer>(
+        &self,
+        path: &str,
+        requests: impl IntoStreamingRequest<Message = Request>,
+    ) -> Result<Response<Answer>, Status>
+    where
+        Request: Message + 'static,
+        Answer: Message + Default + 'static,
+    {
+        let mut grpc = self.ready().await?;
+        let codec = ProstCodec::<Request, Answer>::default();
+        grpc.client_streaming(requests.into_streaming_request(), parsed(path)?, codec).await
+    }
+
+    /// Calls a method that takes a stream of requests and answers with a stream, each at its own
+    /// pace.
+    ///
+    /// # Errors
+    ///
+    /// The call's status, where it failed before the first message.
+    pub async fn bidirectional<Request, Answer>(
+        &self,
+        path: &str,
+        requests: impl IntoStreamingRequest<Message = Request>,
+    ) -> Result<Response<Streaming<Answer>>, Status>
+    where
+        Request: Message + 'static,
+        Answer: Message + Default + 'static,
+    {
+        let mut grpc = self.ready().await?;
+        let codec = ProstCodec::<Request, Answer>::default();
+        grpc.streaming(requests.into_streaming_request(), parsed(path)?, codec).await
+    }
+
     async fn ready(&self) -> Result<Grpc<Channel>, Status> {
         let mut grpc = self.0.clone();
         grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
@@ -126,6 +165,40 @@ impl ServiceClient {
         Answer: Message + Default + 'static,
     {
         self.client.server_streaming(&self.path(method), request).await
+    }
+
+    /// Calls a method that takes a stream of requests and answers with one message.
+    ///
+    /// # Errors
+    ///
+    /// The call's status; its details are read with `tonic_types::StatusExt`.
+    pub async fn client_streaming<Request, Answer>(
+        &self,
+        method: &'static str,
+        requests: impl IntoStreamingRequest<Message = Request>,
+    ) -> Result<Response<Answer>, Status>
+    where
+        Request: Message + 'static,
+        Answer: Message + Default + 'static,
+    {
+        self.client.client_streaming(&self.path(method), requests).await
+    }
+
+    /// Calls a method that takes a stream of requests and answers with a stream.
+    ///
+    /// # Errors
+    ///
+    /// The call's status, where it failed before the first message.
+    pub async fn bidirectional<Request, Answer>(
+        &self,
+        method: &'static str,
+        requests: impl IntoStreamingRequest<Message = Request>,
+    ) -> Result<Response<Streaming<Answer>>, Status>
+    where
+        Request: Message + 'static,
+        Answer: Message + Default + 'static,
+    {
+        self.client.bidirectional(&self.path(method), requests).await
     }
 
     fn path(&self, method: &str) -> String {

@@ -1,19 +1,17 @@
 //! What generated code uses, and nothing else should: it may change in any version.
 
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 
 use ::bytes::Bytes;
 use ::prost::Message;
-use futures_core::Stream;
-use futures_util::{StreamExt, TryFutureExt};
+use futures_util::StreamExt;
 
 pub use crate::client::{Client, ServiceClient};
 pub use crate::entity::Entity;
 pub use crate::proto;
 pub use crate::proxy::{Migrations, Schema, main};
-pub use crate::service::{Context, Encoded, Reply};
+pub use crate::service::{Context, Encoded, Reply, RequestStream, Requests, Responses};
 pub use crate::store::Migration;
 pub use crate::{Error, Result};
 pub use bytes;
@@ -25,6 +23,7 @@ pub use prost;
 pub use prost_types;
 pub use tonic;
 pub use tonic::IntoRequest;
+use tonic::IntoStreamingRequest;
 
 /// What a generated client's method answers.
 pub type Answer<Response> = std::result::Result<tonic::Response<Response>, tonic::Status>;
@@ -32,10 +31,16 @@ pub type Answer<Response> = std::result::Result<tonic::Response<Response>, tonic
 /// What a generated client's method with streamed answers answers.
 pub type StreamAnswer<Response> = Answer<tonic::Streaming<Response>>;
 
+/// What a generated client's method with streamed requests takes: a stream of them, alone or in a
+/// [`tonic::Request`].
+pub trait IntoRequests<Request>: IntoStreamingRequest<Message = Request> {}
+
+impl<T, Request> IntoRequests<Request> for T where T: IntoStreamingRequest<Message = Request> {}
+
 /// Where generated code keeps what a service is.
 pub type Descriptor = LazyLock<schema::Service>;
 
-use crate::Reason;
+use crate::service::{self, MessageStream, decode};
 
 /// The methods of a service that the schema does not bind to storage.
 ///
@@ -64,6 +69,12 @@ pub trait Handlers: Send + Sync + 'static {
     /// its position in the descriptor's methods.
     fn call(&self, method: usize, context: Context, request: Bytes) -> Reply;
 
+    /// Answers a method that has no binding and streams requests, in the same way.
+    fn call_streaming(&self, method: usize, context: Context, requests: RequestStream) -> Reply {
+        let _ = (context, requests);
+        unimplemented(self.descriptor(), method)
+    }
+
     /// Whether somebody wrote the methods. The start-up table says where nobody did.
     fn is_implemented(&self) -> bool {
         true
@@ -91,30 +102,28 @@ impl Handlers for Unimplemented {
 
 /// The answer of a method that nobody has written.
 pub fn unimplemented(service: &schema::Service, method: usize) -> Reply {
-    let name = service.methods.get(method).map_or("the method", |method| method.name.as_str());
-    let message = format!("{}/{name} is not implemented by this server", service.name);
-    Reply::Ready(Err(Error::new(Reason::MethodUnimplemented, message)))
+    service::unimplemented(service, method)
 }
 
-/// The messages that a handler answers with.
-pub type MessageStream<Response> = Pin<Box<dyn Stream<Item = Result<Response>> + Send>>;
-
 /// What a handler of a method with streamed answers returns.
-pub type StreamResult<Response> = Result<MessageStream<Response>>;
+pub type StreamResult<Response> = Result<Responses<Response>>;
 
-/// A call of a method that the user wrote, for the handlers of its service.
-pub struct Call<T> {
+/// A call of a method that the user wrote, for the handlers of its service. What the caller sends
+/// is one encoded message, or a stream of them.
+pub struct Call<T, Sent = Bytes> {
     handlers: Arc<T>,
     context: Context,
-    request: Bytes,
+    sent: Sent,
+}
+
+impl<T, Sent> Call<T, Sent> {
+    /// A call that has arrived.
+    pub fn new(handlers: &Arc<T>, context: Context, sent: Sent) -> Self {
+        Call { handlers: Arc::clone(handlers), context, sent }
+    }
 }
 
 impl<T: Send + Sync + 'static> Call<T> {
-    /// A call that has arrived.
-    pub fn new(handlers: &Arc<T>, context: Context, request: Bytes) -> Self {
-        Call { handlers: Arc::clone(handlers), context, request }
-    }
-
     /// Decodes the request, and encodes what the method answers.
     pub fn unary<Request, Response, F>(self, method: F) -> Reply
     where
@@ -122,11 +131,9 @@ impl<T: Send + Sync + 'static> Call<T> {
         Response: Message,
         F: for<'a> Handler<'a, T, Request, Answer = Response>,
     {
-        let Call { handlers, context, request } = self;
-        match decode(request) {
-            Ok(request) => Reply::future(async move {
-                Ok(Encoded::new(&method.handle(&handlers, context, request).await?))
-            }),
+        let Call { handlers, context, sent } = self;
+        match decode(sent) {
+            Ok(request) => one(handlers, context, request, method),
             Err(error) => Reply::Ready(Err(error)),
         }
     }
@@ -136,18 +143,74 @@ impl<T: Send + Sync + 'static> Call<T> {
     where
         Request: Message + Default + 'static,
         Response: Message + 'static,
-        F: for<'a> Handler<'a, T, Request, Answer = MessageStream<Response>>,
+        F: for<'a> Handler<'a, T, Request, Answer = Responses<Response>>,
     {
-        let Call { handlers, context, request } = self;
-        match decode(request) {
-            Ok(request) => {
-                let answer = async move { method.handle(&handlers, context, request).await };
-                let messages = answer.try_flatten_stream();
-                Reply::stream(messages.map(|message| Ok(Encoded::new(&message?))))
-            }
+        let Call { handlers, context, sent } = self;
+        match decode(sent) {
+            Ok(request) => many(handlers, context, request, method),
             Err(error) => Reply::Ready(Err(error)),
         }
     }
+}
+
+impl<T: Send + Sync + 'static> Call<T, RequestStream> {
+    /// Decodes each request as the method asks for it, and encodes what it answers.
+    pub fn client_streaming<Request, Response, F>(self, method: F) -> Reply
+    where
+        Request: Message + Default + 'static,
+        Response: Message,
+        F: for<'a> Handler<'a, T, Requests<Request>, Answer = Response>,
+    {
+        one(self.handlers, self.context, Requests::new(self.sent), method)
+    }
+
+    /// Decodes each request as the method asks for it, and encodes each message that it answers.
+    pub fn bidirectional<Request, Response, F>(self, method: F) -> Reply
+    where
+        Request: Message + Default + 'static,
+        Response: Message + 'static,
+        F: for<'a> Handler<'a, T, Requests<Request>, Answer = Responses<Response>>,
+    {
+        many(self.handlers, self.context, Requests::new(self.sent), method)
+    }
+}
+
+/// Calls a method that answers with one message.
+fn one<T, Request, Response, F>(
+    handlers: Arc<T>,
+    context: Context,
+    request: Request,
+    method: F,
+) -> Reply
+where
+    T: Send + Sync + 'static,
+    Request: Send + 'static,
+    Response: Message,
+    F: for<'a> Handler<'a, T, Request, Answer = Response>,
+{
+    Reply::future(
+        async move { Ok(Encoded::new(&method.handle(&handlers, context, request).await?)) },
+    )
+}
+
+/// Calls a method that answers with a stream.
+fn many<T, Request, Response, F>(
+    handlers: Arc<T>,
+    context: Context,
+    request: Request,
+    method: F,
+) -> Reply
+where
+    T: Send + Sync + 'static,
+    Request: Send + 'static,
+    Response: Message + 'static,
+    F: for<'a> Handler<'a, T, Request, Answer = Responses<Response>>,
+{
+    Reply::opening(async move {
+        let messages = method.handle(&handlers, context, request).await?;
+        let encoded = messages.map(|message| Ok(Encoded::new(&message?)));
+        Ok(Box::pin(encoded) as MessageStream)
+    })
 }
 
 /// A method of a trait of handlers, such as `T::archive_order`.
@@ -180,10 +243,4 @@ where
     ) -> impl Future<Output = Result<Answer>> + Send + 'a {
         self(handlers, context, request)
     }
-}
-
-fn decode<Request: Message + Default>(request: Bytes) -> Result<Request> {
-    Request::decode(request).map_err(|error| {
-        Error::new(Reason::InvalidRequest, "the request cannot be decoded").with_source(error)
-    })
 }

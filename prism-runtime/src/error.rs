@@ -9,6 +9,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use prost_types::Any;
+
 pub use crate::proto::common::ErrorReason as Reason;
 
 /// What a call, or a part of one, failed with.
@@ -21,12 +23,24 @@ pub struct Error(Box<Inner>);
 #[derive(Debug)]
 struct Inner {
     code: Code,
-    reason: Reason,
+    origin: Origin,
     message: Cow<'static, str>,
     violations: Vec<Violation>,
     retry_after: Option<Duration>,
     metadata: Vec<(&'static str, String)>,
+    details: Vec<Any>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// Who says what an error means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Prism.
+    Prism(Reason),
+    /// The service, with a reason of its own.
+    Service(Cow<'static, str>),
+    /// Another server: its status is passed on as it is.
+    Elsewhere,
 }
 
 /// A broken rule of a request.
@@ -76,16 +90,69 @@ pub enum Code {
     Unauthenticated = 16,
 }
 
+impl From<i32> for Code {
+    /// The code of a number; UNKNOWN for one that is none.
+    fn from(number: i32) -> Self {
+        match number {
+            0 => Code::Ok,
+            1 => Code::Cancelled,
+            3 => Code::InvalidArgument,
+            4 => Code::DeadlineExceeded,
+            5 => Code::NotFound,
+            6 => Code::AlreadyExists,
+            7 => Code::PermissionDenied,
+            8 => Code::ResourceExhausted,
+            9 => Code::FailedPrecondition,
+            10 => Code::Aborted,
+            11 => Code::OutOfRange,
+            12 => Code::Unimplemented,
+            13 => Code::Internal,
+            14 => Code::Unavailable,
+            15 => Code::DataLoss,
+            16 => Code::Unauthenticated,
+            _ => Code::Unknown,
+        }
+    }
+}
+
 impl Error {
     /// An error whose code is the one that `prism/common/errors.proto` gives for the reason.
     pub fn new(reason: Reason, message: impl Into<Cow<'static, str>>) -> Self {
+        Error::from_parts(code_of(reason), Origin::Prism(reason), message.into())
+    }
+
+    /// An error that the service defines: its `google.rpc.ErrorInfo` has the package of the service
+    /// as its domain, and this reason: upper-case letters, digits and `_`, at most 63. The caller
+    /// sees the text as it is.
+    ///
+    /// A code of OK becomes UNKNOWN: an error is no success.
+    pub fn own(
+        reason: impl Into<Cow<'static, str>>,
+        code: Code,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Error::from_parts(no_success(code), Origin::Service(reason.into()), message.into())
+    }
+
+    /// A status that another server answered with, for a handler that passes it on as it is. It has
+    /// the details that are given, and no other.
+    ///
+    /// A code of OK becomes UNKNOWN: an error is no success.
+    pub fn relayed(code: Code, message: impl Into<Cow<'static, str>>, details: Vec<Any>) -> Self {
+        let mut error = Error::from_parts(no_success(code), Origin::Elsewhere, message.into());
+        error.0.details = details;
+        error
+    }
+
+    fn from_parts(code: Code, origin: Origin, message: Cow<'static, str>) -> Self {
         Error(Box::new(Inner {
-            code: code_of(reason),
-            reason,
-            message: message.into(),
+            code,
+            origin,
+            message,
             violations: Vec::new(),
             retry_after: None,
             metadata: Vec::new(),
+            details: Vec::new(),
             source: None,
         }))
     }
@@ -97,13 +164,10 @@ impl Error {
         let reason = if all_sizes { Reason::ValueTooLarge } else { Reason::InvalidRequest };
         let message = match violations.as_slice() {
             [] => Cow::Borrowed("the request is invalid"),
-            [only] => Cow::Owned(format!("{}: {}", only.field, only.description)),
-            [first, rest @ ..] => Cow::Owned(format!(
-                "{}: {} (and {} more)",
-                first.field,
-                first.description,
-                rest.len()
-            )),
+            [first, ..] => {
+                let more = and_more(violations.len());
+                Cow::Owned(format!("{}: {}{more}", first.field, first.description))
+            }
         };
         let mut error = Error::new(reason, message);
         error.0.code = Code::InvalidArgument;
@@ -145,6 +209,14 @@ impl Error {
         self
     }
 
+    /// Adds a message of any type to the details of the status. Details are 5 KiB at most: what
+    /// does not fit is left out.
+    #[must_use]
+    pub fn with_detail(mut self, detail: Any) -> Self {
+        self.0.details.push(detail);
+        self
+    }
+
     /// Says when sending the call again can help.
     #[must_use]
     pub fn with_retry_after(mut self, after: Duration) -> Self {
@@ -165,9 +237,31 @@ impl Error {
         self.0.code
     }
 
-    /// The reason in the `google.rpc.ErrorInfo`.
+    /// The reason in the `google.rpc.ErrorInfo`: UNSPECIFIED where it is none of Prism's.
     pub fn reason(&self) -> Reason {
-        self.0.reason
+        match self.0.origin {
+            Origin::Prism(reason) => reason,
+            Origin::Service(_) | Origin::Elsewhere => Reason::Unspecified,
+        }
+    }
+
+    /// The reason in the `google.rpc.ErrorInfo`, by its name there; empty for a relayed status.
+    pub fn reason_name(&self) -> &str {
+        match &self.0.origin {
+            Origin::Prism(reason) => crate::status::reason_name(*reason),
+            Origin::Service(reason) => reason,
+            Origin::Elsewhere => "",
+        }
+    }
+
+    /// Who says what the error means.
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.0.origin
+    }
+
+    /// What was added to the details of the status.
+    pub fn details(&self) -> &[Any] {
+        &self.0.details
     }
 
     /// What the caller is told.
@@ -193,7 +287,12 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} ({}): {}", self.0.code, self.0.reason.as_str_name(), self.0.message)
+        let reason = match &self.0.origin {
+            Origin::Prism(reason) => reason.as_str_name(),
+            Origin::Service(reason) => reason,
+            Origin::Elsewhere => "relayed",
+        };
+        write!(f, "{:?} ({reason}): {}", self.0.code, self.0.message)
     }
 }
 
@@ -201,6 +300,18 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
     }
+}
+
+/// The end of the text of an error with so many violations.
+pub(crate) fn and_more(violations: usize) -> String {
+    match violations {
+        0 | 1 => String::new(),
+        all => format!(" (and {} more)", all - 1),
+    }
+}
+
+fn no_success(code: Code) -> Code {
+    if code == Code::Ok { Code::Unknown } else { code }
 }
 
 /// The code that `prism/common/errors.proto` gives for each reason.

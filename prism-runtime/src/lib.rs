@@ -24,6 +24,9 @@ pub use error::{Code, Error, Reason, Result, Violation};
 pub use prism_schema as schema;
 pub use proxy::{Proxy, Schema, main};
 
+/// The version of Prism.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Includes what `prism_codegen::configure().compile(…)` generated in `build.rs`.
 #[macro_export]
 macro_rules! include_schema {

@@ -2,7 +2,7 @@
 //!
 //! Every status carries a `google.rpc.ErrorInfo`; broken rules become a `google.rpc.BadRequest`,
 //! cut at [`MAX_VIOLATIONS`] and [`MAX_VIOLATION_BYTES`], and calls worth repeating get a
-//! `google.rpc.RetryInfo`.
+//! `google.rpc.RetryInfo`. A status that a handler relays has the details that it came with.
 //! <https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto>
 
 use std::collections::HashMap;
@@ -14,9 +14,9 @@ use prost::Message;
 use prost_types::Any;
 use tonic_types::pb;
 
-use crate::error::{Code, Error, Reason};
+use crate::error::{self, Code, Error, Origin, Reason};
 
-/// Domain of every `google.rpc.ErrorInfo`.
+/// Domain of the `google.rpc.ErrorInfo` of every error that is Prism's own.
 pub const DOMAIN: &str = "prism";
 /// Violations that a status names at most. How many more there are is in the error info's
 /// metadata, as `violations_omitted`.
@@ -24,10 +24,15 @@ pub const MAX_VIOLATIONS: usize = 50;
 /// Bytes that the violations of a status take at most.
 pub const MAX_VIOLATION_BYTES: usize = 4096;
 
-/// Longest message that a status carries, in bytes before percent-encoding: peers refuse large
-/// header lists.
-const MAX_MESSAGE_BYTES: usize = 1024;
+/// Longest text that a status carries, in bytes of the percent-encoding of `grpc-message`. Clients
+/// accept trailers of 8 KiB.
+pub const MAX_MESSAGE_BYTES: usize = 384;
+/// Bytes that the encoded details of a status take at most together.
+pub const MAX_DETAIL_BYTES: usize = 5 * 1024;
+/// What is left for the details of 8 KiB, before base64, where the status has the longest text.
+const ROOM_FOR_DETAILS: usize = 5300;
 
+const ERROR_INFO: &str = "google.rpc.ErrorInfo";
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const GRPC_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
@@ -39,7 +44,7 @@ pub struct Status {
     pub code: Code,
     /// For people.
     pub message: String,
-    /// The encoded `google.rpc.Status`.
+    /// The encoded `google.rpc.Status`; empty where the status is sent without one.
     pub details: Vec<u8>,
     /// Of a fault of the server: the id that the log has too.
     pub error_id: Option<String>,
@@ -47,36 +52,26 @@ pub struct Status {
 
 impl Status {
     /// The status of an error. A fault of the server gets an id, which the caller sees in place
-    /// of what went wrong.
-    pub fn of(error: &Error) -> Self {
-        let own = error.metadata().map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let mut metadata: HashMap<String, String> = own.collect();
-        let mut message = clipped(error.message());
+    /// of what went wrong; in an error of the service's own, only the details have it.
+    ///
+    /// `package` is that of the service, and `trailers` the bytes that the handler's own trailers
+    /// take.
+    pub fn of(error: &Error, package: &str, trailers: usize) -> Self {
         let error_id = is_fault(error).then(crate::telemetry::new_id);
-        if let Some(id) = &error_id {
-            message = format!("{message} (error id {id})");
-            metadata.insert("error_id".to_owned(), id.clone());
-        }
-        let (violations, omitted) = field_violations(error);
-        if omitted > 0 {
-            metadata.insert("violations_omitted".to_owned(), omitted.to_string());
-        }
-        let mut details = vec![any(
-            "google.rpc.ErrorInfo",
-            &pb::ErrorInfo {
-                reason: reason_name(error.reason()).to_owned(),
-                domain: DOMAIN.to_owned(),
-                metadata,
-            },
-        )];
-        if !violations.is_empty() {
-            let request = pb::BadRequest { field_violations: violations };
-            details.push(any("google.rpc.BadRequest", &request));
-        }
-        if let Some(after) = error.retry_after() {
-            let retry_delay = prost_types::Duration::try_from(after).ok();
-            details.push(any("google.rpc.RetryInfo", &pb::RetryInfo { retry_delay }));
-        }
+        let message = match (&error_id, error.origin()) {
+            (Some(id), Origin::Prism(_)) => fitted(error.message(), &format!(" (error id {id})")),
+            _ => {
+                let more = error::and_more(error.violations().len());
+                fitted(error.message().strip_suffix(&*more).unwrap_or(error.message()), &more)
+            }
+        };
+        let room = MAX_DETAIL_BYTES.min(ROOM_FOR_DETAILS.saturating_sub(trailers * 3 / 4));
+        let mut details = match error.origin() {
+            Origin::Prism(_) => own_details(error, DOMAIN, error_id.as_ref()),
+            Origin::Service(_) => own_details(error, package, error_id.as_ref()),
+            Origin::Elsewhere => Vec::new(),
+        };
+        add_fitting(&mut details, error, room);
         let status = pb::Status { code: error.code() as i32, message: message.clone(), details };
         Status { code: error.code(), message, details: status.encode_to_vec(), error_id }
     }
@@ -87,15 +82,57 @@ impl Status {
         if let Ok(message) = HeaderValue::try_from(percent_encode(&self.message)) {
             trailers.insert(GRPC_MESSAGE, message);
         }
+        if self.details.is_empty() {
+            return;
+        }
         if let Ok(details) = HeaderValue::try_from(STANDARD_NO_PAD.encode(&self.details)) {
             trailers.insert(GRPC_DETAILS, details);
         }
     }
 }
 
-/// Trailers of a call that succeeded.
-pub(crate) fn ok_trailers() -> HeaderMap {
-    let mut trailers = HeaderMap::with_capacity(1);
+/// ErrorInfo, and what else belongs to the error.
+fn own_details(error: &Error, domain: &str, error_id: Option<&String>) -> Vec<Any> {
+    let own = error.metadata().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut metadata: HashMap<String, String> = own.collect();
+    if let Some(id) = error_id {
+        metadata.insert("error_id".to_owned(), id.clone());
+    }
+    let (violations, omitted) = field_violations(error);
+    if omitted > 0 {
+        metadata.insert("violations_omitted".to_owned(), omitted.to_string());
+    }
+    let (reason, domain) = (error.reason_name().to_owned(), domain.to_owned());
+    let mut details = vec![any(ERROR_INFO, &pb::ErrorInfo { reason, domain, metadata })];
+    if !violations.is_empty() {
+        let request = pb::BadRequest { field_violations: violations };
+        details.push(any("google.rpc.BadRequest", &request));
+    }
+    if let Some(after) = error.retry_after() {
+        let retry_delay = prost_types::Duration::try_from(after).ok();
+        details.push(any("google.rpc.RetryInfo", &pb::RetryInfo { retry_delay }));
+    }
+    details
+}
+
+/// Adds what the handler adds to the details, as far as there is room. ErrorInfo is there once.
+fn add_fitting(details: &mut Vec<Any>, error: &Error, room: usize) {
+    // A tag and a length stand before each.
+    let size = |detail: &Any| detail.encoded_len() + 4;
+    let mut taken: usize = details.iter().map(size).sum();
+    let has_info = !details.is_empty();
+    for detail in error.details() {
+        let another_info = has_info && detail.type_url.ends_with(&format!("/{ERROR_INFO}"));
+        if !another_info && taken + size(detail) <= room {
+            taken += size(detail);
+            details.push(detail.clone());
+        }
+    }
+}
+
+/// Trailers of a call that succeeded, with what its handler added to them.
+pub(crate) fn ok_trailers(own: Option<HeaderMap>) -> HeaderMap {
+    let mut trailers = own.unwrap_or_else(|| HeaderMap::with_capacity(1));
     trailers.insert(GRPC_STATUS, HeaderValue::from_static("0"));
     trailers
 }
@@ -127,9 +164,11 @@ pub fn reason_name(reason: Reason) -> &'static str {
     name.strip_prefix("ERROR_REASON_").unwrap_or(name)
 }
 
-/// Whether the server is at fault, so that the log has more than the caller may see.
+/// Whether the server is at fault, so that the log has more than the caller may see. Bytes that are
+/// no frames of gRPC are INTERNAL, and the fault of the caller.
 fn is_fault(error: &Error) -> bool {
-    matches!(error.code(), Code::Internal | Code::DataLoss)
+    let of_caller = error.reason() == Reason::InvalidRequest;
+    !of_caller && matches!(error.code(), Code::Internal | Code::DataLoss)
 }
 
 /// The violations that fit, and how many do not. An invalid request that no field is to blame for
@@ -138,7 +177,7 @@ fn field_violations(error: &Error) -> (Vec<pb::bad_request::FieldViolation>, usi
     let mut kept = Vec::new();
     if error.code() == Code::InvalidArgument && error.violations().is_empty() {
         kept.push(pb::bad_request::FieldViolation {
-            description: clipped(error.message()),
+            description: fitted(error.message(), ""),
             ..Default::default()
         });
         return (kept, 0);
@@ -163,12 +202,32 @@ fn any(name: &str, message: &impl Message) -> Any {
     Any { type_url: format!("type.googleapis.com/{name}"), value: message.encode_to_vec() }
 }
 
-fn clipped(message: &str) -> String {
-    if message.len() <= MAX_MESSAGE_BYTES {
-        return message.to_owned();
+/// A text and its suffix, where the text is cut so that both fit into [`MAX_MESSAGE_BYTES`].
+fn fitted(text: &str, suffix: &str) -> String {
+    const CUT: &str = "…";
+    let room = MAX_MESSAGE_BYTES.saturating_sub(encoded_len(suffix));
+    if encoded_len(text) <= room {
+        return format!("{text}{suffix}");
     }
-    let end = (0..=MAX_MESSAGE_BYTES).rev().find(|end| message.is_char_boundary(*end)).unwrap_or(0);
-    format!("{}…", &message[..end])
+    let room = room.saturating_sub(encoded_len(CUT));
+    let mut taken = 0;
+    let kept = text.chars().take_while(|char| {
+        taken += encoded_len(char.encode_utf8(&mut [0; 4]));
+        taken <= room
+    });
+    let mut message: String = kept.collect();
+    message.push_str(CUT);
+    message.push_str(suffix);
+    message
+}
+
+/// Bytes of a text in percent-encoding.
+fn encoded_len(text: &str) -> usize {
+    text.bytes().map(|byte| if is_plain(byte) { 1 } else { 3 }).sum()
+}
+
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'%'
 }
 
 /// Encodes a `grpc-message`: every byte but printable ASCII, and `%` itself, as `%XX`.
@@ -177,7 +236,7 @@ fn percent_encode(message: &str) -> String {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut encoded = String::with_capacity(message.len());
     for byte in message.bytes() {
-        if matches!(byte, b' '..=b'~') && byte != b'%' {
+        if is_plain(byte) {
             encoded.push(char::from(byte));
         } else {
             encoded.push('%');
@@ -195,7 +254,7 @@ mod tests {
     use crate::error::Violation;
 
     fn decoded(error: &Error) -> pb::Status {
-        pb::Status::decode(Status::of(error).details.as_slice()).unwrap()
+        pb::Status::decode(Status::of(error, "acme.v1", 0).details.as_slice()).unwrap()
     }
 
     fn info(status: &pb::Status) -> pb::ErrorInfo {
@@ -246,10 +305,64 @@ mod tests {
 
     #[test]
     fn a_fault_shows_an_id_and_hides_its_cause() {
-        let status = Status::of(&Error::internal("disk on fire at /var/lib"));
+        let status = Status::of(&Error::internal("disk on fire at /var/lib"), "acme.v1", 0);
         let id = status.error_id.unwrap();
         assert!(status.message.contains(&id));
         assert!(!status.message.contains("fire"));
+    }
+
+    #[test]
+    fn an_own_error_has_the_package_as_its_domain_and_its_text_as_it_is() {
+        let detail = any("acme.v1.Hint", &"look there".to_owned());
+        let error = Error::own("ISSUE_CLOSED", Code::Internal, "the issue is closed")
+            .with_detail(detail.clone())
+            .with_detail(any(ERROR_INFO, &pb::ErrorInfo::default()));
+        let status = Status::of(&error, "acme.v1", 0);
+        assert_eq!(status.message, "the issue is closed");
+        let decoded = decoded(&error);
+        let info = info(&decoded);
+        assert_eq!((info.reason.as_str(), info.domain.as_str()), ("ISSUE_CLOSED", "acme.v1"));
+        assert!(info.metadata.contains_key("error_id"), "a fault is found in the log");
+        assert_eq!(decoded.details[1..], [detail]);
+        assert_eq!(Error::own("A", Code::Ok, "").code(), Code::Unknown);
+    }
+
+    #[test]
+    fn a_relayed_status_has_its_own_details_alone() {
+        let details = vec![any("acme.v1.Hint", &"look there".to_owned())];
+        let error = Error::relayed(Code::from(13), "elsewhere", details.clone());
+        assert_eq!((decoded(&error).message.as_str(), decoded(&error).code), ("elsewhere", 13));
+        assert_eq!(decoded(&error).details, details);
+    }
+
+    #[test]
+    fn texts_and_details_fit_into_the_trailers_that_clients_accept() {
+        let large = any("acme.v1.Large", &"x".repeat(4000));
+        let small = any("acme.v1.Small", &"x".repeat(100));
+        for trailers in [0, crate::service::MAX_TRAILER_BYTES] {
+            let error = Error::own("TOO_MUCH", Code::Aborted, "ä%".repeat(200))
+                .with_detail(large.clone())
+                .with_detail(large.clone())
+                .with_detail(small.clone());
+            let status = Status::of(&error, "acme.v1", trailers);
+            assert!(status.message.ends_with("ä…") || status.message.ends_with("%…"));
+            assert!(encoded_len(&status.message) <= MAX_MESSAGE_BYTES);
+            let mut headers = HeaderMap::new();
+            status.write(&mut headers);
+            assert!(crate::service::list_bytes(&headers) + trailers <= 8192);
+            let decoded = pb::Status::decode(status.details.as_slice()).unwrap();
+            let kinds: Vec<_> = decoded.details.iter().map(|any| any.value.len()).collect();
+            assert_eq!(kinds[1..], [large.value.len(), small.value.len()], "{trailers}");
+        }
+        let fault = Error::internal("cause");
+        assert!(Status::of(&fault, "", 0).message.ends_with(')'), "the id is never cut");
+    }
+
+    #[test]
+    fn bytes_that_are_no_frames_are_no_fault_of_the_server() {
+        let error = Error::new(Reason::InvalidRequest, "no frame").with_code(Code::Internal);
+        let status = Status::of(&error, "", 0);
+        assert_eq!((status.code, status.error_id), (Code::Internal, None));
     }
 
     #[test]

@@ -86,6 +86,7 @@ fn method(name: &str) -> Method {
         name: name.to_owned(),
         input: "test.v1.Local".to_owned(),
         output: "test.v1.Local".to_owned(),
+        client_streaming: false,
         server_streaming: false,
         binding: None,
         timeout: None,

@@ -22,12 +22,16 @@ fn main() -> ExitCode {
         return prism_runtime::main(support::schema());
     }
     let filter = std::env::args().nth(1).unwrap_or_default();
-    let tests: [(&str, fn()); 9] = [
+    let tests: [(&str, fn()); 13] = [
         ("migrations_may_be_applied_without_serving", migrations_may_be_applied_without_serving),
         ("a_postgres_serves_in_place_of_the_file", a_postgres_serves_in_place_of_the_file),
         ("what_was_put_is_there_after_a_restart", what_was_put_is_there_after_a_restart),
         ("calls_in_flight_end_after_sigint", calls_in_flight_end_after_sigint),
         ("a_second_signal_ends_at_once", a_second_signal_ends_at_once),
+        ("two_signals_at_once_are_one", two_signals_at_once_are_one),
+        ("gnu_timeout_does_not_cut_the_drain", gnu_timeout_does_not_cut_the_drain),
+        ("the_version_is_told", the_version_is_told),
+        ("memory_makes_no_file", memory_makes_no_file),
         ("a_start_up_error_is_one_line", a_start_up_error_is_one_line),
         ("wrong_flags_are_two", wrong_flags_are_two),
         ("no_place_of_a_database_is_shown", no_place_of_a_database_is_shown),
@@ -65,7 +69,11 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
 impl Server {
     fn start(folder: &Path, arguments: &[&str]) -> Self {
         let all = [&["--listen", "127.0.0.1:0"], arguments].concat();
-        let mut child = command(folder, &all).spawn().unwrap();
+        Server::of(command(folder, &all))
+    }
+
+    fn of(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
         let mut log = String::new();
         let address = loop {
@@ -215,15 +223,122 @@ fn a_second_signal_ends_at_once() {
         let path = "/test.v1.Test/Count";
         let stream = client.server_streaming::<_, PutRequest>(path, large).await.unwrap();
         server.signal("TERM");
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(1500)).await;
         server.signal("TERM");
         // The stream is held until the process has ended.
         let ended = server.end();
         drop(stream);
         ended
     });
-    assert_eq!(code, Some(130), "{log}");
+    assert_eq!(code, Some(1), "{log}");
     assert!(started.elapsed() < Duration::from_secs(10));
+}
+
+fn two_signals_at_once_are_one() {
+    for second in ["TERM", "INT"] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(folder.path(), &[]);
+        block_on(async {
+            let client = server.client().await;
+            let call = tokio::spawn(async move {
+                client.unary::<_, PutRequest>("/test.v1.Test/Sleep", put()).await
+            });
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            server.signal("TERM");
+            server.signal(second);
+            assert_eq!(call.await.unwrap().unwrap().into_inner(), put());
+        });
+        let (code, log) = server.end();
+        assert_eq!(code, Some(0), "{log}");
+    }
+}
+
+fn gnu_timeout_does_not_cut_the_drain() {
+    let is_gnu = |output: std::process::Output| {
+        String::from_utf8_lossy(&output.stdout).contains("GNU coreutils")
+    };
+    if !Command::new("timeout").arg("--version").output().is_ok_and(is_gnu) {
+        println!("skipped: no GNU timeout");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let own = std::env::current_exe().unwrap();
+    let mut command = Command::new("timeout");
+    command
+        .env("TEST_SERVE", "1")
+        .current_dir(folder.path())
+        .args(["--preserve-status", "3"])
+        .arg(own)
+        .args(["--listen", "127.0.0.1:0", "--log-format", "json"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let server = Server::of(command);
+    let (answer, (code, log)) = block_on(async {
+        // Calls until the server is told to stop: every one of them is answered.
+        let client = server.client().await;
+        let path = "/test.v1.Test/Sleep";
+        let mut last = client.unary::<_, PutRequest>(path, put()).await;
+        let begun = Instant::now();
+        while last.is_ok() && begun.elapsed() < Duration::from_secs(20) {
+            last = client.unary::<_, PutRequest>(path, put()).await;
+        }
+        (last, server.end())
+    });
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("\"stopped\"") && !log.contains("second signal"), "{log}");
+    // The server had gone when it was made.
+    assert_eq!(answer.unwrap_err().code(), tonic::Code::Unavailable);
+}
+
+fn memory_makes_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = || std::fs::read_dir(folder.path()).unwrap().count();
+    for arguments in [
+        &["--database", "memory"][..],
+        &["--database", ":memory:"],
+        &["--database", "memory", "--migrate"],
+        &["--set", "database=sqlite::memory:"],
+    ] {
+        let server = Server::start(folder.path(), arguments);
+        block_on(async {
+            let client = server.client().await;
+            let path = "/prism.keyvalue.v1.KeyValueService/Put";
+            client.unary::<_, PutResponse>(path, put()).await.unwrap();
+            let request = GetRequest {
+                namespace: "test".to_owned(),
+                id: "the-record".to_owned(),
+                ..GetRequest::default()
+            };
+            let path = "/prism.keyvalue.v1.KeyValueService/Get";
+            let answer = client.unary::<_, GetResponse>(path, request).await.unwrap();
+            assert_eq!(answer.into_inner().items[0].value, b"world");
+        });
+        server.signal("TERM");
+        let (code, log) = server.end();
+        assert_eq!(code, Some(0), "{log}");
+        assert!(log.contains("gone when the process ends"), "{log}");
+        assert_eq!(files(), 0, "{arguments:?}");
+    }
+    let output = command(folder.path(), &["--database", "memory", "--migrate-only"]).output();
+    assert_eq!(output.unwrap().status.code(), Some(0));
+    assert_eq!(files(), 0);
+}
+
+fn the_version_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for flag in ["--version", "-V"] {
+        let output = command(folder.path(), &[flag]).stdout(Stdio::piped()).output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.ends_with(&format!(" {}\n", prism_runtime::VERSION)), "{text}");
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    }
+    let server = Server::start(folder.path(), &[]);
+    server.signal("TERM");
+    let (_, log) = server.end();
+    let serving = log.lines().find(|line| line.contains("\"message\":\"serving\"")).unwrap();
+    let line: serde_json::Value = serde_json::from_str(serving).unwrap();
+    assert_eq!(line["version"], prism_runtime::VERSION);
 }
 
 fn a_start_up_error_is_one_line() {

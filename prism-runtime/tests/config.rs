@@ -182,7 +182,6 @@ fn rules_between_settings() {
             "database is neither a path, nor sqlite:path, nor a postgres",
         ),
         ("database: ''", "database is not the path of a file"),
-        ("database: 'sqlite::memory:'", "database is not the path of a file"),
     ];
     for (text, expected) in corpus {
         let error = valid(text).unwrap_err();
@@ -343,6 +342,25 @@ fn backends_have_names_and_settings_of_their_own() {
 }
 
 #[test]
+fn memory_is_no_file() {
+    let spellings = [
+        "memory",
+        ":memory:",
+        "sqlite::memory:",
+        "sqlite://:memory:",
+        "sqlite::memory:?cache=shared",
+    ];
+    for database in spellings {
+        let config = valid(&format!("database: '{database}'\nnamespaces: {{orders: memory}}"));
+        assert!(config.unwrap().databases().unwrap().is_empty(), "{database}");
+    }
+    for file in ["./memory", "memory.db", "sqlite:./memory", "a/memory"] {
+        let config = valid(&format!("database: '{file}'")).unwrap();
+        assert_eq!(only(&config), sqlite(file.trim_start_matches("sqlite:")));
+    }
+}
+
+#[test]
 fn variables_and_flags_reach_into_backends_and_namespaces() {
     let environment = [
         ("PRISM_BACKENDS__MAIN__URL", "postgres://u:other-word@host:5433/test"),
@@ -396,7 +414,13 @@ fn wrong_backends_say_where_and_what() {
         ),
         (
             "backends: {main: {url: 'sqlite::memory:'}}",
-            "backends.main.url is not the path of a file",
+            "backends.main.url is not the path of a file: the backend `memory` is always there, under \
+             that name",
+        ),
+        (
+            "backends: {main: {url: memory}}",
+            "backends.main.url is not the path of a file: the backend `memory` is always there, under \
+             that name",
         ),
         (
             "backends: {Main: {url: a.db}}",

@@ -57,7 +57,7 @@ fn a_server_that_cannot_be_written_to_is_refused() {
     let database = cluster.create_database("writable").unwrap();
     let standby = cluster.standby().unwrap();
     let url = database.at_port(standby.port()).url();
-    assert!(refusal(&Options::new(&url)).contains("is read-only, as a standby is"));
+    assert!(refusal(&Options::new(&url)).contains("is read-only: the server is a standby"));
     // The primary is found among several, wherever it stands.
     let hosts = format!("@127.0.0.1:{},127.0.0.1:{}/", standby.port(), database.port());
     let several = url.replace(&format!("@127.0.0.1:{}/", standby.port()), &hosts);
@@ -93,6 +93,90 @@ fn migrations_are_compared_before_anything_is_applied() {
     assert!(text.contains("0003 (three) cannot be applied") && text.contains("oops"), "{text}");
     // Nothing of it is left.
     Database::open(&options(&url, &[ONE, TWO])).unwrap();
+}
+
+/// What a database, or a role, may be set to that changes what statements and values mean.
+const ODD: [&str; 9] = [
+    "bytea_output = escape",
+    "standard_conforming_strings = off",
+    "transform_null_equals = on",
+    "array_nulls = off",
+    "default_transaction_isolation = 'serializable'",
+    "\"DateStyle\" = 'SQL, DMY'",
+    "\"IntervalStyle\" = sql_standard",
+    "timezone = 'Asia/Kathmandu'",
+    "client_encoding = 'LATIN1'",
+];
+
+/// Runs statements on the test's database, whose name takes the place of `DATABASE`.
+async fn run(url: &str, statements: &[&str]) {
+    let mut admin = PgConnection::connect(url).await.unwrap();
+    let name: String =
+        sqlx::query_scalar("SELECT current_database()").fetch_one(&mut admin).await.unwrap();
+    for statement in statements {
+        let sql = statement.replace("DATABASE_NAME", &name);
+        admin.execute(sqlx::AssertSqlSafe(sql)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn settings_of_a_database_change_no_value() {
+    let Some(database) = for_test() else { return };
+    let url = database.url();
+    for odd in ODD {
+        run(&url, &[&format!("ALTER DATABASE DATABASE_NAME SET {odd}")]).await;
+    }
+    let options = options(&url, &[ONE, TWO]);
+    let open = || Database::open(&options).unwrap();
+    let store = Store(KeyValue::new(open()));
+    for number in [1, 2, 1] {
+        store.put(number).await.unwrap();
+        assert_eq!(store.value(number).await.unwrap(), number.to_string().as_bytes());
+    }
+    drop(store);
+    // Its migrations are recognized, whose checksums are bytes.
+    drop(open());
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_served_is_refused() {
+    let Some(database) = for_test() else { return };
+    let url = database.url();
+    run(
+        &url,
+        &["CREATE DATABASE DATABASE_NAME_latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' \
+           TEMPLATE template0"],
+    )
+    .await;
+    let latin = format!("{url}_latin");
+    let text = refusal(&options(&latin, &[]));
+    assert!(
+        text.contains("server_encoding") && text.contains("LATIN1, and Prism needs UTF8"),
+        "{text}"
+    );
+    run(&url, &["DROP DATABASE DATABASE_NAME_latin"]).await;
+
+    run(&url, &["ALTER DATABASE DATABASE_NAME SET default_transaction_read_only = on"]).await;
+    let text = refusal(&options(&url, &[]));
+    assert!(
+        text.contains("is read-only: the server is a standby, or default_transaction"),
+        "{text}"
+    );
+
+    // Without settings that go with the connection, as behind a pooler, they have to be right.
+    run(
+        &url,
+        &[
+            "SET default_transaction_read_only = off",
+            "ALTER DATABASE DATABASE_NAME RESET ALL",
+            "ALTER DATABASE DATABASE_NAME SET bytea_output = escape",
+        ],
+    )
+    .await;
+    let pooled = Options { prepared_statements: false, ..options(&url, &[]) };
+    let text = refusal(&pooled);
+    assert!(text.contains("bytea_output of the database"), "{text}");
+    assert!(text.contains("is escape, and Prism needs hex"), "{text}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod raw;
 mod support;
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use prism_runtime::Proxy;
@@ -22,14 +23,15 @@ fn request() -> PutRequest {
     PutRequest { id: "a record".to_owned(), ..PutRequest::default() }
 }
 
-async fn echoes(running: &Running) {
-    let answer = running
-        .client()
-        .await
-        .unary::<_, PutRequest>("/test.v1.Test/Echo", request())
-        .await
-        .unwrap();
+async fn echo(running: &Running) -> Result<(), tonic::Status> {
+    let client = running.client().await;
+    let answer = client.unary::<_, PutRequest>("/test.v1.Test/Echo", request()).await?;
     assert_eq!(answer.into_inner(), request());
+    Ok(())
+}
+
+async fn echoes(running: &Running) {
+    echo(running).await.unwrap();
 }
 
 #[tokio::test]
@@ -104,6 +106,44 @@ async fn health_knows_each_service() {
     assert_eq!(status, ServingStatus::NotServing);
 }
 
+/// The answer of `List`: names and statuses.
+#[derive(Clone, PartialEq, Message)]
+struct Listed {
+    #[prost(map = "string, message", tag = "1")]
+    statuses: HashMap<String, HealthCheckResponse>,
+}
+
+#[tokio::test]
+async fn health_lists_every_name() {
+    let running = Running::start(config());
+    let client = running.client().await;
+    let list = async || {
+        let path = "/grpc.health.v1.Health/List";
+        client.unary::<(), Listed>(path, ()).await.unwrap().into_inner().statuses
+    };
+    let statuses = list().await;
+    let mut names: Vec<&str> = statuses.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    let expected = [
+        "",
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
+        "liveness",
+        "prism.keyvalue.v1.KeyValueService",
+        "test.v1.Test",
+    ];
+    assert_eq!(names, expected);
+    assert!(statuses.values().all(|status| status.status() == ServingStatus::Serving));
+    running.proxy.health().set_not_serving("test.v1.Test");
+    assert_eq!(list().await["test.v1.Test"].status(), ServingStatus::NotServing);
+    // More than the protocol lets a list have.
+    for number in 0..100 {
+        running.proxy.health().set_serving(&format!("test.v1.Service{number}"));
+    }
+    let answer = client.unary::<(), Listed>("/grpc.health.v1.Health/List", ()).await;
+    assert_eq!(answer.unwrap_err().code(), Code::ResourceExhausted);
+}
+
 #[tokio::test]
 async fn an_address_that_is_taken_is_one_clear_line() {
     let running = Running::start(config());
@@ -120,6 +160,7 @@ async fn an_address_that_is_taken_is_one_clear_line() {
 async fn ten_thousand_connections_come_and_go() {
     let mut config = config();
     config.server.max_connections = 100;
+    config.server.max_connections_per_peer = 100;
     let running = Running::start(config);
     let address = running.proxy.local_addr();
     let mut tasks = JoinSet::new();
@@ -129,10 +170,13 @@ async fn ten_thousand_connections_come_and_go() {
                 let stream = TcpStream::connect(address).await.unwrap();
                 if round % 10 == 0 {
                     // Some begin to talk before they leave.
-                    let (sender, connection) = h2::client::handshake(stream).await.unwrap();
+                    // They may be refused if the server has not seen yet that others left.
+                    let Ok((sender, connection)) = h2::client::handshake(stream).await else {
+                        continue;
+                    };
                     let connection = tokio::spawn(connection);
                     drop::<h2::client::SendRequest<bytes::Bytes>>(sender);
-                    connection.await.unwrap().unwrap();
+                    drop(connection.await.unwrap());
                 }
             }
         });
@@ -140,35 +184,22 @@ async fn ten_thousand_connections_come_and_go() {
     while let Some(task) = tasks.join_next().await {
         task.unwrap();
     }
-    echoes(&running).await;
-}
-
-#[tokio::test]
-async fn connections_beyond_the_limit_wait_their_turn() {
-    let mut config = config();
-    config.server.max_connections = 1;
-    let running = Running::start(config);
-    let first = Raw::connect(running.proxy.local_addr()).await;
-    first.echo(&[&framed(b"")]).await;
-    let waiting = tokio::spawn({
-        let address = running.proxy.local_addr();
-        async move { Raw::connect(address).await.echo(&[&framed(b"")]).await }
-    });
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert!(!waiting.is_finished());
-    drop(first);
-    assert_eq!(waiting.await.unwrap().text("grpc-status"), "0");
+    // Every place is given back.
+    let started = Instant::now();
+    while let Err(error) = echo(&running).await {
+        assert!(started.elapsed() < Duration::from_secs(10), "{error}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test]
 async fn a_caller_that_does_not_read_stops_the_stream_until_its_deadline() {
     let mut config = config();
     config.server.threads = 1;
-    config.server.default_timeout_ms = 300;
     let running = Running::start(config);
     let raw = Raw::connect(running.proxy.local_addr()).await;
     let mut sender = raw.sender.clone().ready().await.unwrap();
-    let (response, mut body) = sender.send_request(post("/test.v1.Test/Count"), false).unwrap();
+    let (response, mut body) = sender.send_request(post("/test.v1.Test/Flood"), false).unwrap();
     body.send_data(framed(&large()).into(), true).unwrap();
     let mut stalled = response.await.unwrap().into_body();
 

@@ -75,6 +75,10 @@ async fn a_service_is_described_by_its_file() {
         "prism/keyvalue/v1/types.proto".to_owned()
     ));
     assert_eq!(files, ["prism/keyvalue/v1/types.proto"]);
+    let files = ask!(v1, running, |()| MessageRequest::FileContainingSymbol(
+        "grpc.health.v1.HealthListResponse".to_owned()
+    ));
+    assert_eq!(files.len(), 1, "{files:?}");
 }
 
 fn info(version: &str) -> String {
@@ -93,9 +97,11 @@ async fn a_message_that_cannot_be_read_is_an_error_also_after_others() {
         let whole = raw.call(post(&info(version)), &[&list, &list]).await;
         assert_eq!(whole.text("grpc-status"), "0");
         // No protobuf, half of a message, half of a prefix.
-        for wrong in [framed(b"\xff\xff"), list[..list.len() - 1].to_vec(), vec![0, 0]] {
+        let wrong =
+            [(framed(b"\xff\xff"), 3), (list[..list.len() - 1].to_vec(), 13), (vec![0, 0], 13)];
+        for (wrong, code) in wrong {
             let answer = raw.call(post(&info(version)), &[&list, &wrong]).await;
-            assert_eq!(answer.status(), (3, "INVALID_REQUEST".to_owned()), "{wrong:?}");
+            assert_eq!(answer.status(), (code, "INVALID_REQUEST".to_owned()), "{wrong:?}");
             assert!(!answer.data.is_empty(), "the first message was answered");
         }
     }

@@ -10,7 +10,7 @@ use prism_codegen::Builder;
 use prism_codegen::evolve::{History, Lock, MigrationFile};
 use prism_migrate::check::State;
 use prism_migrate::verify::Severity;
-use prism_migrate::{Access, Database, Migration, Place, check};
+use prism_migrate::{Access, Database, Migration, Place, check, is_memory};
 use prism_schema::sql::Dialect;
 
 use super::project::Project;
@@ -214,7 +214,10 @@ fn with(
                 "{out} has neither schema.lock nor migrations: name the folder with --out"
             ));
         }
-        if is_variable && let Err(error) = Place::parse_url(&place) {
+        if is_variable
+            && !is_memory(&place)
+            && let Err(error) = Place::parse_url(&place)
+        {
             return Err(format!("DATABASE_URL {error}"));
         }
         let mut database = Database::open(&place, access).map_err(|error| error.to_string())?;

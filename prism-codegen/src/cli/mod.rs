@@ -82,7 +82,7 @@ struct Inputs {
     /// A FileDescriptorSet of buf or protoc, read instead of sources.
     #[arg(long, value_name = "FILE")]
     descriptor_set: Option<PathBuf>,
-    /// The .proto files.
+    /// The .proto files; a folder stands for those below it.
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 }

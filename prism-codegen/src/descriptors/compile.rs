@@ -9,17 +9,21 @@ use prost_reflect::DescriptorPool;
 use protox::Compiler;
 use protox::file::GoogleFileResolver;
 
+use super::folders::{Expanded, expand};
 use super::resolver::{Progress, Resolver, find};
 use super::{Inputs, Loaded, explain};
 use crate::diagnostics::catalog::load as catalog;
 
 pub(super) fn load(inputs: &Inputs) -> Result<Loaded, Diagnostics> {
-    let includes = match inputs.includes.is_empty() {
-        true => vec![PathBuf::from(".")],
-        false => inputs.includes.clone(),
-    };
+    let Expanded { inputs, folders, empty } = expand(inputs);
+    let includes = inputs.includes;
     let progress = Rc::new(RefCell::new(Progress::default()));
-    if inputs.files.is_empty() {
+    progress.borrow_mut().read.extend(folders);
+    for folder in &empty {
+        let finding = catalog::empty_folder(&Span::default(), folder.display());
+        progress.borrow_mut().found.push(finding);
+    }
+    if inputs.files.is_empty() && empty.is_empty() {
         progress.borrow_mut().found.push(catalog::nothing_to_read(&Span::default()));
     }
     let mut compilation = Compilation::new(includes.clone(), progress.clone());

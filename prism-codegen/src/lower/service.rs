@@ -144,10 +144,6 @@ impl<'a> Scope<'a> {
         let options = self.context.method(method).unwrap_or_else(|| {
             OptionSet::new(MethodSpec::default(), self.context.reader.name_span(method))
         });
-        if method.is_client_streaming() {
-            let span = self.context.reader.part_span(method, METHOD_INPUT);
-            self.context.report(catalog::client_streaming(&span, method.name()));
-        }
         let mut spans =
             model::MethodSpans { name: self.context.reader.name_span(method), request: Vec::new() };
         let intent = self.intent(method, &options, entity);
@@ -169,14 +165,21 @@ impl<'a> Scope<'a> {
             name: method.name().to_owned(),
             input: method.input().full_name().to_owned(),
             output: method.output().full_name().to_owned(),
+            client_streaming: method.is_client_streaming(),
             server_streaming: method.is_server_streaming(),
-            timeout: own_timeout.or_else(|| duration(self.options.value.timeout_ms)),
+            timeout: own_timeout.or_else(|| self.service_timeout(method)),
             idempotent: self.idempotent(method, &options, &intent, binding.as_ref()),
             permissions: self.permissions(method, &options, &intent, require_auth),
             require_auth,
             binding,
         };
         Parts { method, spans, custom: matches!(intent, Intent::Custom) }
+    }
+
+    /// The service's timeout, which is for unary methods: a stream has only its own.
+    fn service_timeout(&self, method: &MethodDescriptor) -> Option<Duration> {
+        let streams = method.is_client_streaming() || method.is_server_streaming();
+        duration(self.options.value.timeout_ms).filter(|_| !streams)
     }
 
     fn intent(
@@ -238,6 +241,12 @@ impl<'a> Scope<'a> {
         operation: Operation,
     ) -> Option<(Binding, Vec<Span>)> {
         let context = self.context;
+        if method.is_client_streaming() {
+            let span = context.reader.part_span(method, METHOD_INPUT);
+            let (operation, help) = (format!("{operation:?}"), unbindable::BY_HAND);
+            let help = format!("remove `stream`, or {help}");
+            context.report(catalog::client_streaming(&span, method.name(), &operation, &help));
+        }
         let soft = entity.model.schema.managed(prism_schema::Managed::DeleteTime).is_some();
         if operation == Operation::Undelete && !soft && !entity.broken {
             let span = context.reader.name_span(method);

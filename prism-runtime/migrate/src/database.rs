@@ -13,7 +13,7 @@ use crate::check::History;
 use crate::postgres::Settings;
 use crate::sqlite::{FileLock, LockError, canonical};
 use crate::verify::Difference;
-use crate::{Cause, Error, Migration, Place, Servers, postgres, sqlite};
+use crate::{Cause, Error, Migration, Place, Servers, is_memory, postgres, sqlite};
 
 /// How long a connection to a server may take.
 const CONNECT: Duration = Duration::from_secs(30);
@@ -55,6 +55,11 @@ impl Database {
     /// Where the text is neither, which is not shown, where there is no database, where it cannot be reached, and where a server has the file that is to
     /// be migrated.
     pub fn open(place: &str, access: Access) -> Result<Self, Error> {
+        if is_memory(place) {
+            let why = "it is made anew with each server, and has nothing to migrate";
+            let source = Cause::Refused(why.to_owned());
+            return Err(Error::Open { database: "memory".to_owned(), source });
+        }
         match Place::parse(place) {
             Ok(Place::Postgres(servers)) => open_postgres(servers, access),
             Ok(Place::Sqlite(path)) => open_sqlite(&path, access),

@@ -26,4 +26,4 @@ pub mod verify;
 pub use database::{Access, Database};
 pub use error::{Cause, Error};
 pub use migration::Migration;
-pub use place::{Place, PlaceError, Servers};
+pub use place::{Place, PlaceError, Servers, is_memory};

@@ -123,6 +123,15 @@ impl Place {
     }
 }
 
+/// Whether a place stands for the memory of the server: `memory`, or SQLite's `:memory:`, also
+/// behind `sqlite:`.
+pub fn is_memory(place: &str) -> bool {
+    let place = strip_scheme(place, "sqlite:").unwrap_or(place);
+    let place = place.strip_prefix("//").unwrap_or(place);
+    let place = place.strip_prefix("file:").unwrap_or(place);
+    matches!(place, "memory" | "memory:" | "memory://") || place.starts_with(":memory:")
+}
+
 impl Servers {
     /// Reads what comes after `postgres://`.
     fn parse(rest: &str) -> Result<Self, PlaceError> {

@@ -19,16 +19,15 @@ impl Service {
         Service { name: name.into(), methods: Vec::new() }
     }
 
-    /// Adds a method that the user writes: `Watch(Topic) -> stream Event`. An input that is
-    /// called `WatchRequest` and a single output that is called `WatchResponse` are left out.
+    /// Adds a method that the user writes: `Watch(Topic) -> stream Event`,
+    /// `Upload(stream Chunk) -> Receipt`. A single input that is called `WatchRequest` and a single
+    /// output that is called `WatchResponse` are left out.
     #[must_use]
     pub fn rpc(mut self, signature: &str) -> Self {
         let (left, output) = signature.split_once(" -> ").unwrap_or((signature, ""));
         let (name, input) = left.trim_end_matches(')').split_once('(').unwrap_or((left, ""));
-        let (streams, output) = match output.strip_prefix("stream ") {
-            Some(output) => (true, output),
-            None => (false, output),
-        };
+        let (client_streaming, input) = streamed(input);
+        let (server_streaming, output) = streamed(output);
         let or = |name: &str, default: &str, of: &str| match name {
             "" => format!("{of}{default}"),
             given => given.to_owned(),
@@ -38,7 +37,8 @@ impl Service {
             name: name.to_owned(),
             input: self.full_name(&input),
             output: self.full_name(&output),
-            server_streaming: streams,
+            client_streaming,
+            server_streaming,
             binding: None,
             timeout: None,
             idempotent: false,
@@ -118,10 +118,11 @@ impl Service {
         })
     }
 
-    /// Sets the timeout, in milliseconds, of those methods that have none.
+    /// Sets the timeout, in milliseconds, of those unary methods that have none. A method that
+    /// streams has only its own.
     #[must_use]
     pub fn default_timeout_ms(mut self, milliseconds: u64) -> Self {
-        for method in &mut self.methods {
+        for method in self.methods.iter_mut().filter(|method| !method.is_streaming()) {
             method.timeout.get_or_insert(Duration::from_millis(milliseconds));
         }
         self
@@ -140,6 +141,14 @@ impl Service {
             (None, Some((package, _))) => format!("{package}.{name}"),
             (None, None) => name.to_owned(),
         }
+    }
+}
+
+/// Whether a signature has `stream` before a type, and the type.
+fn streamed(name: &str) -> (bool, &str) {
+    match name.strip_prefix("stream ") {
+        Some(name) => (true, name),
+        None => (false, name),
     }
 }
 
@@ -180,11 +189,14 @@ pub struct Method {
     pub input: String,
     /// Full name of the response message.
     pub output: String,
+    /// Whether the caller sends a stream.
+    pub client_streaming: bool,
     /// Whether the server answers with a stream.
     pub server_streaming: bool,
     /// What the method does to an entity; `None` where the user writes it.
     pub binding: Option<Binding>,
-    /// After this long the server gives up. `None`: the server's default.
+    /// After this long the server gives up. `None`: the server's default for a unary method, and
+    /// no limit for one that streams.
     pub timeout: Option<Duration>,
     /// Safe to send again.
     pub idempotent: bool,
@@ -192,6 +204,13 @@ pub struct Method {
     pub require_auth: bool,
     /// What the caller must be allowed to do; all are needed.
     pub permissions: Vec<Permission>,
+}
+
+impl Method {
+    /// Whether the requests, the answers or both are a stream.
+    pub fn is_streaming(&self) -> bool {
+        self.client_streaming || self.server_streaming
+    }
 }
 
 /// `prism.Permission`.

@@ -113,12 +113,16 @@ impl Backend {
 }
 
 impl Config {
-    /// The databases by name: those of `backends`, or the one of `database` as [`MAIN`].
+    /// The databases by name: those of `backends`, or the one of `database` as [`MAIN`]. None if
+    /// that is `memory`: then [`MEMORY`] serves everything.
     ///
     /// # Errors
     ///
     /// Names the setting that is wrong. It does not show it: it may hold a password.
     pub fn databases(&self) -> Result<BTreeMap<String, Database>, ConfigError> {
+        if self.backends.is_empty() && prism_migrate::is_memory(&self.database) {
+            return Ok(BTreeMap::new());
+        }
         if self.backends.is_empty() {
             let database = Database::at(&self.database, self.postgres.clone());
             let database = database.map_err(|what| wrong("database", &what))?;
@@ -143,6 +147,11 @@ impl Config {
         let url = format!("backends.{name}.url");
         if backend.url.expose().is_empty() {
             let what = "is not set: the path of a SQLite file, or a postgres:// URL";
+            return Err(wrong(&url, what));
+        }
+        if prism_migrate::is_memory(backend.url.expose()) {
+            let what = "is not the path of a file: the backend `memory` is always there, under that \
+                        name";
             return Err(wrong(&url, what));
         }
         let database = Database::at(backend.url.expose(), backend.postgres(&self.postgres))

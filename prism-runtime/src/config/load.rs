@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use prism_migrate::Place;
+use prism_migrate::{Place, is_memory};
 use serde_json::{Map, Value};
 
 use super::Config;
@@ -70,7 +70,9 @@ impl Sources {
             None => Settings::default(),
         };
         if let Some((_, url)) = self.environment.iter().find(|(name, _)| name == "DATABASE_URL") {
-            if let Err(error) = Place::parse_url(url) {
+            if !is_memory(url)
+                && let Err(error) = Place::parse_url(url)
+            {
                 return Err(ConfigError::new(format!("DATABASE_URL {error}")));
             }
             settings.assign(&["database"], url, "DATABASE_URL")?;

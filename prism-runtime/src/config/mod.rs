@@ -30,8 +30,8 @@ pub struct Config {
     pub server: Server,
     /// Where everything is stored, unless [`Config::backends`] names several: path of the SQLite
     /// file, also as `sqlite:path`, or the URL of a Postgres database,
-    /// `postgres://user:password@host:port/database`. `sqlite::memory:` is not accepted: bind
-    /// namespaces to `memory`, or use `BACKEND_MEMORY` in the schema.
+    /// `postgres://user:password@host:port/database`. `memory` (or `:memory:`): the proxy's memory,
+    /// which is gone with the process.
     pub database: String,
     /// The backends by name, in place of [`Config::database`].
     pub backends: BTreeMap<String, Backend>,
@@ -64,8 +64,17 @@ pub struct Server {
     /// What may be held for all calls together, in bytes: requests as they arrive and decoded, queued
     /// writes, rows that are being read, and answers that clients have not taken.
     pub max_buffered_bytes: usize,
-    /// Open connections. More wait in the kernel's backlog.
+    /// Open connections. Further ones are refused with GOAWAY.
     pub max_connections: usize,
+    /// Open connections of one peer: an IPv4 address, or a /64 of IPv6. 0: a quarter of
+    /// [`Server::max_connections`].
+    pub max_connections_per_peer: usize,
+    /// A connection without a call for this long is told to go away; 0: never.
+    pub idle_timeout_seconds: u64,
+    /// A connection that is this old, give or take 10 %, is told to go away; 0: never.
+    pub max_connection_age_seconds: u64,
+    /// How long the calls of a connection that was told to go away may take to end.
+    pub max_connection_grace_seconds: u64,
     /// Calls in flight on one connection.
     pub max_concurrent_streams: u32,
     /// A call may take this long where neither method nor service says it.
@@ -188,6 +197,10 @@ impl Default for Server {
             max_message_bytes: 4 * 1024 * 1024,
             max_buffered_bytes: 256 * 1024 * 1024,
             max_connections: 10_000,
+            max_connections_per_peer: 0,
+            idle_timeout_seconds: 600,
+            max_connection_age_seconds: 1_800,
+            max_connection_grace_seconds: 30,
             max_concurrent_streams: 256,
             default_timeout_ms: 30_000,
             drain_seconds: 30,

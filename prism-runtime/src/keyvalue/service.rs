@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use prism_schema::Permission;
 use prost::Message;
 
 use super::Options;
@@ -143,6 +144,11 @@ impl KeyValue {
 impl Service for KeyValue {
     fn descriptor(&self) -> &prism_schema::Service {
         &self.descriptor
+    }
+
+    fn only_reads(&self, method: usize) -> bool {
+        let method = self.descriptor.methods.get(method);
+        method.is_some_and(|method| method.permissions == [Permission::Read])
     }
 
     fn call(&self, method: usize, context: Context, request: Bytes) -> Reply {

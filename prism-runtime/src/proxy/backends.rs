@@ -38,6 +38,7 @@ impl Backends {
         let mut open = BTreeMap::new();
         for (name, settings) in &bindings.databases {
             let content = Content {
+                name: name.clone(),
                 migrations: schema.migrations,
                 entities: bindings.entities_on(name, schema),
                 migrate: config.migrate,
@@ -98,6 +99,8 @@ impl Backends {
 
 /// What a database is to hold.
 struct Content {
+    /// Of the backend.
+    name: String,
     migrations: Migrations,
     /// Those that it serves.
     entities: Vec<&'static Entity>,
@@ -112,6 +115,7 @@ impl Database {
         match settings {
             config::Database::Sqlite { path } => {
                 let mut options = sqlite::Options::new(path);
+                options.name = content.name;
                 options.migrations = content.migrations.sqlite.to_vec();
                 options.entities = content.entities;
                 options.migrate = content.migrate.unwrap_or(true);
@@ -120,6 +124,7 @@ impl Database {
             }
             config::Database::Postgres { url, settings } => {
                 let mut options = postgres::Options::new(url.expose());
+                options.name = content.name;
                 options.migrations = content.migrations.postgres.to_vec();
                 options.entities = content.entities;
                 options.migrate = content.migrate.unwrap_or(false);

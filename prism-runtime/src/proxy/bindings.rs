@@ -35,6 +35,10 @@ impl Bindings {
         let entities = entities.collect::<Result<Vec<_>, _>>()?;
         let (keyvalue, mut warnings) = resolver.keyvalue()?;
         let other_keyvalue = resolver.other_keyvalue(&keyvalue)?;
+        if databases.is_empty() {
+            warnings
+                .push("database is memory: its content is gone when the process ends".to_owned());
+        }
         let used: BTreeSet<&String> =
             entities.iter().chain(keyvalue.values()).chain(&other_keyvalue).collect();
         let unused = databases.keys().filter(|name| !used.contains(name));
@@ -83,7 +87,7 @@ impl Resolver<'_> {
             .collect();
         match (fitting.as_slice(), self.only()) {
             ([one], _) => Ok((*one).clone()),
-            (_, Some(only)) => Ok(only.clone()),
+            (_, Some(only)) => Ok(only),
             (several, None) => {
                 let kind = name_of(entity.backend);
                 let which = match several {
@@ -100,10 +104,11 @@ impl Resolver<'_> {
         }
     }
 
-    /// The only database.
-    fn only(&self) -> Option<&String> {
+    /// The only database, or memory if there is none.
+    fn only(&self) -> Option<String> {
         match self.databases.len() {
-            1 => self.databases.keys().next(),
+            0 => Some(MEMORY.to_owned()),
+            1 => self.databases.keys().next().cloned(),
             _ => None,
         }
     }
@@ -152,7 +157,7 @@ impl Resolver<'_> {
         match (backend, self.only()) {
             (Some(backend), _) => Ok(Some(backend.clone())),
             _ if namespaces.as_ref().is_some_and(is_bound) => Ok(None),
-            (None, Some(only)) => Ok(Some(only.clone())),
+            (None, Some(only)) => Ok(Some(only)),
             (None, None) => Err(ConfigError::new(format!(
                 "keyvalue.backend is not set, and there are the backends {}; say which one serves \
                  key-values with the line `backend: {}` below `keyvalue:`",

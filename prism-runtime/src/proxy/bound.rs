@@ -3,35 +3,57 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::TryStreamExt;
 
+use super::apart::{Apart, Threads};
 use super::stores::{Opened, cannot};
 use crate::codegen::Handlers;
 use crate::entity::{Engine, Required};
 use crate::schema::Method;
 use crate::server::StartError;
-use crate::service::{Context, Reply, Service};
+use crate::service::{Context, Reply, RequestStream, Service};
 use crate::{Error, Result};
 
-/// Binds the schema's services. One whose entity or messages are missing is refused.
+/// Binds the schema's services. One whose entity or messages are missing is refused. If there are
+/// methods that the user wrote, they have threads of their own.
 pub(super) fn services(
     handlers: Vec<Box<dyn Handlers>>,
     opened: &Opened,
-) -> Result<Vec<Arc<dyn Service>>, StartError> {
-    let bind = |handlers| BoundService::new(handlers, opened).map(|service| Arc::new(service) as _);
-    handlers.into_iter().map(bind).collect()
+) -> Result<(Vec<Arc<dyn Service>>, Option<Arc<Threads>>), StartError> {
+    let threads = match handlers.iter().any(|handlers| is_custom(&**handlers)) {
+        true => Some(Threads::start()?),
+        false => None,
+    };
+    let bind = |handlers| {
+        BoundService::new(handlers, opened, threads.as_ref()).map(|service| Arc::new(service) as _)
+    };
+    let services = handlers.into_iter().map(bind).collect::<Result<_, _>>()?;
+    Ok((services, threads))
+}
+
+/// Whether the user wrote a method of the service.
+fn is_custom(handlers: &dyn Handlers) -> bool {
+    let methods = &handlers.descriptor().methods;
+    handlers.is_implemented() && methods.iter().any(|method| method.binding.is_none())
 }
 
 /// A service of the schema: bound methods go to the engine, the rest to the user's handlers.
 struct BoundService {
-    handlers: Box<dyn Handlers>,
+    handlers: Arc<dyn Handlers>,
+    /// The same, if the user wrote any of its methods.
+    apart: Option<Apart>,
     /// One for each method; none where the user answers it.
     engines: Vec<Option<Engine>>,
     /// What the request of a method that the user answers has to hold; none where that is nothing.
-    required: Vec<Option<Required>>,
+    required: Vec<Option<Arc<Required>>>,
 }
 
 impl BoundService {
-    fn new(handlers: Box<dyn Handlers>, opened: &Opened) -> Result<Self, StartError> {
+    fn new(
+        handlers: Box<dyn Handlers>,
+        opened: &Opened,
+        threads: Option<&Arc<Threads>>,
+    ) -> Result<Self, StartError> {
         let service = handlers.descriptor();
         let engines = service
             .methods
@@ -40,21 +62,27 @@ impl BoundService {
             .collect::<Result<_, _>>()?;
         let required = |method: &Method| {
             let input = opened.pool.get_message_by_name(&method.input)?;
-            Required::new(&input, None).filter(|_| method.binding.is_none())
+            Required::new(&input, None).filter(|_| method.binding.is_none()).map(Arc::new)
         };
         let required = service.methods.iter().map(required).collect();
-        Ok(BoundService { handlers, engines, required })
+        let handlers: Arc<dyn Handlers> = handlers.into();
+        let threads = threads.filter(|_| is_custom(&*handlers));
+        let apart = threads.map(|threads| Apart::new(Arc::clone(&handlers), Arc::clone(threads)));
+        Ok(BoundService { handlers, apart, engines, required })
+    }
+
+    /// What the requests of a method that the user answers have to hold.
+    fn required(&self, method: usize) -> Option<Arc<Required>> {
+        self.required.get(method).cloned().flatten()
     }
 }
 
-impl BoundService {
-    /// Checks the request of a method that the user answers.
-    fn check(&self, method: usize, request: &Bytes) -> Result<()> {
-        let Some(Some(required)) = self.required.get(method) else { return Ok(()) };
-        let mut violations = Vec::new();
-        required.check(request, "", |_| true, &mut violations)?;
-        if violations.is_empty() { Ok(()) } else { Err(Error::invalid(violations)) }
-    }
+/// Checks the request of a method that the user answers.
+fn check(required: Option<Arc<Required>>, request: &Bytes) -> Result<()> {
+    let Some(required) = required else { return Ok(()) };
+    let mut violations = Vec::new();
+    required.check(request, "", |_| true, &mut violations)?;
+    if violations.is_empty() { Ok(()) } else { Err(Error::invalid(violations)) }
 }
 
 impl Service for BoundService {
@@ -63,12 +91,33 @@ impl Service for BoundService {
     }
 
     fn call(&self, method: usize, context: Context, request: Bytes) -> Reply {
-        match self.engines.get(method) {
-            Some(Some(engine)) => engine.call(&context, &request),
-            _ => match self.check(method, &request) {
-                Ok(()) => self.handlers.call(method, context, request),
-                Err(error) => Reply::Ready(Err(error)),
-            },
+        if let Some(Some(engine)) = self.engines.get(method) {
+            return engine.call(&context, &request);
+        }
+        if let Err(error) = check(self.required(method), &request) {
+            return Reply::Ready(Err(error));
+        }
+        match &self.apart {
+            Some(apart) => {
+                apart.run(method, move |handlers| handlers.call(method, context, request))
+            }
+            None => self.handlers.call(method, context, request),
+        }
+    }
+
+    fn call_streaming(&self, method: usize, context: Context, requests: RequestStream) -> Reply {
+        let requests = match self.required(method) {
+            None => requests,
+            // No request follows one that is refused.
+            required => Box::pin(requests.and_then(move |request| {
+                let checked = check(required.clone(), &request).map(|()| request);
+                std::future::ready(checked)
+            })),
+        };
+        match &self.apart {
+            Some(apart) => apart
+                .run(method, move |handlers| handlers.call_streaming(method, context, requests)),
+            None => self.handlers.call_streaming(method, context, requests),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The stand-alone proxy: flags, settings, logs, signals, exit codes.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue};
@@ -26,7 +27,7 @@ struct Flags {
     /// Address and port to listen on
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
-    /// The SQLite file, or the URL of a Postgres database
+    /// The SQLite file, the URL of a Postgres database, or memory
     #[arg(long, value_name = "PATH|URL")]
     database: Option<String>,
     /// Apply outstanding migrations at start, also to Postgres
@@ -47,21 +48,29 @@ struct Flags {
     /// Any setting: --set server.drain_seconds=5
     #[arg(long = "set", value_name = "SETTING=VALUE")]
     settings: Vec<String>,
+    /// Print the version and end
+    #[arg(short = 'V', long)]
+    version: bool,
     /// Ask a running proxy whether it serves, at server.listen where no address is given: exit code 0
     /// where it does, else 1
     #[arg(long, value_name = "ADDRESS:PORT")]
     health_check: Option<Option<String>>,
 }
 
-/// Exit code of a second signal: the shell's for an interrupt.
-const INTERRUPTED: i32 = 130;
+/// A signal that is sent again within this time is the same one: GNU `timeout` signals the process
+/// and then its group, and a terminal and a supervisor may both stop what they have started.
+const SAME_SIGNAL: Duration = Duration::from_secs(1);
 
 /// Runs a stand-alone proxy until SIGTERM or SIGINT: the `main` of a generated server.
 ///
-/// A second signal ends the process at once, with 130. What keeps the server from starting is
+/// A second signal that comes a second or more after the first one ends the process at once, with 1.
+/// What keeps the server from starting is
 /// printed as one line, and the exit code is 1; wrong flags are 2.
 pub fn main(schema: Schema) -> ExitCode {
     let mut flags = Flags::try_parse().unwrap_or_else(|error| without_secrets(error).exit());
+    if flags.version {
+        return print_version();
+    }
     let done = match flags.health_check.take() {
         Some(address) => load(flags)
             .map_err(StartError::from)
@@ -90,6 +99,16 @@ fn without_secrets(mut error: clap::Error) -> clap::Error {
     error
 }
 
+/// The name of the program, which the generated crate chose, and the version of Prism.
+fn print_version() -> ExitCode {
+    let program = std::env::args_os().next().map(PathBuf::from);
+    let name = program.as_deref().and_then(Path::file_stem).unwrap_or("prism-proxy".as_ref());
+    match writeln!(std::io::stdout(), "{} {}", name.display(), crate::VERSION) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
 fn run(schema: Schema, flags: Flags) -> Result<(), StartError> {
     let migrate_only = flags.migrate_only;
     let config = load(flags)?;
@@ -112,9 +131,9 @@ fn run(schema: Schema, flags: Flags) -> Result<(), StartError> {
         tracing::info!(signal, "stopping");
         tokio::select! {
             () = proxy.shutdown() => tracing::info!("stopped"),
-            signal = signals.next() => {
+            signal = signals.next_after(SAME_SIGNAL) => {
                 tracing::warn!(signal, "stopped at once by a second signal");
-                std::process::exit(INTERRUPTED);
+                std::process::exit(1);
             }
         }
         Ok(())
@@ -137,7 +156,7 @@ fn announce(proxy: &Proxy, show_table: bool) {
     } else {
         proxy.table().log();
     }
-    tracing::info!(address = %proxy.local_addr(), "serving");
+    tracing::info!(version = crate::VERSION, address = %proxy.local_addr(), "serving");
 }
 
 fn load(flags: Flags) -> Result<Config, ConfigError> {

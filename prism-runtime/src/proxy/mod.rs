@@ -1,6 +1,7 @@
 //! A schema, settings and stores make a running proxy: stand-alone with [`main`], or inside
 //! another program or a test with [`Proxy::builder`].
 
+mod apart;
 mod backends;
 mod bindings;
 mod bound;
@@ -22,6 +23,7 @@ use crate::config::{Config, ConfigError};
 use crate::keyvalue;
 use crate::server::{Builder as ServerBuilder, Health, Listener, Server, StartError};
 use crate::service::Service;
+use apart::Threads;
 use backends::Backends;
 use bindings::Bindings;
 use sweeper::Sweeper;
@@ -35,6 +37,8 @@ pub use table::{BackendRow, KeyValueRow, NamespaceRow, ServiceRow, Table};
 pub struct Proxy {
     server: Server,
     sweeper: Sweeper,
+    /// Of methods that the user wrote.
+    handlers: Option<Arc<Threads>>,
     backends: Backends,
     table: Table,
 }
@@ -46,6 +50,7 @@ pub struct Builder {
     services: Vec<Arc<dyn Service>>,
     clock: Clock,
     sweep_interval: Duration,
+    bare_statuses: bool,
 }
 
 impl Proxy {
@@ -57,6 +62,7 @@ impl Proxy {
             services: Vec::new(),
             clock: Clock::system(),
             sweep_interval: sweeper::INTERVAL,
+            bare_statuses: false,
         }
     }
 
@@ -79,10 +85,13 @@ impl Proxy {
     /// are closed.
     pub async fn shutdown(self) {
         self.server.shutdown().await;
-        let Proxy { sweeper, backends, .. } = self;
-        // Both wait for threads.
+        let Proxy { sweeper, handlers, backends, .. } = self;
+        // All of them wait for threads.
         let closing = tokio::task::spawn_blocking(move || {
             drop(sweeper);
+            if let Some(handlers) = handlers {
+                handlers.stop();
+            }
             backends.close();
         });
         if closing.await.is_err() {
@@ -103,6 +112,13 @@ impl Builder {
     #[must_use]
     pub fn service(mut self, service: impl Service) -> Self {
         self.services.push(Arc::new(service));
+        self
+    }
+
+    /// Sends Prism's own errors without details; see [`ServerBuilder::bare_statuses`].
+    #[must_use]
+    pub fn bare_statuses(mut self) -> Self {
+        self.bare_statuses = true;
         self
     }
 
@@ -160,7 +176,11 @@ impl Builder {
             .descriptor_set(self.schema.descriptor_set)
             .stores(Arc::clone(&opened.stores))
             .service(Arc::new(keyvalue));
-        for service in bound::services(self.schema.services, &opened)? {
+        if self.bare_statuses {
+            server = server.bare_statuses();
+        }
+        let (services, handlers) = bound::services(self.schema.services, &opened)?;
+        for service in services {
             server = server.service(service);
         }
         for service in self.services {
@@ -171,7 +191,7 @@ impl Builder {
         }
         let server = server.start_on(listener)?;
         let sweeper = Sweeper::start(&opened, self.sweep_interval)?;
-        Ok(Proxy { server, sweeper, backends: opened.backends, table })
+        Ok(Proxy { server, sweeper, handlers, backends: opened.backends, table })
     }
 }
 

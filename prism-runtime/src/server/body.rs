@@ -18,10 +18,10 @@ use crate::status;
 pub(super) enum GrpcBody {
     /// Nothing: the status is in the headers.
     Empty,
-    /// One message, then the trailers of success.
-    Message(Option<Held>),
-    /// The trailers of success.
-    Trailers,
+    /// One message, then the trailers of success, with those of its handler.
+    Message(Option<Held>, Option<Box<HeaderMap>>),
+    /// The trailers: those of success, unless there are others.
+    Trailers(Option<Box<HeaderMap>>),
     /// Any number of messages.
     Stream(Box<Messages>),
     /// The answer of a service that brings its own framing.
@@ -30,8 +30,18 @@ pub(super) enum GrpcBody {
 
 impl GrpcBody {
     /// An answer of one message, and what it is counted on until the peer has taken it.
-    pub(super) fn message(message: Encoded, share: Option<Share>) -> Self {
-        GrpcBody::Message(Some(Held::new(message.into_frame(), share)))
+    pub(super) fn message(
+        message: Encoded,
+        share: Option<Share>,
+        own_trailers: Option<HeaderMap>,
+    ) -> Self {
+        let trailers = own_trailers.map(|own| Box::new(status::ok_trailers(Some(own))));
+        GrpcBody::Message(Some(Held::new(message.into_frame(), share)), trailers)
+    }
+
+    /// No message, and these trailers.
+    pub(super) fn trailers(trailers: HeaderMap) -> Self {
+        GrpcBody::Trailers(Some(Box::new(trailers)))
     }
 }
 
@@ -72,14 +82,16 @@ impl Body for GrpcBody {
     ) -> Poll<Option<Result<Frame<Held>, tonic::Status>>> {
         match &mut *self {
             GrpcBody::Empty => Poll::Ready(None),
-            GrpcBody::Message(message) => {
-                let message = message.take();
-                *self = GrpcBody::Trailers;
+            GrpcBody::Message(message, trailers) => {
+                let (message, trailers) = (message.take(), trailers.take());
+                *self = GrpcBody::Trailers(trailers);
                 Poll::Ready(message.map(|message| Ok(Frame::data(message))))
             }
-            GrpcBody::Trailers => {
+            GrpcBody::Trailers(trailers) => {
+                let trailers = trailers.take();
                 *self = GrpcBody::Empty;
-                Poll::Ready(Some(Ok(Frame::trailers(status::ok_trailers()))))
+                let trailers = trailers.map_or_else(|| status::ok_trailers(None), |own| *own);
+                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
             }
             GrpcBody::Stream(messages) => {
                 let trailers = match ready!(Pin::new(&mut **messages).poll_next(cx)) {
@@ -89,11 +101,11 @@ impl Body for GrpcBody {
                         return Poll::Ready(Some(Ok(Frame::data(Held::new(data, share)))));
                     }
                     Some(Err(status)) => {
-                        let mut trailers = HeaderMap::with_capacity(3);
+                        let mut trailers = messages.take_trailers().unwrap_or_default();
                         status.write(&mut trailers);
                         trailers
                     }
-                    None => status::ok_trailers(),
+                    None => status::ok_trailers(messages.take_trailers()),
                 };
                 *self = GrpcBody::Empty;
                 Poll::Ready(Some(Ok(Frame::trailers(trailers))))

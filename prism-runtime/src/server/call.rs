@@ -1,7 +1,6 @@
 //! One call: from the request's headers to the response's.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,15 +17,17 @@ use super::body::GrpcBody;
 use super::drain::Drain;
 use super::executor::limit_current;
 use super::foreign::FOREIGN_BYTES;
+use super::framing::MessageReader;
+use super::link::{Link, Stage, StreamEnd, cut};
 use super::router::{Route, Router};
 use super::streaming::Messages;
-use super::unknown::{Tables, UnknownFields};
-use super::{deadline, framing};
+use super::unknown::{MessageId, Tables, UnknownFields};
+use super::{deadline, framing, requests};
 use crate::entity::Stores;
 use crate::entity::layout::DEFAULT_MESSAGE_BYTES;
 use crate::error::{Error, Reason, Result};
 use crate::memory::{Budget, Share, within, within_future};
-use crate::service::{Context, Encoded, MessageStream, Reply};
+use crate::service::{Context, Encoded, MessageStream, Reply, RequestStream};
 use crate::telemetry;
 use crate::telemetry::access::Call;
 
@@ -50,6 +51,19 @@ pub(super) struct Front {
     pub(super) default_timeout: Duration,
     pub(super) stores: Arc<Stores>,
     pub(super) drain: Arc<Drain>,
+    pub(super) bare_statuses: bool,
+}
+
+impl Front {
+    /// Checks a request's bytes against its message, where that is known, and returns how many
+    /// bytes it takes once it is decoded.
+    pub(super) fn check(&self, message: Option<MessageId>, request: &[u8]) -> Result<usize> {
+        match message {
+            Some(message) => self.tables.check(message, request, self.unknown_fields),
+            // How it is decoded is the service's own affair.
+            None => Ok(UNKNOWN_WEIGHT * request.len()),
+        }
+    }
 }
 
 enum Answer {
@@ -67,20 +81,20 @@ const UNKNOWN_WEIGHT: usize = 16;
 
 /// Answers a request, which is counted on the share. Never fails: what goes wrong becomes a status.
 pub(super) async fn handle(
-    front: Arc<Front>,
-    peer: SocketAddr,
+    link: Arc<Link>,
     share: Share,
     request: Request<Incoming>,
 ) -> Result<Response<GrpcBody>, Infallible> {
+    let (front, peer) = (&*link.front, link.peer);
     if let Some(refusal) = refusal(&request) {
         return Ok(refusal);
     }
     let started = Instant::now();
     let id = request_id(request.headers());
     let Some(route) = front.router.find(request.uri().path()) else {
-        return Ok(elsewhere(&front, peer, share, id, started, request).await);
+        return Ok(elsewhere(&link, share, id, started, request).await);
     };
-    let (parts, mut body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let timeout = deadline::requested(&parts.headers)
         .map(|requested| deadline::effective(requested, route.timeout));
     let compressed = is_compressed(&parts.headers);
@@ -93,7 +107,8 @@ pub(super) async fn handle(
     if let Some(until) = until {
         context = context.with_deadline(until);
     }
-    let call = Call::new(Arc::clone(&route.path), context.clone(), started);
+    let call = Call::new(Arc::clone(&route.path), context.clone(), started)
+        .with_bare_statuses(front.bare_statuses);
 
     let mut share = Some(share);
     let result = match timeout {
@@ -101,36 +116,39 @@ pub(super) async fn handle(
         Ok(_) if compressed => Err(framing::compressed()),
         Ok(Some(after)) if after.is_zero() => Err(deadline_passed()),
         Ok(_) => {
-            let answer = answer(&front, route, &context, &mut body, &mut share);
-            in_time(until, answer).await
+            let reader = route.only_reads.then_some(&*link);
+            let answer = answer(&link, route, &context, body, &mut share);
+            in_time(until, reader, answer).await
         }
     };
-    limit_current(until);
-    Ok(respond(result, until, &context, call, share))
+    limit_current(started, until);
+    let end = |watches| StreamEnd::new(Arc::clone(&link), watches);
+    Ok(respond(result, until, &context, call, share, || end(route.watches)))
 }
 
 /// Reads the request and asks the service.
 async fn answer(
-    front: &Front,
+    link: &Link,
     route: &Route,
     context: &Context,
-    body: &mut Incoming,
+    mut body: Incoming,
     share: &mut Option<Share>,
 ) -> Result<Answer> {
-    let request = receive(front, route, context, body, share).await?;
-    let call = || route.service.call(route.method, context.clone(), request);
-    let call = || within(share, call);
-    let reply = std::panic::catch_unwind(AssertUnwindSafe(call)).map_err(|_| panicked())?;
-    let message = match reply {
+    let (front, service, method) = (&link.front, &route.service, route.method);
+    let reply = if route.client_streaming {
+        let requests = requests(front, route, context, body, share)?;
+        let call = || service.call_streaming(method, context.clone(), requests);
+        std::panic::catch_unwind(AssertUnwindSafe(|| within(share, call)))
+    } else {
+        let request = receive(front, route, context, &mut body, share).await?;
+        let call = || service.call(method, context.clone(), request);
+        std::panic::catch_unwind(AssertUnwindSafe(|| within(share, call)))
+    };
+    let message = match reply.map_err(|_| panicked())? {
         Reply::Ready(message) => message?,
-        Reply::Future(future) => {
-            if let Some(share) = share {
-                share.settle(share.bytes() + waiting_bytes(context));
-            }
-            let answered = within_future(share, AssertUnwindSafe(future).catch_unwind()).await;
-            answered.unwrap_or_else(|_| Err(panicked()))?
-        }
+        Reply::Future(future) => waited(context, share, future).await?,
         Reply::Stream(stream) => return Ok(Answer::Stream(stream)),
+        Reply::Opening(future) => return waited(context, share, future).await.map(Answer::Stream),
     };
     let longest = front.max_message_bytes.max(DEFAULT_MESSAGE_BYTES);
     if message.len() > longest {
@@ -158,15 +176,40 @@ async fn receive(
     let request = match route.timeout {
         // In time, or the whole call is not.
         Some(_) => reading.await?,
-        None => in_time(Instant::now().checked_add(front.default_timeout), reading).await?,
+        None => in_time(Instant::now().checked_add(front.default_timeout), None, reading).await?,
     };
-    let decoded = match route.input {
-        Some(input) => front.tables.check(input, &request, front.unknown_fields)?,
-        // How it is decoded is the service's own affair.
-        None => UNKNOWN_WEIGHT * request.len(),
-    };
+    let decoded = front.check(route.input, &request)?;
     share.set(CALL_BYTES + request.len() + decoded)?;
     Ok(request)
+}
+
+/// The requests of a call that streams them, each counted as long as it is the last one.
+fn requests(
+    front: &Arc<Front>,
+    route: &Route,
+    context: &Context,
+    body: Incoming,
+    share: &mut Option<Share>,
+) -> Result<RequestStream> {
+    let Some(share) = share else { return Err(Error::internal("a call has no share")) };
+    share.set(waiting_bytes(context))?;
+    // In time, or the whole call is not.
+    let patience = route.timeout.is_none().then_some(front.default_timeout);
+    let messages = MessageReader::new(body, front.max_message_bytes, patience);
+    Ok(requests::stream(Arc::clone(front), route.input, messages, share.sibling()))
+}
+
+/// Waits for what a service answers; a panic in it is INTERNAL.
+async fn waited<T>(
+    context: &Context,
+    share: &mut Option<Share>,
+    future: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    if let Some(share) = share {
+        share.settle(share.bytes() + waiting_bytes(context));
+    }
+    let answered = within_future(share, AssertUnwindSafe(future).catch_unwind()).await;
+    answered.unwrap_or_else(|_| Err(panicked()))
 }
 
 /// What a call that waits takes beside its message.
@@ -175,18 +218,30 @@ fn waiting_bytes(context: &Context) -> usize {
     CALL_BYTES + texts.map(|text| HEADER_BYTES + text).sum::<usize>()
 }
 
-/// Gives an answer up at its deadline. The timer is only made for one that is not there at once.
-async fn in_time<T>(until: Option<Instant>, answer: impl Future<Output = Result<T>>) -> Result<T> {
+/// Gives an answer up at its deadline, and one that only reads with its connection. The timer is
+/// only made for one that is not there at once.
+async fn in_time<T>(
+    until: Option<Instant>,
+    link: Option<&Link>,
+    answer: impl Future<Output = Result<T>>,
+) -> Result<T> {
     let mut answer = pin!(answer);
     if let Poll::Ready(answer) =
         std::future::poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await
     {
         return answer;
     }
-    let Some(until) = until else {
-        return answer.await;
+    let whole = async {
+        let Some(link) = link else { return answer.await };
+        tokio::select! {
+            answer = answer => answer,
+            () = link.reached(Stage::Cut) => Err(cut()),
+        }
     };
-    match tokio::time::timeout_at(until.into(), answer).await {
+    let Some(until) = until else {
+        return whole.await;
+    };
+    match tokio::time::timeout_at(until.into(), whole).await {
         Ok(answer) => answer,
         Err(_) => Err(deadline_passed()),
     }
@@ -198,6 +253,7 @@ fn respond(
     context: &Context,
     call: Call,
     share: Option<Share>,
+    end: impl FnOnce() -> StreamEnd,
 ) -> Response<GrpcBody> {
     let mut headers = HeaderMap::with_capacity(6);
     headers.insert(CONTENT_TYPE, GRPC);
@@ -209,50 +265,67 @@ fn respond(
     let body = match result {
         Ok(Answer::Message(message)) => {
             call.succeeded();
-            GrpcBody::message(message, share)
+            let own = context.take_response().map(|own| {
+                headers.extend(own.headers);
+                own.trailers
+            });
+            GrpcBody::message(message, share, own)
         }
         Ok(Answer::Stream(stream)) => {
-            GrpcBody::Stream(Box::new(Messages::new(stream, until, call, share)))
+            headers.extend(context.begin_response());
+            GrpcBody::Stream(Box::new(Messages::new(stream, until, call, end(), share)))
         }
-        Err(error) => {
-            call.failed(&error).write(&mut headers);
-            if error.code() == crate::Code::Unimplemented {
-                headers.insert("grpc-accept-encoding", HeaderValue::from_static("identity"));
-            }
-            GrpcBody::Empty
-        }
+        Err(error) => refuse(&error, context, &call, &mut headers),
     };
     let mut response = Response::new(body);
     *response.headers_mut() = headers;
     response
 }
 
+/// The status of an error: in the headers, unless the handler has added metadata, which clients
+/// expect in headers and trailers of their own.
+fn refuse(error: &Error, context: &Context, call: &Call, headers: &mut HeaderMap) -> GrpcBody {
+    let status = call.failed(error);
+    if error.code() == crate::Code::Unimplemented {
+        headers.insert("grpc-accept-encoding", HeaderValue::from_static("identity"));
+    }
+    let Some(own) = context.take_response() else {
+        status.write(headers);
+        return GrpcBody::Empty;
+    };
+    headers.extend(own.headers);
+    let mut trailers = own.trailers;
+    status.write(&mut trailers);
+    GrpcBody::trailers(trailers)
+}
+
 /// A path that none of our services has: tonic's services, or UNIMPLEMENTED.
 async fn elsewhere(
-    front: &Front,
-    peer: SocketAddr,
+    link: &Arc<Link>,
     share: Share,
     id: String,
     started: Instant,
     request: Request<Incoming>,
 ) -> Response<GrpcBody> {
+    let (front, peer) = (&*link.front, link.peer);
+    let end = || StreamEnd::new(Arc::clone(link), false);
     let path = request.uri().path();
     let context = Context::new(id).with_peer(peer);
     if let Some(foreign) = front.router.find_foreign(path) {
-        let call = Call::new(foreign.label(path), context.clone(), started);
+        let call = Call::new(foreign.label(path), context.clone(), started)
+            .with_bare_statuses(front.bare_statuses);
         let until = match deadline::requested(request.headers()) {
             // A stream, but one that asks and is answered: it has a deadline like unary methods.
             Ok(after) => deadline::effective(after, Some(front.default_timeout))
                 .and_then(|after| started.checked_add(after)),
-            Err(error) => return respond(Err(error), None, &context, call, None),
+            Err(error) => return respond(Err(error), None, &context, call, None, end),
         };
         let mut share = share;
         if let Err(error) = share.set(FOREIGN_BYTES) {
-            return respond(Err(error), until, &context, call, None);
+            return respond(Err(error), until, &context, call, None, end);
         }
-        let drain = Arc::clone(&front.drain);
-        let response = foreign.call(request, drain, until, call, share).await;
-        limit_current(until);
+        let response = foreign.call(request, Arc::clone(link), until, call, share).await;
+        limit_current(started, until);
         let mut response = response.map(|answers| GrpcBody::Foreign(Box::new(answers)));
         if let Ok(id) = HeaderValue::from_str(context.request_id()) {
             response.headers_mut().insert(REQUEST_ID, id);
@@ -266,8 +339,9 @@ async fn elsewhere(
     };
     let error = Error::new(Reason::MethodUnimplemented, message);
     // The path is the caller's own text: it stays out of the log.
-    let call = Call::new("unknown".into(), context.clone(), started);
-    respond(Err(error), None, &context, call, None)
+    let call = Call::new("unknown".into(), context.clone(), started)
+        .with_bare_statuses(front.bare_statuses);
+    respond(Err(error), None, &context, call, None, end)
 }
 
 /// Refuses what is not gRPC at all, in HTTP's own terms.
@@ -322,6 +396,6 @@ fn answer_too_large(length: usize, limit: usize) -> Error {
     Error::new(Reason::ValueTooLarge, message).with_code(crate::Code::ResourceExhausted)
 }
 
-pub(super) fn panicked() -> Error {
+pub(crate) fn panicked() -> Error {
     Error::internal("the method's code panicked")
 }

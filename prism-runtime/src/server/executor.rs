@@ -3,16 +3,26 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 
+use super::link::{Link, Running};
+
 /// Polls a call once, at once, and makes a task of it only where it has to wait. An inline read
 /// is answered without a task, without a wake-up, and within the connection's turn, so that the
 /// answers of a turn share one write.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Inline;
+#[derive(Clone)]
+pub(super) struct Inline(Arc<Link>);
+
+impl Inline {
+    /// Runs the calls of a connection.
+    pub(super) fn new(link: Arc<Link>) -> Self {
+        Inline(link)
+    }
+}
 
 /// How long after its deadline a caller may take to read the answer. Then the stream is reset:
 /// one that nobody reads would hold its records, and whatever its source holds, for ever.
@@ -21,10 +31,13 @@ const GRACE: Duration = Duration::from_secs(1);
 thread_local! {
     /// Deadline of the call that is polled, as far as it has said so in this poll.
     static UNTIL: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// When the call that is polled arrived, as far as it has said so in this poll.
+    static STARTED: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-/// Tells the executor until when the call that is being polled may last.
-pub(super) fn limit_current(until: Option<Instant>) {
+/// Tells the executor when the call that is being polled arrived, and until when it may last.
+pub(super) fn limit_current(started: Instant, until: Option<Instant>) {
+    STARTED.set(Some(started));
     UNTIL.set(until);
 }
 
@@ -33,10 +46,15 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, call: F) {
-        let mut call = Limited { call: Box::pin(call), limit: None };
+        let mut call = Limited { call: Box::pin(call), limit: None, _running: None };
+        STARTED.set(None);
         // A task polls again and registers its own waker, so this one may be deaf.
         if call.poll_call(&mut Context::from_waker(Waker::noop())).is_pending() {
+            call._running = Some(self.0.begin());
             tokio::spawn(call);
+        } else {
+            // It has ended at once: the clock need not be read again.
+            self.0.ended(STARTED.take().unwrap_or_else(Instant::now));
         }
     }
 }
@@ -45,6 +63,8 @@ where
 struct Limited<F> {
     call: Pin<Box<F>>,
     limit: Option<Pin<Box<Sleep>>>,
+    /// A call that goes on counts for its connection.
+    _running: Option<Running>,
 }
 
 impl<F: Future<Output = ()>> Limited<F> {

@@ -17,7 +17,8 @@ use tower_service::Service;
 
 use super::body::Held;
 use super::call::deadline_passed;
-use super::drain::Drain;
+use super::framing;
+use super::link::{Link, Stage};
 use crate::error::{Code, Error, Reason};
 use crate::memory::Share;
 use crate::status;
@@ -58,11 +59,11 @@ impl Foreign {
         if *path == *self.method { Arc::clone(&self.method) } else { "unknown".into() }
     }
 
-    /// Answers a call, until its deadline or the drain.
+    /// Answers a call, until its deadline, the drain or the end of its connection.
     pub(super) async fn call(
         &self,
         request: Request<Incoming>,
-        drain: Arc<Drain>,
+        link: Arc<Link>,
         until: Option<Instant>,
         call: Call,
         share: Share,
@@ -71,7 +72,12 @@ impl Foreign {
         let requests = |body| Requests {
             body,
             place: Place::default(),
-            drained: Box::pin(async move { drain.started().await }),
+            drained: Box::pin(async move {
+                tokio::select! {
+                    () = link.front.drain.started() => {}
+                    () = link.reached(Stage::Cut) => {}
+                }
+            }),
             deadline: until.map(|until| Box::pin(tokio::time::sleep_until(until.into()))),
             end: Arc::clone(&end),
         };
@@ -93,9 +99,11 @@ impl Foreign {
 enum End {
     /// As the caller ended them, after a whole message.
     Whole,
+    /// With bytes that are no frames of gRPC.
+    Malformed(&'static str),
     /// At the call's deadline.
     Deadline,
-    /// By the drain.
+    /// By the drain, or with the connection.
     Drain,
     /// At a message that is longer than [`MAX_MESSAGE`].
     TooLarge,
@@ -125,6 +133,13 @@ impl Requests {
     }
 }
 
+impl Requests {
+    fn malformed(&self, what: &'static str) {
+        // The first fault is the one that ends the call.
+        let _ = self.end.set(End::Malformed(what));
+    }
+}
+
 impl Body for Requests {
     type Data = Bytes;
     type Error = hyper::Error;
@@ -151,7 +166,11 @@ impl Body for Requests {
                 }
             }
             None if self.place.is_boundary() => drop(self.end.set(End::Whole)),
-            None | Some(Err(_)) => {}
+            None => self.malformed("the message ends before its announced length"),
+            Some(Err(_)) => {}
+        }
+        if self.place.flagged {
+            self.malformed("the message is compressed without a grpc-encoding");
         }
         Poll::Ready(frame)
     }
@@ -165,6 +184,8 @@ struct Place {
     filled: usize,
     /// Bytes of the message that are not.
     missing: usize,
+    /// Whether a message had another flag than 0.
+    flagged: bool,
 }
 
 impl Place {
@@ -180,7 +201,8 @@ impl Place {
             self.filled += 1;
             data = &data[1..];
             if self.filled == self.prefix.len() {
-                let [_, length @ ..] = self.prefix;
+                let [flag, length @ ..] = self.prefix;
+                self.flagged |= flag != 0;
                 self.missing = u32::from_be_bytes(length) as usize;
                 self.filled = 0;
             }
@@ -207,10 +229,13 @@ impl Answers {
     /// Logs the end that tonic gave the call, and turns an error into one of ours.
     fn end(&mut self, trailers: &mut HeaderMap) {
         let Some(call) = self.call.take() else { return };
-        let too_large = matches!(self.requests.get(), Some(End::TooLarge)).then(too_large);
-        let error = too_large.or_else(|| status::foreign_error(trailers));
+        let error = match self.requests.get() {
+            Some(End::Malformed(what)) => Some(framing::malformed(what)),
+            Some(End::TooLarge) => Some(too_large()),
+            _ => status::foreign_error(trailers),
+        };
         let error = error.or_else(|| match self.requests.get() {
-            Some(End::Whole | End::TooLarge) => None,
+            Some(End::Whole | End::Malformed(_) | End::TooLarge) => None,
             Some(End::Deadline) => Some(deadline_passed()),
             Some(End::Drain) => Some(Error::new(Reason::ShuttingDown, "the server stops")),
             None => {

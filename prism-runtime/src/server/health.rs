@@ -1,14 +1,18 @@
 //! `grpc.health.v1`.
 //! <https://github.com/grpc/grpc/blob/master/doc/health-checking.md>
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use futures_util::future::select_all;
 use futures_util::stream;
 use prism_schema::{Method, Service as Descriptor};
 use prost::Message;
+use prost_types::field_descriptor_proto::{Label, Type};
+use prost_types::{
+    DescriptorProto, FieldDescriptorProto, FileDescriptorSet, MessageOptions, MethodDescriptorProto,
+};
 use tokio::sync::watch;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
@@ -19,6 +23,15 @@ use crate::store::Readiness;
 
 /// The name of the service itself.
 pub(super) const NAME: &str = "grpc.health.v1.Health";
+
+const PACKAGE: &str = "grpc.health.v1";
+
+/// Positions in the service's methods.
+const CHECK: usize = 0;
+const LIST: usize = 1;
+
+/// The names that `List` returns at most.
+const MAX_LISTED: usize = 100;
 
 /// The name under which the process says that it lives, whatever it can serve.
 const LIVENESS: &str = "liveness";
@@ -92,6 +105,23 @@ impl Health {
         }
     }
 
+    /// Every name with its status.
+    fn list(&self) -> Result<Encoded> {
+        let state = self.state.borrow();
+        let names = state.serving.keys().map(String::as_str).chain([LIVENESS]);
+        let status = |name: &str| {
+            let status = self.status(&state, name).unwrap_or(ServingStatus::ServiceUnknown);
+            (name.to_owned(), HealthCheckResponse { status: status as i32 })
+        };
+        let statuses: BTreeMap<_, _> = names.map(status).collect();
+        if statuses.len() > MAX_LISTED {
+            let message = format!("this server has more than {MAX_LISTED} services: check each");
+            return Err(Error::new(Reason::ValueTooLarge, message)
+                .with_code(crate::Code::ResourceExhausted));
+        }
+        Ok(Encoded::new(&HealthListResponse { statuses }))
+    }
+
     fn watch(&self, service: String) -> Reply {
         let changes = self.state.subscribe();
         let stores = self.stores.to_vec();
@@ -163,6 +193,9 @@ impl Service for HealthService {
     }
 
     fn call(&self, method: usize, _: Context, request: Bytes) -> Reply {
+        if method == LIST {
+            return Reply::Ready(self.health.list());
+        }
         let service = match HealthCheckRequest::decode(request) {
             Ok(request) => request.service,
             Err(error) => {
@@ -172,17 +205,18 @@ impl Service for HealthService {
             }
         };
         match method {
-            0 => Reply::Ready(self.health.check(&service)),
+            CHECK => Reply::Ready(self.health.check(&service)),
             _ => self.health.watch(service),
         }
     }
 }
 
 fn descriptor() -> Descriptor {
-    let method = |name: &str, server_streaming| Method {
+    let method = |name: &str, messages: &str, server_streaming| Method {
         name: name.to_owned(),
-        input: "grpc.health.v1.HealthCheckRequest".to_owned(),
-        output: "grpc.health.v1.HealthCheckResponse".to_owned(),
+        input: format!("{PACKAGE}.{messages}Request"),
+        output: format!("{PACKAGE}.{messages}Response"),
+        client_streaming: false,
         server_streaming,
         binding: None,
         timeout: None,
@@ -192,6 +226,78 @@ fn descriptor() -> Descriptor {
     };
     Descriptor {
         name: NAME.to_owned(),
-        methods: vec![method("Check", false), method("Watch", true)],
+        methods: vec![
+            method("Check", "HealthCheck", false),
+            method("List", "HealthList", false),
+            method("Watch", "HealthCheck", true),
+        ],
     }
+}
+
+/// Answer of `List`, which tonic's types do not have yet: the status of each name.
+#[derive(Clone, PartialEq, Message)]
+struct HealthListResponse {
+    #[prost(btree_map = "string, message", tag = "1")]
+    statuses: BTreeMap<String, HealthCheckResponse>,
+}
+
+/// The service's descriptors: tonic's, and `List`.
+pub(super) fn descriptors() -> &'static [u8] {
+    static DESCRIPTORS: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let tonics = tonic_health::pb::FILE_DESCRIPTOR_SET;
+        let Ok(mut set) = FileDescriptorSet::decode(tonics) else { return tonics.to_vec() };
+        for file in set.file.iter_mut().filter(|file| file.package() == PACKAGE) {
+            let services = file.service.iter_mut();
+            for service in services.filter(|it| it.method.iter().all(|it| it.name() != "List")) {
+                service.method.insert(LIST, list_method());
+                file.message_type.extend(list_messages());
+            }
+            // The places in it are no longer right.
+            file.source_code_info = None;
+        }
+        set.encode_to_vec()
+    });
+    &DESCRIPTORS
+}
+
+fn list_method() -> MethodDescriptorProto {
+    MethodDescriptorProto {
+        name: Some("List".to_owned()),
+        input_type: Some(format!(".{PACKAGE}.HealthListRequest")),
+        output_type: Some(format!(".{PACKAGE}.HealthListResponse")),
+        ..MethodDescriptorProto::default()
+    }
+}
+
+fn list_messages() -> [DescriptorProto; 2] {
+    let field =
+        |name: &str, number, label: Label, kind, message: Option<String>| FieldDescriptorProto {
+            name: Some(name.to_owned()),
+            json_name: Some(name.to_owned()),
+            number: Some(number),
+            label: Some(label as i32),
+            r#type: Some(kind as i32),
+            type_name: message,
+            ..FieldDescriptorProto::default()
+        };
+    let of = |name: &str| Some(format!(".{PACKAGE}.{name}"));
+    let entry = DescriptorProto {
+        name: Some("StatusesEntry".to_owned()),
+        field: vec![
+            field("key", 1, Label::Optional, Type::String, None),
+            field("value", 2, Label::Optional, Type::Message, of("HealthCheckResponse")),
+        ],
+        options: Some(MessageOptions { map_entry: Some(true), ..MessageOptions::default() }),
+        ..DescriptorProto::default()
+    };
+    let entries = of("HealthListResponse.StatusesEntry");
+    let response = DescriptorProto {
+        name: Some("HealthListResponse".to_owned()),
+        field: vec![field("statuses", 1, Label::Repeated, Type::Message, entries)],
+        nested_type: vec![entry],
+        ..DescriptorProto::default()
+    };
+    let request =
+        DescriptorProto { name: Some("HealthListRequest".to_owned()), ..Default::default() };
+    [request, response]
 }

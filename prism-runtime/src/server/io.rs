@@ -15,6 +15,7 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::frames::{Frames, Greeting, NO_ERROR, SETTINGS, go_away};
 use crate::memory::Share;
 
 /// Buffered bytes beyond which a write is sent at once.
@@ -33,14 +34,17 @@ pub(super) struct Flusher(Arc<Mutex<State>>);
 struct State {
     stream: TcpStream,
     out: BytesMut,
-    received: u64,
+    received: Frames,
+    /// Whether anything was sent.
+    sent: bool,
     /// What waits for the peer to read it.
     share: Share,
 }
 
 /// Wraps a socket. What the peer does not read is counted on the share.
 pub(super) fn deferred(stream: TcpStream, share: Share) -> (DeferredIo, Flusher) {
-    let state = State { stream, out: BytesMut::new(), received: 0, share };
+    let (out, received) = (BytesMut::new(), Frames::new());
+    let state = State { stream, out, received, sent: false, share };
     let state = Arc::new(Mutex::new(state));
     (DeferredIo(Arc::clone(&state)), Flusher(state))
 }
@@ -55,7 +59,10 @@ impl State {
         while !self.out.is_empty() {
             match Pin::new(&mut self.stream).poll_write(cx, &self.out)? {
                 Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(sent) => self.out.advance(sent),
+                Poll::Ready(sent) => {
+                    self.sent = true;
+                    self.out.advance(sent);
+                }
                 Poll::Pending => {
                     self.share.settle(self.out.capacity());
                     return Poll::Pending;
@@ -93,16 +100,41 @@ impl State {
 impl Flusher {
     /// Sends what the connection has written in this turn. Where the socket takes no more, the
     /// task is woken when it does; an error must end the connection.
+    ///
+    /// Nothing is sent before the peer has shown that it speaks HTTP/2: another protocol gets an
+    /// answer of its own.
     pub(super) fn flush(&self, cx: &mut Context<'_>) -> io::Result<()> {
-        match lock(&self.0).poll_send(cx) {
+        let mut state = lock(&self.0);
+        if state.received.greeting() == Greeting::Waiting {
+            return Ok(());
+        }
+        match state.poll_send(cx) {
             Poll::Ready(result) => result,
             Poll::Pending => Ok(()),
         }
     }
 
-    /// Bytes received so far.
-    pub(super) fn received(&self) -> u64 {
-        lock(&self.0).received
+    /// How far the peer has begun.
+    pub(super) fn greeting(&self) -> Greeting {
+        lock(&self.0).received.greeting()
+    }
+
+    /// Ends HTTP/2 with a GOAWAY that says which streams may have been looked at. hyper's frames
+    /// before it are whole: each of its writes ends with one.
+    pub(super) fn go_away(&self) {
+        let mut state = lock(&self.0);
+        if state.out.is_empty() && !state.sent {
+            state.out.extend_from_slice(&SETTINGS);
+        }
+        let frame = go_away(state.received.last_stream(), NO_ERROR);
+        state.out.extend_from_slice(&frame);
+    }
+
+    /// Sends these bytes in place of what waits to be sent.
+    pub(super) fn replace(&self, bytes: &[u8]) {
+        let out = &mut lock(&self.0).out;
+        out.clear();
+        out.extend_from_slice(bytes);
     }
 
     /// Sends the rest, closes the sending side, and reads what the peer has still under way, so
@@ -140,7 +172,7 @@ impl AsyncRead for DeferredIo {
         ready!(state.poll_room(cx))?;
         let before = buffer.filled().len();
         ready!(Pin::new(&mut state.stream).poll_read(cx, buffer))?;
-        state.received += (buffer.filled().len() - before) as u64;
+        state.received.advance(&buffer.filled()[before..]);
         Poll::Ready(Ok(()))
     }
 }

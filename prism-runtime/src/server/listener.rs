@@ -1,24 +1,32 @@
 //! Accepts connections and hands them out.
 
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::call::Front;
 use super::drain::Drain;
+use super::lifetime::Limits;
+use super::places::{Full, Places};
+use super::refusal::Refusals;
 use super::worker::{Accepted, Worker};
 
 /// Connections that the kernel holds until they are accepted.
 const BACKLOG: i32 = 4096;
-/// How long accepting pauses where the process has run out of file descriptors.
+/// How long accepting pauses if the process has run out of file descriptors and has none to
+/// spare.
 const PAUSE: Duration = Duration::from_millis(50);
+/// What the process and the system say that have no file descriptor left.
+const OUT_OF_FILES: [i32; 2] = [24, 23];
 
 /// Why a server did not start: one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,8 +94,9 @@ impl Listener {
 pub(super) struct Plan {
     pub(super) threads: usize,
     pub(super) max_connections: usize,
+    pub(super) max_connections_per_peer: usize,
     pub(super) max_concurrent_streams: u32,
-    pub(super) drain_limit: Duration,
+    pub(super) limits: Limits,
     pub(super) front: Arc<Front>,
     pub(super) drain: Arc<Drain>,
 }
@@ -114,7 +123,7 @@ impl Plan {
         Ok(stopped)
     }
 
-    /// Accepts until the drain begins. Beyond `max_connections` new ones wait in the backlog.
+    /// Accepts until the drain begins. A connection without a place is refused.
     async fn accept(&self, listener: std::net::TcpListener, workers: &[Worker]) {
         let listener = match TcpListener::from_std(listener) {
             Ok(listener) => listener,
@@ -123,12 +132,32 @@ impl Plan {
                 return;
             }
         };
-        let permits = Arc::new(Semaphore::new(self.max_connections));
+        let mut spare = Spare::new();
+        let places = Places::new(self.max_connections, self.max_connections_per_peer);
+        let mut refusals = Refusals::new();
         let accepting = async {
-            for worker in workers.iter().cycle() {
-                let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
-                let (stream, peer) = next(&listener).await;
-                worker.hand_over(Accepted { stream, peer, permit });
+            let mut workers = workers.iter().cycle();
+            loop {
+                let (stream, peer) = match next(&listener).await {
+                    Ok(accepted) => accepted,
+                    Err(error) if OUT_OF_FILES.contains(&error.raw_os_error().unwrap_or(0)) => {
+                        spare.shed(&listener, &mut refusals).await;
+                        continue;
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept a connection");
+                        tokio::time::sleep(PAUSE).await;
+                        continue;
+                    }
+                };
+                let at = Instant::now();
+                match (places.take(peer.ip()), workers.next()) {
+                    (Ok(place), Some(worker)) => {
+                        worker.hand_over(Accepted { stream, peer, at, place });
+                    }
+                    (Err(full), _) => refusals.refuse(stream, peer, full),
+                    (Ok(_), None) => return,
+                }
             }
         };
         tokio::select! {
@@ -138,21 +167,35 @@ impl Plan {
     }
 }
 
-/// The next connection. A peer that left before it was accepted, or a lack of descriptors, is no
-/// reason to stop.
-async fn next(listener: &TcpListener) -> (std::net::TcpStream, SocketAddr) {
+/// The next connection. A peer that left before it was accepted is passed over.
+async fn next(listener: &TcpListener) -> io::Result<(std::net::TcpStream, SocketAddr)> {
     loop {
-        let accepted = match listener.accept().await {
-            Ok((stream, peer)) => stream.into_std().map(|stream| (stream, peer)),
-            Err(error) => Err(error),
-        };
-        match accepted {
-            Ok(accepted) => return accepted,
+        match listener.accept().await {
+            Ok((stream, peer)) => return Ok((stream.into_std()?, peer)),
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(PAUSE).await;
-            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// A file descriptor that is kept for the time when no other is left: with it a connection is
+/// accepted, told and closed, and does not wait in the backlog for what may never come.
+struct Spare(Option<File>);
+
+impl Spare {
+    fn new() -> Self {
+        Spare(File::open("/dev/null").ok())
+    }
+
+    /// Refuses the connection that waits.
+    async fn shed(&mut self, listener: &TcpListener, refusals: &mut Refusals) {
+        let had = self.0.take().is_some();
+        if had && let Some(Ok((stream, peer))) = next(listener).now_or_never() {
+            refusals.refuse_now(&stream, peer, Full::Files);
+        }
+        *self = Spare::new();
+        if !had || self.0.is_none() {
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }

@@ -11,11 +11,17 @@ mod deadline;
 mod drain;
 mod executor;
 mod foreign;
+mod frames;
 mod framing;
 mod health;
 mod io;
+mod lifetime;
+mod link;
 mod listener;
+mod places;
 mod reflection;
+mod refusal;
+mod requests;
 mod router;
 mod streaming;
 mod unknown;
@@ -29,6 +35,8 @@ pub use health::Health;
 pub use listener::{Listener, StartError};
 pub use unknown::UnknownFields;
 
+pub(crate) use call::panicked;
+
 use crate::config;
 use crate::entity::Stores;
 use crate::memory::Budget;
@@ -38,7 +46,8 @@ use crate::store::Readiness;
 use call::Front;
 use drain::Drain;
 use foreign::Foreign;
-use router::{DefaultTimeout, Router};
+use lifetime::Limits;
+use router::Router;
 use unknown::Tables;
 
 /// What a server is to serve.
@@ -48,6 +57,7 @@ pub struct Builder {
     descriptor_sets: Vec<&'static [u8]>,
     stores: Arc<Stores>,
     readiness: Vec<Readiness>,
+    bare_statuses: bool,
 }
 
 /// A server that accepts calls. Dropping it begins to stop it, without waiting for the calls in
@@ -68,6 +78,7 @@ impl Builder {
             descriptor_sets: Vec::new(),
             stores: Arc::default(),
             readiness: Vec::new(),
+            bare_statuses: false,
         }
     }
 
@@ -95,6 +106,15 @@ impl Builder {
         self
     }
 
+    /// Sends the errors that Prism itself answers with as a code and a text alone, as a plain gRPC
+    /// server does: without the details that tell callers the reason. For callers that expect that,
+    /// such as a conformance suite. Errors of the service's own keep their details.
+    #[must_use]
+    pub fn bare_statuses(mut self) -> Self {
+        self.bare_statuses = true;
+        self
+    }
+
     /// Adds a store that has to be ready for the server to be: its health says NOT_SERVING else.
     #[must_use]
     pub fn readiness(mut self, store: Readiness) -> Self {
@@ -117,7 +137,7 @@ impl Builder {
     ///
     /// Where a descriptor set is broken.
     pub fn start_on(mut self, listener: Listener) -> Result<Server, StartError> {
-        self.descriptor_sets.push(tonic_health::pb::FILE_DESCRIPTOR_SET);
+        self.descriptor_sets.push(health::descriptors());
         let health = Health::new(std::mem::take(&mut self.readiness));
         let drain = Arc::new(Drain::default());
         let front = Arc::new(self.front(&health, Arc::clone(&drain))?);
@@ -125,8 +145,9 @@ impl Builder {
         let plan = listener::Plan {
             threads: self.threads(),
             max_connections: self.config.max_connections,
+            max_connections_per_peer: self.config.max_connections_per_peer,
             max_concurrent_streams: self.config.max_concurrent_streams,
-            drain_limit: Duration::from_secs(self.config.drain_seconds),
+            limits: Limits::of(&self.config),
             front,
             drain: Arc::clone(&drain),
         };
@@ -163,10 +184,9 @@ impl Builder {
         let default_timeout = Duration::from_millis(self.config.default_timeout_ms);
         for service in &self.services {
             health.set_serving(&service.descriptor().name);
-            router.add(Arc::clone(service), DefaultTimeout::All(default_timeout), &tables);
+            router.add(Arc::clone(service), default_timeout, false, &tables);
         }
-        let watched = DefaultTimeout::Unary(default_timeout);
-        router.add(Arc::new(health.service()), watched, &tables);
+        router.add(Arc::new(health.service()), default_timeout, true, &tables);
         let mut served = vec![health::NAME];
         served.extend(self.services.iter().map(|service| service.descriptor().name.as_str()));
         let reflection = reflection::services(&self.descriptor_sets, &served)?;
@@ -183,6 +203,7 @@ impl Builder {
             default_timeout,
             stores: Arc::clone(&self.stores),
             drain,
+            bare_statuses: self.bare_statuses,
         })
     }
 }

@@ -24,29 +24,28 @@ pub(super) struct Route {
     pub(super) service: Arc<dyn Service>,
     /// Position in the service's methods.
     pub(super) method: usize,
+    /// Whether the caller sends a stream of messages.
+    pub(super) client_streaming: bool,
     /// Longest time that a call may take.
     pub(super) timeout: Option<Duration>,
+    /// Whether a call can be given up at any time, because it changes nothing.
+    pub(super) only_reads: bool,
+    /// Whether the answers go on for ever, so that they may end anywhere.
+    pub(super) watches: bool,
     /// The request's message, where the descriptors are known.
     pub(super) input: Option<MessageId>,
     /// Whether a call that was answered can be made again: it changes nothing.
     pub(super) reads: bool,
 }
 
-/// How long the methods of a service may take if they do not say it themselves.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum DefaultTimeout {
-    /// This long.
-    All(Duration),
-    /// This long, and those that stream their answers as long as the caller likes: watches.
-    Unary(Duration),
-}
-
 impl Router {
-    /// Adds every method of a service. A later service replaces an earlier one of its name.
+    /// Adds every method of a service. A later service replaces an earlier one of its name. The
+    /// default is for its unary methods; whether the others are watched is for the service.
     pub(super) fn add(
         &mut self,
         service: Arc<dyn Service>,
-        default: DefaultTimeout,
+        default_timeout: Duration,
+        watched: bool,
         tables: &Tables,
     ) {
         let name = service.descriptor().name.clone();
@@ -54,15 +53,15 @@ impl Router {
         self.routes.retain(|path, _| !path.starts_with(&prefix));
         for (method, descriptor) in service.descriptor().methods.iter().enumerate() {
             let path = format!("{prefix}{}", descriptor.name);
-            let timeout = descriptor.timeout.or(match default {
-                DefaultTimeout::Unary(_) if descriptor.server_streaming => None,
-                DefaultTimeout::All(timeout) | DefaultTimeout::Unary(timeout) => Some(timeout),
-            });
+            let unary = !descriptor.is_streaming();
             let route = Route {
                 path: path.as_str().into(),
                 service: Arc::clone(&service),
                 method,
-                timeout,
+                client_streaming: descriptor.client_streaming,
+                timeout: descriptor.timeout.or(unary.then_some(default_timeout)),
+                only_reads: service.only_reads(method),
+                watches: watched && descriptor.server_streaming,
                 input: tables.message(&descriptor.input),
                 reads: reads(descriptor),
             };

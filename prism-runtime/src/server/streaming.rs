@@ -7,9 +7,11 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
+use http::HeaderMap;
 use tokio::time::Sleep;
 
 use super::call::{deadline_passed, panicked};
+use super::link::StreamEnd;
 use crate::error::{Error, Result};
 use crate::memory::{Share, within};
 use crate::service::{Encoded, MessageStream};
@@ -25,6 +27,10 @@ pub(super) struct Messages {
     end: Option<Option<Error>>,
     /// For the log; taken at the end.
     call: Option<Call>,
+    /// What the handler has added to the trailers, once the call has ended.
+    trailers: Option<HeaderMap>,
+    /// The connection's.
+    cut: StreamEnd,
     /// What is held for the next message.
     share: Option<Share>,
 }
@@ -38,10 +44,12 @@ impl Messages {
         stream: MessageStream,
         deadline: Option<Instant>,
         call: Call,
+        cut: StreamEnd,
         share: Option<Share>,
     ) -> Self {
         let deadline = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline.into())));
-        Messages { stream, deadline, end: None, call: Some(call), share }
+        let call = Some(call);
+        Messages { stream, deadline, end: None, call, trailers: None, cut, share }
     }
 
     /// Adds the messages that are ready to a small one.
@@ -75,13 +83,20 @@ impl Messages {
 
     fn end(&mut self, result: &Result<()>) -> Option<Status> {
         let call = self.call.take()?;
-        match result {
+        let status = match result {
             Ok(()) => {
                 call.succeeded();
                 None
             }
             Err(error) => Some(call.failed(error)),
-        }
+        };
+        self.trailers = call.take_trailers();
+        status
+    }
+
+    /// What the handler has added to the trailers, after the end.
+    pub(super) fn take_trailers(&mut self) -> Option<HeaderMap> {
+        self.trailers.take()
     }
 
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Encoded>>> {
@@ -90,9 +105,13 @@ impl Messages {
         {
             return Poll::Ready(Some(Err(deadline_passed())));
         }
+        if let Some(end) = self.cut.now() {
+            return Poll::Ready(end.err().map(Err));
+        }
         let stream = &mut self.stream;
         let next = || within(&mut self.share, || stream.as_mut().poll_next(cx));
         match std::panic::catch_unwind(AssertUnwindSafe(next)) {
+            Ok(Poll::Pending) => self.cut.poll(cx).map(|end| end.err().map(Err)),
             Ok(polled) => polled,
             Err(_) => Poll::Ready(Some(Err(panicked()))),
         }

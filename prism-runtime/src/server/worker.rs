@@ -3,22 +3,27 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::call::Front;
-use super::connection::serve;
+use super::connection::{LINGER, serve};
 use super::drain::Drain;
+use super::lifetime::{CUT, Limits};
+use super::link::Link;
 use super::listener::{Plan, StartError, runtime};
+use super::places::Place;
 
 /// A connection on its way to a loop. It counts against `server.max_connections` until it ends.
 pub(super) struct Accepted {
     pub(super) stream: std::net::TcpStream,
     pub(super) peer: SocketAddr,
-    pub(super) permit: OwnedSemaphorePermit,
+    /// When.
+    pub(super) at: Instant,
+    pub(super) place: Place,
 }
 
 /// Handle of an event loop's thread.
@@ -34,7 +39,7 @@ impl Worker {
         let event_loop = Loop {
             front: Arc::clone(&plan.front),
             drain: Arc::clone(&plan.drain),
-            drain_limit: plan.drain_limit,
+            limits: plan.limits,
             max_concurrent_streams: plan.max_concurrent_streams,
         };
         let thread = thread::Builder::new()
@@ -44,8 +49,8 @@ impl Worker {
         Ok(Worker { connections, thread })
     }
 
-    /// Gives the loop a connection. Each has a permit, of which there are as many as places in
-    /// the queue, so there is room.
+    /// Gives the loop a connection. Each has a place, of which there are as many as in the queue,
+    /// so there is room.
     pub(super) fn hand_over(&self, accepted: Accepted) {
         // A loop ends before the acceptor only by a panic of its own; the connection then closes.
         let _ = self.connections.try_send(accepted);
@@ -60,10 +65,13 @@ impl Worker {
     }
 }
 
+/// What connections may be late with their end.
+const LAST: Duration = Duration::from_millis(500);
+
 struct Loop {
     front: Arc<Front>,
     drain: Arc<Drain>,
-    drain_limit: Duration,
+    limits: Limits,
     max_concurrent_streams: u32,
 }
 
@@ -84,22 +92,27 @@ impl Loop {
         };
         let limit = async {
             self.drain.started().await;
-            tokio::time::sleep(self.drain_limit).await;
+            tokio::time::sleep(self.limits.drain()).await;
         };
+        let mut serving = std::pin::pin!(serving);
         tokio::select! {
-            () = serving => {}
+            () = &mut serving => return,
             () = limit => tracing::warn!("calls in flight were cut off at server.drain_seconds"),
+        }
+        // The connections end by themselves now, with the last words to their peers.
+        if tokio::time::timeout(CUT + LINGER + LAST, serving).await.is_err() {
+            tracing::warn!("connections did not end in time");
         }
     }
 
     fn spawn(&self, connections: &mut JoinSet<()>, accepted: Accepted) {
-        let Accepted { stream, peer, permit } = accepted;
+        let Accepted { stream, peer, at, place } = accepted;
         let Ok(stream) = TcpStream::from_std(stream) else { return };
-        let (front, drain) = (Arc::clone(&self.front), Arc::clone(&self.drain));
-        let streams = self.max_concurrent_streams;
+        let link = Link::new(Arc::clone(&self.front), peer, at);
+        let (limits, streams) = (self.limits, self.max_concurrent_streams);
         connections.spawn(async move {
-            serve(stream, peer, front, drain, streams).await;
-            drop(permit);
+            serve(stream, link, limits, streams).await;
+            drop(place);
         });
     }
 }

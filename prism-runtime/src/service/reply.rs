@@ -11,6 +11,9 @@ use crate::Result;
 /// The messages of a streaming answer. An error ends it.
 pub type MessageStream = Pin<Box<dyn Stream<Item = Result<Encoded>> + Send>>;
 
+/// The messages that a handler answers a call with. An error ends it.
+pub type Responses<Response> = Pin<Box<dyn Stream<Item = Result<Response>> + Send>>;
+
 /// The answer to a call.
 pub enum Reply {
     /// One message, at once: nothing is allocated for it.
@@ -20,6 +23,9 @@ pub enum Reply {
     /// Any number of messages. The next one is asked for when the last one was taken by the
     /// transport, so a caller that does not read stops the stream.
     Stream(MessageStream),
+    /// Any number of messages, later. The response begins when the future is done, with the
+    /// headers that were added to the context by then.
+    Opening(Pin<Box<dyn Future<Output = Result<MessageStream>> + Send>>),
 }
 
 impl Reply {
@@ -31,5 +37,10 @@ impl Reply {
     /// An answer of many messages.
     pub fn stream(stream: impl Stream<Item = Result<Encoded>> + Send + 'static) -> Self {
         Reply::Stream(Box::pin(stream))
+    }
+
+    /// An answer of many messages that a future opens.
+    pub fn opening(stream: impl Future<Output = Result<MessageStream>> + Send + 'static) -> Self {
+        Reply::Opening(Box::pin(stream))
     }
 }

@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use tracing::{Level, debug, enabled, error, info};
 
-use crate::error::Error;
+use crate::error::{Error, Origin};
 use crate::service::Context;
-use crate::status::{Status, reason_name};
+use crate::status::Status;
 
 /// What is logged of a call.
 #[derive(Clone, Debug)]
@@ -18,11 +18,18 @@ pub(crate) struct Call {
     method: Arc<str>,
     context: Context,
     started: Instant,
+    /// Whether Prism's own errors have no details.
+    bare: bool,
 }
 
 impl Call {
     pub(crate) fn new(method: Arc<str>, context: Context, started: Instant) -> Self {
-        Call { method, context, started }
+        Call { method, context, started, bare: false }
+    }
+
+    /// Leaves the details out of Prism's own errors, where that was asked for.
+    pub(crate) fn with_bare_statuses(self, bare: bool) -> Self {
+        Call { bare, ..self }
     }
 
     /// Logs a call that was answered.
@@ -38,8 +45,11 @@ impl Call {
 
     /// Logs a call that failed, and makes the status that the caller sees.
     pub(crate) fn failed(&self, cause: &Error) -> Status {
-        let status = Status::of(cause);
-        let reason = reason_name(cause.reason());
+        let mut status = Status::of(cause, self.package(), self.context.trailer_bytes());
+        if self.bare && matches!(cause.origin(), Origin::Prism(_)) {
+            status.details.clear();
+        }
+        let reason = cause.reason_name();
         if let Some(error_id) = &status.error_id {
             error!(
                 target: "prism::access",
@@ -70,6 +80,17 @@ impl Call {
             method = &*self.method, request_id = self.context.request_id(), code = "Cancelled",
             duration_us = self.micros(), "call abandoned by its caller"
         );
+    }
+
+    /// Package of the service: that of `/acme.v1.Things/Get` is `acme.v1`.
+    fn package(&self) -> &str {
+        let service = self.method.trim_start_matches('/').split('/').next().unwrap_or_default();
+        service.rsplit_once('.').map_or("", |(package, _)| package)
+    }
+
+    /// Takes the trailers that the handler added to the response.
+    pub(crate) fn take_trailers(&self) -> Option<http::HeaderMap> {
+        self.context.take_response().map(|response| response.trailers)
     }
 
     fn micros(&self) -> u64 {

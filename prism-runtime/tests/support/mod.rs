@@ -13,7 +13,8 @@ use prism_runtime::service::{Context, Encoded, Reply};
 use prism_runtime::{Error, Proxy, Reason, Schema};
 
 /// Positions of the methods of [`Test`].
-pub const METHODS: [&str; 7] = ["Echo", "Sleep", "Count", "Panic", "PanicLater", "Stall", "Fail"];
+pub const METHODS: [&str; 8] =
+    ["Echo", "Sleep", "Count", "Panic", "PanicLater", "Stall", "Fail", "Flood"];
 
 /// A service that answers with its request, and misbehaves on demand.
 pub struct Test;
@@ -26,9 +27,10 @@ static DESCRIPTOR: LazyLock<Service> = LazyLock::new(|| Service {
             name: (*name).to_owned(),
             input: "prism.keyvalue.v1.PutRequest".to_owned(),
             output: "prism.keyvalue.v1.PutRequest".to_owned(),
-            server_streaming: matches!(*name, "Count" | "Stall"),
+            client_streaming: false,
+            server_streaming: matches!(*name, "Count" | "Flood" | "Stall"),
             binding: None,
-            timeout: (*name == "Stall").then_some(Duration::from_millis(300)),
+            timeout: matches!(*name, "Flood" | "Stall").then_some(Duration::from_millis(300)),
             idempotent: true,
             require_auth: false,
             permissions: Vec::new(),
@@ -50,7 +52,9 @@ impl Handlers for Test {
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 Ok(answer)
             }),
-            Some(&"Count") => Reply::stream(stream::repeat_with(move || Ok(answer.clone()))),
+            Some(&"Count" | &"Flood") => {
+                Reply::stream(stream::repeat_with(move || Ok(answer.clone())))
+            }
             Some(&"Panic") => panic!("a panic of the test"),
             Some(&"PanicLater") => Reply::future(async { panic!("a later panic of the test") }),
             Some(&"Stall") => Reply::stream(stream::pending()),

@@ -291,7 +291,7 @@ pub fn executable() -> io::Result<&'static Path> {
 
 fn build() -> io::Result<PathBuf> {
     let mut child = cargo()
-        .args(["build", "--quiet", "--package", "prism-proxy", "--bin", "prism-proxy"])
+        .args(["build", "--package", "prism-proxy", "--bin", "prism-proxy"])
         .args(["--message-format", "json-render-diagnostics"])
         .current_dir(root())
         .stdout(Stdio::piped())

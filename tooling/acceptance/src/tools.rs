@@ -22,6 +22,8 @@ pub enum Tool {
     Linters,
     /// grpcurl, where somebody has installed it: no registry that we install from has it.
     Grpcurl,
+    /// The runner of connectrpc's conformance suite. From its Go module, where there is Go.
+    ConnectConformance,
 }
 
 /// The root of the working copy.
@@ -48,7 +50,7 @@ impl Tool {
     pub fn find(self) -> Option<PathBuf> {
         match self {
             Tool::Grpcurl => on_path("grpcurl"),
-            Tool::Buf | Tool::Squawk | Tool::Python | Tool::Linters => {
+            _ => {
                 let current = fs::read_to_string(self.pin()).ok()?;
                 let installed = fs::read_to_string(self.stamp()).ok()?;
                 (current == installed).then(|| self.executable()).filter(|path| path.exists())
@@ -64,12 +66,17 @@ impl Tool {
     pub fn for_test(self) -> Option<PathBuf> {
         let found = self.find();
         if found.is_none() {
-            let optional = self == Tool::Grpcurl;
             let strict = env::var_os("CI").is_some_and(|value| value == "true");
-            assert!(optional || !strict, "{self:?} is missing: run `cargo xtask test`");
+            assert!(self.is_optional() || !strict, "{self:?} is missing: run `cargo xtask test`");
             eprintln!("SKIPPED: {self:?} is missing; `cargo xtask test` installs what it can");
         }
         found
+    }
+
+    /// Whether the tests may do without the tool where `CI` is `true`: what it is made of or comes
+    /// with is not installed there.
+    pub fn is_optional(self) -> bool {
+        matches!(self, Tool::Grpcurl | Tool::ConnectConformance)
     }
 
     /// Installs the tool, unless it is there.
@@ -82,6 +89,7 @@ impl Tool {
             return Ok(found);
         }
         let directory = directory();
+        eprintln!("installing {self:?}");
         fs::create_dir_all(&directory).map_err(|error| format!("{directory:?}: {error}"))?;
         match self {
             Tool::Grpcurl => return Err("grpcurl is not on the PATH".to_owned()),
@@ -91,6 +99,15 @@ impl Tool {
                 run(Command::new("npm")
                     .args(["install", "--ignore-scripts", "--no-package-lock"])
                     .args(["--no-audit", "--no-fund", "--silent"])
+                    .current_dir(&directory))?;
+            }
+            Tool::ConnectConformance => {
+                let module = fs::read_to_string(self.pin())
+                    .map_err(|error| format!("{:?}: {error}", self.pin()))?;
+                run(Command::new("go")
+                    .args(["install", module.trim()])
+                    .env("GOBIN", directory.join("go"))
+                    .env("GOFLAGS", "-mod=mod")
                     .current_dir(&directory))?;
             }
             Tool::Python | Tool::Linters => {
@@ -115,15 +132,17 @@ impl Tool {
             Tool::Python => "python/bin/python",
             Tool::Linters => "linters/bin/python",
             Tool::Grpcurl => "grpcurl",
+            Tool::ConnectConformance => "go/connectconformance",
         })
     }
 
     /// The file that says which version is wanted.
     fn pin(self) -> PathBuf {
-        root().join("tooling/acceptance").join(match self {
-            Tool::Python => "python/requirements.txt",
-            Tool::Linters => "python/linters.txt",
-            Tool::Buf | Tool::Squawk | Tool::Grpcurl => "package.json",
+        root().join("tooling").join(match self {
+            Tool::Python => "acceptance/python/requirements.txt",
+            Tool::Linters => "acceptance/python/linters.txt",
+            Tool::Buf | Tool::Squawk | Tool::Grpcurl => "acceptance/package.json",
+            Tool::ConnectConformance => "conformance/runner.txt",
         })
     }
 
@@ -133,6 +152,7 @@ impl Tool {
             Tool::Python => "python/installed.txt",
             Tool::Linters => "linters/installed.txt",
             Tool::Buf | Tool::Squawk | Tool::Grpcurl => "node_modules/installed.json",
+            Tool::ConnectConformance => "go/installed.txt",
         })
     }
 }

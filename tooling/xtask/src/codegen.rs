@@ -7,7 +7,7 @@ use crate::command::{cargo, run as run_command};
 /// Generates `generated/`, or with `check` compares it with the files on disk.
 pub fn run(check: bool) -> Result<(), Box<dyn Error>> {
     let mut command = cargo();
-    command.args(["run", "--quiet", "--package", "prism-codegen", "--features", "command"]);
+    command.args(["run", "--package", "prism-codegen", "--features", "command"]);
     command.args(["--bin", "prism", "--", "generate"]);
     if check {
         command.arg("--check");

@@ -4,6 +4,7 @@
 mod bench;
 mod codegen;
 mod command;
+mod conformance;
 mod events;
 mod generation;
 mod packages;
@@ -66,6 +67,11 @@ enum Commands {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Run a conformance suite of others against Prism's server.
+    Conformance {
+        #[command(subcommand)]
+        suite: Suite,
+    },
     /// Run a throw-away Postgres server and print its URL. Ctrl-C stops it and removes its data.
     /// Installs the server's programs where there are none: with apt-get as root, or Homebrew.
     Postgres {
@@ -78,6 +84,12 @@ enum Commands {
         #[command(subcommand)]
         command: StackCommand,
     },
+}
+
+#[derive(Subcommand)]
+enum Suite {
+    /// connectrpc's suite for gRPC. Installs its runner under target/tools; needs Go.
+    Grpc,
 }
 
 #[derive(Subcommand)]
@@ -103,6 +115,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         Commands::Generation => generation::run(),
         Commands::Baseline => protos::baseline(),
         Commands::Bench { arguments } => bench::run(&arguments),
+        Commands::Conformance { suite: Suite::Grpc } => conformance::grpc(),
         Commands::Postgres { command } => return postgres::run(&command),
         Commands::Stack { command: StackCommand::Up { listen, arguments } } => {
             return stack::up(&listen, &arguments);

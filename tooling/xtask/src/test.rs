@@ -37,10 +37,11 @@ pub fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
 fn install() -> Result<(), Box<dyn Error>> {
     install_packages();
     let strict = env::var_os("CI").is_some_and(|value| value == "true");
-    for tool in [Tool::Buf, Tool::Squawk, Tool::Python, Tool::Linters, Tool::Grpcurl] {
+    let tools = [Tool::Buf, Tool::Squawk, Tool::Python, Tool::Linters, Tool::Grpcurl];
+    for tool in tools.into_iter().chain([Tool::ConnectConformance]) {
         match tool.install() {
             Ok(path) => println!("{tool:?}: {}", path.display()),
-            Err(error) if strict && tool != Tool::Grpcurl => return Err(error.into()),
+            Err(error) if strict && !tool.is_optional() => return Err(error.into()),
             Err(error) => println!("{tool:?}: {error}; the tests that need it are skipped"),
         }
     }

@@ -40,4 +40,7 @@ prism_options::catalog! {
     "P0016" Error nothing_to_read()
         "no file was given", "",
         "name at least one .proto file, or a descriptor set";
+    "P0024" Error empty_folder(path: impl Display)
+        "there is no .proto file below the folder '{path}'", "",
+        "name the folder that holds the schema";
 }

@@ -19,9 +19,9 @@ prism_options::catalog! {
     "P0406" Error entity_of_custom(method: &str)
         "`{method}` is custom and names an entity", "has no effect on OPERATION_CUSTOM",
         "remove `entity`, or choose another `operation`";
-    "P0407" Error client_streaming(method: &str)
-        "`{method}` streams requests", "this version of Prism serves unary and server-streaming methods only",
-        "remove `stream` before the request; send a list of messages, or make several calls";
+    "P0407" Error client_streaming(method: &str, operation: &str, help: &str)
+        "`{method}` streams its requests", "{operation} takes one message",
+        "{help}";
     "P0408" Error bound_streaming(method: &str, operation: &str, help: &str)
         "`{method}` streams its response", "{operation} returns one message",
         "{help}";

@@ -98,10 +98,10 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The timeout that most methods have, where all have one.
+    /// The timeout that most unary methods have, where all have one.
     fn common_timeout(&self) -> Option<Duration> {
-        let methods = &self.service.schema.methods;
-        let timeouts: Option<Vec<Duration>> = methods.iter().map(|method| method.timeout).collect();
+        let unary = self.service.schema.methods.iter().filter(|method| !method.is_streaming());
+        let timeouts: Option<Vec<Duration>> = unary.map(|method| method.timeout).collect();
         let timeouts = timeouts?;
         let count = |wanted: &Duration| timeouts.iter().filter(|one| *one == wanted).count();
         timeouts.iter().rev().max_by_key(|timeout| count(timeout)).copied()
@@ -154,7 +154,12 @@ impl<'a> Context<'a> {
         let server = ident(&format!("{}Server", camel(&self.service.name)));
         let full_name = &self.service.schema.name;
         let functions = self.custom().map(|(index, method)| self.handler(index, method));
-        let arms = self.custom().map(|(index, method)| self.arm(index, method));
+        let (streaming, single): (Vec<_>, Vec<_>) =
+            self.custom().partition(|(_, method)| method.client_streaming);
+        let call = self.dispatch("call", "request", quote!(bytes::Bytes), &single);
+        let call_streaming = (!streaming.is_empty()).then(|| {
+            self.dispatch("call_streaming", "requests", quote!(RequestStream), &streaming)
+        });
         let trait_doc = format!(" The methods of `{full_name}` that are written by hand.");
         let server_doc = format!(" Serves `{full_name}` with these handlers.");
         quote! {
@@ -177,18 +182,45 @@ impl<'a> Context<'a> {
                 fn descriptor(&self) -> &'static codegen::schema::Service {
                     service()
                 }
-                fn call(
-                    &self,
-                    method: usize,
-                    context: codegen::Context,
-                    request: codegen::bytes::Bytes,
-                ) -> codegen::Reply {
-                    let call = codegen::Call::new(&self.0, context, request);
-                    match method {
-                        #(#arms)*
-                        _ => codegen::unimplemented(service(), method),
-                    }
+                #call
+                #call_streaming
+            }
+        }
+    }
+
+    /// The function that hands a call to the method that it is for. `sent` is what callers send,
+    /// of the type `ty`.
+    fn dispatch(
+        &self,
+        function: &str,
+        sent: &str,
+        ty: TokenStream,
+        methods: &[(usize, &Method)],
+    ) -> TokenStream {
+        let (function, sent) = (ident(function), ident(sent));
+        let body = if methods.is_empty() {
+            quote! {
+                let _ = (context, #sent);
+                codegen::unimplemented(service(), method)
+            }
+        } else {
+            let arms = methods.iter().map(|(index, method)| self.arm(*index, method));
+            quote! {
+                let call = codegen::Call::new(&self.0, context, #sent);
+                match method {
+                    #(#arms)*
+                    _ => codegen::unimplemented(service(), method),
                 }
+            }
+        };
+        quote! {
+            fn #function(
+                &self,
+                method: usize,
+                context: codegen::Context,
+                #sent: codegen::#ty,
+            ) -> codegen::Reply {
+                #body
             }
         }
     }
@@ -198,9 +230,13 @@ impl<'a> Context<'a> {
         let function = &self.functions[index];
         let (request, response) = (self.rust_type(&method.input), self.rust_type(&method.output));
         let result = ident(if method.server_streaming { "StreamResult" } else { "Result" });
+        let sent = match method.client_streaming {
+            true => quote!(requests: codegen::Requests<#request>),
+            false => quote!(request: #request),
+        };
         quote! {
             #(#docs)*
-            fn #function(&self, context: codegen::Context, request: #request)
+            fn #function(&self, context: codegen::Context, #sent)
                 -> impl Future<Output = codegen::#result<#response>> + Send;
         }
     }
@@ -240,13 +276,18 @@ impl<'a> Context<'a> {
         let (request, response) = (self.rust_type(&method.input), self.rust_type(&method.output));
         let shape = shape(method);
         let answer = ident(if method.server_streaming { "StreamAnswer" } else { "Answer" });
+        let (sent, ty) = match method.client_streaming {
+            true => ("requests", quote!(IntoRequests<#request>)),
+            false => ("request", quote!(IntoRequest<#request>)),
+        };
+        let sent = ident(sent);
         quote! {
             #(#docs)*
             #deprecated
-            pub async fn #function(&self, request: impl codegen::IntoRequest<#request>)
+            pub async fn #function(&self, #sent: impl codegen::#ty)
                 -> codegen::#answer<#response>
             {
-                self.0.#shape(#name, request).await
+                self.0.#shape(#name, #sent).await
             }
         }
     }
@@ -362,7 +403,9 @@ fn request_field(field: &RequestField) -> TokenStream {
 fn signature(method: &Method, input: &str, output: &str) -> String {
     let name = &method.name;
     let mut signature = name.clone();
-    if input != format!("{name}Request") {
+    if method.client_streaming {
+        signature.push_str(&format!("(stream {input})"));
+    } else if input != format!("{name}Request") {
         signature.push_str(&format!("({input})"));
     }
     if method.server_streaming {
@@ -376,7 +419,8 @@ fn signature(method: &Method, input: &str, output: &str) -> String {
 /// What of a method is not the default.
 fn rules(method: &Method, common_timeout: Option<Duration>) -> Option<TokenStream> {
     let mut rules: Vec<TokenStream> = Vec::new();
-    if method.timeout != common_timeout
+    let inherited = common_timeout.filter(|_| !method.is_streaming());
+    if method.timeout != inherited
         && let Some(timeout) = method.timeout
     {
         let milliseconds = milliseconds(timeout);
@@ -397,7 +441,12 @@ fn rules(method: &Method, common_timeout: Option<Duration>) -> Option<TokenStrea
 
 /// What both the client and the server call a method by.
 fn shape(method: &Method) -> proc_macro2::Ident {
-    ident(if method.server_streaming { "server_streaming" } else { "unary" })
+    ident(match (method.client_streaming, method.server_streaming) {
+        (false, false) => "unary",
+        (false, true) => "server_streaming",
+        (true, false) => "client_streaming",
+        (true, true) => "bidirectional",
+    })
 }
 
 fn milliseconds(timeout: Duration) -> impl ToTokens {

@@ -114,7 +114,9 @@ impl Harness {
         let answer = match self.methods[method].engine.call(&context, &Bytes::from(request)) {
             Reply::Ready(answer) => answer?,
             Reply::Future(answer) => answer.await?,
-            Reply::Stream(_) => return Err(Error::internal("a bound method does not stream")),
+            Reply::Stream(_) | Reply::Opening(_) => {
+                return Err(Error::internal("a bound method does not stream"));
+            }
         };
         Ok(answer.message().to_vec())
     }

@@ -185,7 +185,7 @@ impl Harness {
         let answer = match self.call(method, request.encode_to_vec().into()) {
             Reply::Ready(answer) => answer?,
             Reply::Future(answer) => answer.await?,
-            Reply::Stream(_) => panic!("{method} is not a stream"),
+            Reply::Stream(_) | Reply::Opening(_) => panic!("{method} is not a stream"),
         };
         Ok(A::decode(answer.message()).unwrap())
     }

@@ -45,6 +45,8 @@ pub(super) struct Control {
 
 #[derive(Debug)]
 struct State {
+    /// The backend's, for the log.
+    name: String,
     reachable: watch::Sender<bool>,
     outages: AtomicU64,
     /// Counts answers of the server on all connections.
@@ -63,9 +65,10 @@ enum Request {
 
 impl Control {
     /// Starts it on the runtime that this is called on. It ends with the last clone.
-    pub(super) fn start(servers: Servers) -> Self {
+    pub(super) fn start(name: &str, servers: Servers) -> Self {
         let (requests, waiting) = channel(QUEUE);
         let state = Arc::new(State {
+            name: name.to_owned(),
             reachable: watch::Sender::new(true),
             outages: AtomicU64::new(0),
             heard: Arc::default(),
@@ -74,6 +77,11 @@ impl Control {
         let probe = Probe { servers, connection: None, state: Arc::clone(&state), waiting };
         tokio::spawn(probe.run());
         Control { state, requests }
+    }
+
+    /// The backend's name, for the log.
+    pub(super) fn name(&self) -> &str {
+        &self.state.name
     }
 
     pub(super) fn is_reachable(&self) -> bool {
@@ -252,11 +260,12 @@ impl Probe {
         if !changed {
             return;
         }
+        let backend = self.state.name.as_str();
         match checked {
-            Ok(()) => tracing::info!("the Postgres server can be reached again"),
+            Ok(()) => tracing::info!(backend, "the Postgres server can be reached again"),
             Err(cause) => {
                 self.state.outages.fetch_add(1, Ordering::AcqRel);
-                tracing::error!(%cause, "the Postgres server cannot be reached");
+                tracing::error!(backend, %cause, "the Postgres server cannot be reached");
             }
         }
         self.state.reachable.send_replace(reachable);

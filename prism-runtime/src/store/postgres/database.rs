@@ -100,7 +100,7 @@ impl Database {
             .spawn(move || {
                 runtime.block_on(async move {
                     let prepared = prepare(&settings, &target).await;
-                    let control = prepared.map(|()| Control::start(target));
+                    let control = prepared.map(|()| Control::start(&settings.name, target));
                     let is_open = control.is_ok();
                     // Whoever waits for it has gone only where this process ends.
                     let _ = opened.send(control);
@@ -355,7 +355,7 @@ fn prepared_as(connect: PgConnectOptions, options: &Options) -> PgConnectOptions
     };
     let connect = connect.application_name(&name).disable_statement_logging();
     match options.prepared_statements {
-        true => connect,
+        true => connect.options(super::session::SETTINGS),
         // Poolers know few settings that come with a connection.
         false => connect.extra_float_digits(None),
     }
@@ -370,6 +370,7 @@ async fn prepare(options: &Options, servers: &Servers) -> Result<(), OpenError> 
     });
     let connecting = limited.connect(CONNECT_TIMEOUT);
     let mut connection = connecting.await.map_err(|error| place.connect_error(error))?;
+    super::session::check(&mut connection, &place).await?;
     if options.prepared_statements {
         check_sessions(&mut connection, &limited, &place).await?;
         migrate(&mut connection, &place, options, options.migrate).await?;

@@ -132,7 +132,8 @@ impl<F: Flight> Running<F> {
                             continue;
                         }
                     }
-                    tracing::warn!(%error, "calls to Postgres failed");
+                    let backend = self.connector.control.name();
+                    tracing::warn!(backend, %error, "calls to Postgres failed");
                     jobs.drain(..).for_each(|job| job.fail(of_all(&error)));
                 }
             }

@@ -26,6 +26,7 @@ mod pool;
 mod put;
 mod record;
 mod requests;
+mod session;
 mod table;
 mod value;
 mod write;

@@ -27,13 +27,14 @@ pub enum OpenError {
     },
     /// Nothing can be written.
     #[error(
-        "the Postgres server {server} is read-only, as a standby is, or its \
-         default_transaction_read_only is on: give the URL of the primary, or of all servers, \
-         postgres://user:password@one:5432,two:5432/database"
+        "the Postgres database {database} is read-only: the server is a standby, or \
+         default_transaction_read_only is on. Give the URL of the primary, or of all servers, \
+         postgres://user:password@one:5432,two:5432/database; or set \
+         default_transaction_read_only off with ALTER SYSTEM, ALTER DATABASE or ALTER ROLE"
     )]
     ReadOnly {
-        /// Host and port.
-        server: String,
+        /// Server and database.
+        database: String,
     },
     /// The server refuses the user.
     #[error(
@@ -98,6 +99,20 @@ pub enum OpenError {
         /// What it says.
         cause: String,
     },
+    /// A setting of the database with which it cannot be served.
+    #[error("{setting} of the database {database} is {value}, and Prism needs {needed}: {help}")]
+    Setting {
+        /// Server and database.
+        database: String,
+        /// The setting of Postgres.
+        setting: &'static str,
+        /// What it is.
+        value: String,
+        /// What it has to be.
+        needed: &'static str,
+        /// What to do.
+        help: &'static str,
+    },
     /// Postgres refuses for another reason.
     #[error("the Postgres database {database} cannot be opened: {source}")]
     Postgres {
@@ -147,7 +162,7 @@ impl Place {
             (Some("08P01"), _) => OpenError::Pooler { server, cause: said(&source) },
             (Some("3D000"), _) => OpenError::NoDatabase { server, database: self.database.clone() },
             (None, sqlx::Error::Tls(cause)) => OpenError::Tls { server, cause: cause.to_string() },
-            _ if says_read_only(&source) => OpenError::ReadOnly { server },
+            _ if says_read_only(&source) => OpenError::ReadOnly { database: self.database() },
             // What TLS says of a certificate comes as an error of input.
             (None, sqlx::Error::Io(cause)) if cause.kind() == ErrorKind::InvalidData => {
                 OpenError::Tls { server, cause: cause.to_string() }

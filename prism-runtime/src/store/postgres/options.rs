@@ -9,6 +9,8 @@ use crate::store::Migration;
 /// How a database is opened.
 #[derive(Clone)]
 pub struct Options {
+    /// Its name in the settings, for the log. Default: `main`.
+    pub name: String,
     /// `postgres://user:password@host:port/database`, with libpq's parameters: `sslmode`,
     /// `sslrootcert`, `sslcert`, `sslkey`, `application_name`, `options`.
     pub url: String,
@@ -39,6 +41,7 @@ impl Options {
     /// The defaults for a database.
     pub fn new(url: impl Into<String>) -> Self {
         Options {
+            name: crate::config::MAIN.to_owned(),
             url: url.into(),
             migrations: Vec::new(),
             entities: Vec::new(),

@@ -45,10 +45,11 @@ impl Checkpointer {
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (stop, stopped) = channel();
         let limit_pages = options.wal_limit_bytes / u64::from(PAGE_BYTES + FRAME_HEADER_BYTES);
-        let interval = options.checkpoint_interval;
+        let (interval, span) = (options.checkpoint_interval, options.span());
         let thread =
             std::thread::Builder::new().name("sqlite-checkpoint".into()).spawn(move || {
-                Copier { connection, limit_pages, commits, condition }.run(&stopped, interval);
+                let copier = Copier { connection, limit_pages, commits, condition };
+                span.in_scope(|| copier.run(&stopped, interval));
             })?;
         Ok((Checkpointer { _stop: stop }, thread))
     }

@@ -10,6 +10,8 @@ use crate::store::Migration;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
+    /// Its name in the settings, for the log. Default: `main`.
+    pub name: String,
     /// The database file. Created where it does not exist, its folder is not. `-wal`, `-shm` and
     /// `-lock` files lie beside it.
     pub path: PathBuf,
@@ -54,6 +56,7 @@ impl Options {
     /// The defaults for a file.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Options {
+            name: crate::config::MAIN.to_owned(),
             path: path.into(),
             migrations: Vec::new(),
             entities: Vec::new(),
@@ -72,6 +75,13 @@ impl Options {
             wal_limit_bytes: 64 << 20,
             max_pages: None,
         }
+    }
+}
+
+impl Options {
+    /// What the lines in the log of a thread of the database stand in.
+    pub(super) fn span(&self) -> tracing::Span {
+        tracing::error_span!("database", backend = self.name)
     }
 }
 

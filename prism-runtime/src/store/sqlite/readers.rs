@@ -152,7 +152,7 @@ impl Shared {
         let shared = Arc::clone(self);
         let thread = std::thread::Builder::new()
             .name("sqlite-reader".into())
-            .spawn(move || shared.run(rest))?;
+            .spawn(move || shared.options.span().in_scope(|| shared.run(rest)))?;
         state.threads.retain(|thread| !thread.is_finished());
         state.threads.push(thread);
         state.running += 1;

@@ -54,7 +54,9 @@ impl Writer {
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (sender, receiver) = sync_channel(options.write_queue);
         let most = options.write_queue;
+        let span = options.span();
         let thread = std::thread::Builder::new().name("sqlite-writer".into()).spawn(move || {
+            let _entered = span.enter();
             let (connection, condition) = (&connection, &*condition);
             let trial = Trial::new(connection, condition);
             let parts = Parts::new(most);

@@ -44,6 +44,7 @@ impl Echo {
                 name: "Echo".to_owned(),
                 input: message.clone(),
                 output: message,
+                client_streaming: false,
                 server_streaming: false,
                 binding: None,
                 timeout: None,

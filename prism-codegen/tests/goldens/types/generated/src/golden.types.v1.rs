@@ -199,6 +199,20 @@ pub struct Tree {
     pub parent: Option<Box<Tree>>,
 }
 
+#[derive(Clone, PartialEq, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct ImportAllRequest {
+    #[prost(message, optional, tag = "1")]
+    pub everything: Option<Everything>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prism_runtime::codegen::prost::Message)]
+#[prost(prost_path = "::prism_runtime::codegen::prost")]
+pub struct ImportAllResponse {
+    #[prost(int64, tag = "1")]
+    pub count: i64,
+}
+
 /// Messages of Prism's own files, options included, are types like any other.
 #[derive(Clone, PartialEq, ::prism_runtime::codegen::prost::Message)]
 #[prost(prost_path = "::prism_runtime::codegen::prost")]
@@ -335,6 +349,10 @@ pub mod everything_service {
             .rules(&[Admin])
             .rpc("CopyItem(.prism.keyvalue.v1.GetRequest) -> .prism.keyvalue.v1.Item")
             .rules(&[Read, Write])
+            .rpc("ImportAll(stream ImportAllRequest)")
+            .rules(&[Write])
+            .rpc("Converse(stream Everything) -> stream .google.protobuf.StringValue")
+            .rules(&[TimeoutMs(60000), Read])
     }
 
     /// The methods of `golden.types.v1.EverythingService` that are written by hand.
@@ -363,6 +381,19 @@ pub mod everything_service {
             context: codegen::Context,
             request: proto::keyvalue::v1::GetRequest,
         ) -> impl Future<Output = codegen::Result<proto::keyvalue::v1::Item>> + Send;
+
+        /// Takes one after the other.
+        fn import_all(
+            &self,
+            context: codegen::Context,
+            requests: codegen::Requests<super::ImportAllRequest>,
+        ) -> impl Future<Output = codegen::Result<super::ImportAllResponse>> + Send;
+
+        fn converse(
+            &self,
+            context: codegen::Context,
+            requests: codegen::Requests<super::Everything>,
+        ) -> impl Future<Output = codegen::StreamResult<::std::string::String>> + Send;
     }
 
     /// Serves `golden.types.v1.EverythingService` with these handlers.
@@ -392,6 +423,20 @@ pub mod everything_service {
                 4 => call.unary(T::ping),
                 5 => call.unary(T::describe_everything),
                 6 => call.unary(T::copy_item),
+                _ => codegen::unimplemented(service(), method),
+            }
+        }
+
+        fn call_streaming(
+            &self,
+            method: usize,
+            context: codegen::Context,
+            requests: codegen::RequestStream,
+        ) -> codegen::Reply {
+            let call = codegen::Call::new(&self.0, context, requests);
+            match method {
+                7 => call.client_streaming(T::import_all),
+                8 => call.bidirectional(T::converse),
                 _ => codegen::unimplemented(service(), method),
             }
         }
@@ -456,6 +501,21 @@ pub mod everything_service {
             request: impl codegen::IntoRequest<proto::keyvalue::v1::GetRequest>,
         ) -> codegen::Answer<proto::keyvalue::v1::Item> {
             self.0.unary("CopyItem", request).await
+        }
+
+        /// Takes one after the other.
+        pub async fn import_all(
+            &self,
+            requests: impl codegen::IntoRequests<super::ImportAllRequest>,
+        ) -> codegen::Answer<super::ImportAllResponse> {
+            self.0.client_streaming("ImportAll", requests).await
+        }
+
+        pub async fn converse(
+            &self,
+            requests: impl codegen::IntoRequests<super::Everything>,
+        ) -> codegen::StreamAnswer<::std::string::String> {
+            self.0.bidirectional("Converse", requests).await
         }
     }
 }

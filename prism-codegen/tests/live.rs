@@ -167,17 +167,40 @@ fn a_postgres_database_is_led_along() {
     let Some(database) = prism_postgres::for_test() else { return };
     let project = Project::new(Some(database.url()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    a_database_is_led_along(&project, |sql| {
+    let execute = |sql: &str| {
         runtime.block_on(async {
             use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
             let mut connection = sqlx::PgConnection::connect(&database.url()).await.unwrap();
             connection.execute(AssertSqlSafe(sql.to_owned())).await.unwrap();
         });
-    });
+    };
+    // What is set for the database changes neither statements nor checksums.
+    for setting in ["bytea_output = escape", "standard_conforming_strings = off"] {
+        execute(&format!(
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET {setting}', current_database()); \
+             END $$"
+        ));
+    }
+    a_database_is_led_along(&project, execute);
     let nowhere = ["migrate", "status", "--database", "postgres://u:secret@127.0.0.1:1/d"];
     let (code, _, said) = project.prism(&nowhere);
     assert!(code == 1 && said.contains("`d` at 127.0.0.1:1 cannot be opened"), "{said}");
     assert!(!said.contains("secret"), "{said}");
+}
+
+#[test]
+fn memory_has_nothing_to_migrate() {
+    let project = Project::new(None);
+    assert_eq!(project.prism(&["generate"]).0, 0);
+    let files = || fs::read_dir(project.path()).unwrap().count();
+    let before = files();
+    for place in ["memory", ":memory:", "sqlite::memory:"] {
+        for command in ["status", "apply", "verify"] {
+            let (code, _, said) = project.prism(&["migrate", command, "--database", place]);
+            assert!(code == 1 && said.contains("has nothing to migrate"), "{said}");
+        }
+    }
+    assert_eq!(files(), before);
 }
 
 #[test]

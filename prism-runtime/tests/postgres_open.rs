@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use prism_postgres::{Cluster, Programs, for_test};
@@ -15,6 +16,7 @@ use prism_runtime::store::postgres::{Database, KeyValue, Options};
 use prism_runtime::{Error, Result};
 use prost::Message as _;
 use sqlx::{Connection as _, Executor as _, PgConnection};
+use tracing_subscriber::fmt::MakeWriter;
 
 const ONE: Migration =
     Migration { version: 1, description: "one", sql: "CREATE TABLE one (a INT)" };
@@ -224,7 +226,10 @@ async fn a_server_that_is_gone_is_unavailable_in_time() {
     let cluster = Cluster::start(programs).unwrap();
     let url = cluster.create_database("gone").unwrap().url();
     let timeout = Duration::from_millis(300);
-    let options = Options { acquire_timeout: timeout, ..Options::new(url) };
+    let name = "archive".to_owned();
+    let options = Options { acquire_timeout: timeout, name, ..Options::new(url) };
+    let lines = Lines::default();
+    tracing_subscriber::fmt().json().with_writer(lines.clone()).init();
     let store = Store(KeyValue::new(Database::open(&options).unwrap()));
     store.put(1).await.unwrap();
     drop(cluster);
@@ -235,6 +240,33 @@ async fn a_server_that_is_gone_is_unavailable_in_time() {
         assert!(store.value(1).await.is_err());
     }
     assert!(started.elapsed() < Duration::from_secs(20));
+    // Of several backends the log says which one it is.
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let outage = text.lines().find(|line| line.contains("the Postgres server cannot be reached"));
+    assert!(outage.is_some_and(|line| line.contains("\"backend\":\"archive\"")), "{text}");
+}
+
+/// Lines of the log.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Lines {
+    type Writer = Lines;
+
+    fn make_writer(&self) -> Lines {
+        self.clone()
+    }
 }
 
 /// Numbers, each in a record of its own.

@@ -1,5 +1,6 @@
 //! Methods written by hand: what one of them does to its thread is no matter to strangers.
-#![allow(clippy::unwrap_used)]
+// Blocking the thread is what is tested.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod support;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use prism_schema::Entity;
 use prism_schema::sql::Dialect;
 use rusqlite::OpenFlags;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, raw_sql};
 use tokio::runtime::Runtime;
 
 use crate::check::History;
@@ -130,6 +130,9 @@ impl Database {
     }
 }
 
+/// What the meaning of statements and values depends on, whatever the database's settings say.
+const SESSION: &str = "SET bytea_output = hex; SET standard_conforming_strings = on";
+
 fn open_postgres(mut servers: Servers, access: Access) -> Result<Database, Error> {
     // To look at a standby is fine where it is the one that was named.
     servers.writable &= access == Access::Migrate || servers.hosts.len() > 1;
@@ -141,7 +144,12 @@ fn open_postgres(mut servers: Servers, access: Access) -> Result<Database, Error
         .build()
         .map_err(|error| refused(sqlx::Error::Io(error)))?;
     let servers = servers.map(|options| options.application_name("prism migrate"));
-    let connection = runtime.block_on(servers.connect(CONNECT)).map_err(refused)?;
+    let connecting = async {
+        let mut connection = servers.connect(CONNECT).await?;
+        raw_sql(SESSION).execute(&mut connection).await?;
+        Ok(connection)
+    };
+    let connection = runtime.block_on(connecting).map_err(refused)?;
     Ok(Database { name, connection: Connection::Postgres { connection, runtime } })
 }
 

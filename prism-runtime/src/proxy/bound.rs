@@ -14,21 +14,25 @@ use crate::server::StartError;
 use crate::service::{Context, Reply, RequestStream, Service};
 use crate::{Error, Result};
 
-/// Binds the schema's services. One whose entity or messages are missing is refused. If there are
-/// methods that the user wrote, they have threads of their own.
+/// The threads of the methods that the user wrote, if there are any.
+pub(super) fn threads(handlers: &[Box<dyn Handlers>]) -> Result<Option<Arc<Threads>>, StartError> {
+    match handlers.iter().any(|handlers| is_custom(&**handlers)) {
+        true => Threads::start().map(Some),
+        false => Ok(None),
+    }
+}
+
+/// Binds the schema's services. One whose entity or messages are missing is refused. Methods that
+/// the user wrote run on `threads`.
 pub(super) fn services(
     handlers: Vec<Box<dyn Handlers>>,
     opened: &Opened,
-) -> Result<(Vec<Arc<dyn Service>>, Option<Arc<Threads>>), StartError> {
-    let threads = match handlers.iter().any(|handlers| is_custom(&**handlers)) {
-        true => Some(Threads::start()?),
-        false => None,
-    };
+    threads: Option<&Arc<Threads>>,
+) -> Result<Vec<Arc<dyn Service>>, StartError> {
     let bind = |handlers| {
-        BoundService::new(handlers, opened, threads.as_ref()).map(|service| Arc::new(service) as _)
+        BoundService::new(handlers, opened, threads).map(|service| Arc::new(service) as _)
     };
-    let services = handlers.into_iter().map(bind).collect::<Result<_, _>>()?;
-    Ok((services, threads))
+    handlers.into_iter().map(bind).collect()
 }
 
 /// Whether the user wrote a method of the service.

@@ -179,8 +179,8 @@ impl Builder {
         if self.bare_statuses {
             server = server.bare_statuses();
         }
-        let (services, handlers) = bound::services(self.schema.services, &opened)?;
-        for service in services {
+        let handlers = bound::threads(&self.schema.services)?;
+        for service in bound::services(self.schema.services, &opened, handlers.as_ref())? {
             server = server.service(service);
         }
         for service in self.services {

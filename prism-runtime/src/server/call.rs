@@ -234,6 +234,7 @@ async fn in_time<T>(
     let whole = async {
         let Some(link) = link else { return answer.await };
         tokio::select! {
+            biased;
             answer = answer => answer,
             () = link.reached(Stage::Cut) => Err(cut()),
         }

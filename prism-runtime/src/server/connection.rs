@@ -190,7 +190,7 @@ impl Turns<'_> {
     /// Looks at how far the client's preface is.
     fn greet(&mut self) -> Option<End> {
         match self.flusher.greeting() {
-            Greeting::Foreign(foreign) => return Some(End::Foreign(foreign)),
+            Greeting::Foreign(foreign) => Some(End::Foreign(foreign)),
             Greeting::Complete => {
                 self.greeted = true;
                 self.lifetime.opened();

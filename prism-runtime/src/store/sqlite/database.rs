@@ -189,7 +189,7 @@ impl Database {
 
     /// Writes to a record in parts: `work` is called until it says that it is done, each time in a
     /// transaction, between which writes to other records are made. A part that fails ends it, and
-    /// leaves the parts before it written. Once it has begun it goes on, also where nobody waits
+    /// leaves the parts before it written: UNAVAILABLE becomes OUTCOME_UNKNOWN then. Once it has begun it goes on, also where nobody waits
     /// for the answer any more.
     pub(super) fn write_in_parts<T, F>(&self, record: u64, mut work: F) -> StoreFuture<T>
     where
@@ -248,5 +248,57 @@ fn migrate(connection: &Connection, options: &Options) -> Result<(), OpenError> 
 pub(super) fn join(thread: JoinHandle<()>) {
     if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
         tracing::error!("a thread of the database panicked");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::Reason;
+
+    fn block_on<F: Future>(future: F) -> F::Output {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    /// A part that is committed to files that are gone, and one that finds them gone.
+    #[test]
+    fn a_write_in_parts_is_not_acknowledged_once_the_files_are_gone() {
+        for is_removed_by_the_part in [true, false] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("test.db");
+            let database = Database::open(&Options::new(&path)).unwrap();
+            let (started, has_started) = std::sync::mpsc::channel();
+            let (go, gone) = std::sync::mpsc::channel::<()>();
+            let (mut part, own) = (0, path.clone());
+            let long = database.write_in_parts(1, move |connection| {
+                part += 1;
+                if part == 1 {
+                    connection.execute_batch("CREATE TABLE t (n INTEGER)")?;
+                    started.send(()).unwrap();
+                    gone.recv().unwrap();
+                }
+                if part == 2 && is_removed_by_the_part {
+                    std::fs::remove_file(&own).unwrap();
+                }
+                Ok(if part < 5 { Part::More } else { Part::Done(()) })
+            });
+            has_started.recv().unwrap();
+            // It has its turn between two parts.
+            let between = database.write(move |_| {
+                if !is_removed_by_the_part {
+                    std::fs::remove_file(&path).unwrap();
+                }
+                Ok(())
+            });
+            go.send(()).unwrap();
+            assert_eq!(block_on(long).unwrap_err().reason(), Reason::OutcomeUnknown);
+            let between = block_on(between).map_err(|error| error.reason());
+            let lost = [Reason::OutcomeUnknown, Reason::BackendUnavailable];
+            assert!(between.is_err_and(|reason| lost.contains(&reason)));
+            let after = database.write(|_| Ok(()));
+            assert_eq!(block_on(after).unwrap_err().reason(), Reason::BackendUnavailable);
+        }
     }
 }

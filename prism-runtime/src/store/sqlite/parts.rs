@@ -61,8 +61,9 @@ impl Parts {
     }
 
     /// Keeps a job whose part was committed and is not the last one. Gives back one that has ended.
-    pub(super) fn keep(&mut self, job: Box<dyn Job>, committed: bool) -> Option<Box<dyn Job>> {
+    pub(super) fn keep(&mut self, mut job: Box<dyn Job>, committed: bool) -> Option<Box<dyn Job>> {
         if committed && job.is_unfinished() {
+            job.part_committed();
             self.unfinished.push_back(job);
             return None;
         }

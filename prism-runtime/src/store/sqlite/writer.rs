@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::condition::{Condition, Trial};
-use super::error::TransactionFailure;
+use super::error::{TransactionFailure, outcome_unknown};
 use super::parts::Parts;
 use super::{Options, connection};
 use crate::memory::{self, Share};
@@ -108,7 +108,16 @@ impl Writer {
         };
         let (answer, outcome) = oneshot::channel();
         let share = memory::hand_over();
-        let job = Write { record, work, result: None, has_begun: false, answer, reserved, share };
+        let job = Write {
+            record,
+            work,
+            result: None,
+            has_begun: false,
+            has_written: false,
+            answer,
+            reserved,
+            share,
+        };
         match self.queue.try_send(Message::Write(Box::new(job))) {
             Ok(()) => StoreFuture::pending(async move {
                 let (result, share) =
@@ -192,6 +201,8 @@ pub(super) trait Job: Send {
     fn run(&mut self, connection: &Connection) -> Result<(), &Error>;
     /// Whether there is another part.
     fn is_unfinished(&self) -> bool;
+    /// A part that is not the last one was committed.
+    fn part_committed(&mut self);
     /// Answers with the result, or with the error of the transaction that it was part of.
     fn answer(self: Box<Self>, outcome: Result<(), &TransactionFailure>);
     /// Answers with an error.
@@ -203,6 +214,8 @@ struct Write<T, W> {
     work: W,
     result: Option<Result<T>>,
     has_begun: bool,
+    /// A part was committed.
+    has_written: bool,
     answer: oneshot::Sender<(Result<T>, Option<Share>)>,
     reserved: Reserved,
     /// What the call holds, and what is read for it.
@@ -256,6 +269,10 @@ impl<T: Send, W: Work<T>> Job for Write<T, W> {
         self.has_begun && self.result.is_none()
     }
 
+    fn part_committed(&mut self) {
+        self.has_written = true;
+    }
+
     fn answer(self: Box<Self>, outcome: Result<(), &TransactionFailure>) {
         let result = match (self.result, outcome) {
             // A write that failed by itself wrote nothing, whatever became of the others.
@@ -264,6 +281,11 @@ impl<T: Send, W: Work<T>> Job for Write<T, W> {
             (Some(Ok(value)), Ok(())) => Ok(value),
             (None, Ok(())) => Err(Error::internal("a write did not run")),
         };
+        // UNAVAILABLE would say that nothing was written.
+        let result = result.map_err(|error| match error.reason() {
+            Reason::BackendUnavailable if self.has_written => outcome_unknown(error),
+            _ => error,
+        });
         // Whoever has the answer finds the room free.
         drop(self.reserved);
         // The caller may have gone.

@@ -76,6 +76,28 @@ pub fn everything(pool: &DescriptorPool) -> Entity {
     entity
 }
 
+/// `Reading`: key (sensor, at, offset), two times among it.
+pub fn reading(pool: &DescriptorPool) -> Entity {
+    let mut entity = lower(pool, "Reading", "readings", &["sensor", "at", "offset"], 1);
+    index(&mut entity, "by_value", &["value"], false);
+    entity
+}
+
+/// `Holiday`: key day, a timestamp.
+pub fn holiday(pool: &DescriptorPool) -> Entity {
+    lower(pool, "Holiday", "holidays", &["day"], 1)
+}
+
+/// `Lap`: key time, a duration.
+pub fn lap(pool: &DescriptorPool) -> Entity {
+    lower(pool, "Lap", "laps", &["time"], 1)
+}
+
+/// Every entity of the suite.
+pub fn entities(pool: &DescriptorPool) -> Vec<Entity> {
+    [order, session, everything, reading, holiday, lap].map(|entity| entity(pool)).into()
+}
+
 /// A method of the suite.
 pub struct MethodSpec {
     /// Its name.
@@ -88,7 +110,7 @@ pub struct MethodSpec {
     pub binding: Binding,
 }
 
-/// The methods on the three entities.
+/// The methods on the entities.
 pub fn methods(pool: &DescriptorPool) -> Vec<MethodSpec> {
     let specs = Specs { pool };
     let list = |items| Response::List { items, next_page_token: 2 };
@@ -128,6 +150,33 @@ pub fn methods(pool: &DescriptorPool) -> Vec<MethodSpec> {
         specs.method("DeleteSession", "Session", Operation::Delete, "Empty", Response::Empty),
         specs.method("GetEverything", "Everything", Operation::Get, "Everything", Response::Entity),
         specs.method("PutEverything", "Everything", Operation::Put, "Everything", Response::Entity),
+        specs.method("GetReading", "Reading", Operation::Get, "Reading", Response::Entity),
+        specs.method(
+            "BatchGetReadings",
+            "Reading",
+            Operation::BatchGet,
+            "ListReadingsResponse",
+            batch,
+        ),
+        specs.method("ListReadings", "Reading", Operation::List, "ListReadingsResponse", list(1)),
+        specs.method("CreateReading", "Reading", Operation::Create, "Reading", Response::Entity),
+        specs.method("PutReading", "Reading", Operation::Put, "Reading", Response::Entity),
+        specs.method("UpdateReading", "Reading", Operation::Update, "Reading", Response::Entity),
+        specs.method("DeleteReading", "Reading", Operation::Delete, "Empty", Response::Empty),
+        specs.method("GetHoliday", "Holiday", Operation::Get, "Holiday", Response::Entity),
+        specs.method(
+            "BatchGetHolidays",
+            "Holiday",
+            Operation::BatchGet,
+            "ListHolidaysResponse",
+            batch,
+        ),
+        specs.method("ListHolidays", "Holiday", Operation::List, "ListHolidaysResponse", list(1)),
+        specs.method("PutHoliday", "Holiday", Operation::Put, "Holiday", Response::Entity),
+        specs.method("GetLap", "Lap", Operation::Get, "Lap", Response::Entity),
+        specs.method("BatchGetLaps", "Lap", Operation::BatchGet, "ListLapsResponse", batch),
+        specs.method("ListLaps", "Lap", Operation::List, "ListLapsResponse", list(1)),
+        specs.method("PutLap", "Lap", Operation::Put, "Lap", Response::Entity),
     ]
 }
 
@@ -146,6 +195,10 @@ impl Specs<'_> {
     ) -> MethodSpec {
         let input = match name {
             "CreateSession" | "PutSession" => "SessionRequest",
+            "GetReading" | "DeleteReading" => "ReadingKey",
+            "CreateReading" | "PutReading" | "UpdateReading" => "ReadingRequest",
+            "PutHoliday" => "HolidayRequest",
+            "PutLap" => "LapRequest",
             _ => Box::leak(format!("{name}Request").into_boxed_str()),
         };
         let request = message(self.pool, input);
@@ -176,7 +229,9 @@ fn request_field(
         ("allow_missing", _) => (Role::AllowMissing, ""),
         ("show_deleted", _) => (Role::ShowDeleted, ""),
         ("update_mask", _) => (Role::UpdateMask, ""),
-        ("order" | "session" | "everything", _) => (Role::Entity, ""),
+        ("order" | "session" | "everything" | "reading" | "holiday" | "lap", _) => {
+            (Role::Entity, "")
+        }
         ("keys", _) => (Role::Keys, ""),
         ("session_ids", _) => (Role::Keys, "session_id"),
         ("note_prefix", _) => (Role::Prefix, "note"),
@@ -184,11 +239,19 @@ fn request_field(
         ("due_before", _) => (Role::LessThan, "due_time"),
         ("from_id", _) => (Role::AtLeast, "session_id"),
         ("names", _) => (Role::AnyOf, "name"),
+        ("at_from", _) => (Role::AtLeast, "at"),
+        ("at_before", _) => (Role::LessThan, "at"),
+        ("days", _) => (Role::Keys, "day"),
+        ("any_day", _) => (Role::AnyOf, "day"),
+        ("times", _) => (Role::Keys, "time"),
+        ("from_time", _) => (Role::AtLeast, "time"),
         (own, Operation::List) => (Role::Equals, own),
         (own, _) => (Role::Key, own),
     };
     let parts = match (role, field.kind()) {
-        (Role::Keys, Kind::Message(key)) => {
+        (Role::Keys, Kind::Message(key))
+            if key.parent_file().package_name() == "conformance.v1" =>
+        {
             let own = |field: FieldDescriptor| {
                 let stands_for = entity.get_field_by_name(field.name()).map(|f| f.number());
                 (field.number(), stands_for.unwrap_or_default())
@@ -218,6 +281,12 @@ fn lower(
     let descriptor = message(pool, name);
     let mut columns: Vec<Column> = descriptor.fields().map(|field| column(&field)).collect();
     columns.sort_by_key(|column| column.number);
+    for column in columns.iter_mut().filter(|column| key.contains(&column.field.as_str())) {
+        // A time in the key is always there.
+        if column.cardinality == Cardinality::Optional {
+            column.cardinality = Cardinality::Required;
+        }
+    }
     let number =
         |field: &&str| descriptor.get_field_by_name(field).expect("a key names a field").number();
     Entity {

@@ -27,3 +27,8 @@ pub struct Compiled {
 }
 
 include!(concat!(env!("OUT_DIR"), "/schemas.rs"));
+
+#[path = "generator/random.rs"]
+mod random;
+
+pub use random::Random;

@@ -1,7 +1,9 @@
 //! Stage 1: files in, descriptors and source texts out. No protoc is needed.
 
 mod compile;
+mod defaults;
 mod explain;
+mod names;
 mod resolver;
 mod set;
 

@@ -5,6 +5,7 @@ use prism_options::{Diagnostic, Label, Sources, Span};
 use prost_reflect::DescriptorPool;
 
 use crate::diagnostics::{catalog::load as catalog, suggest};
+use crate::printable::shown;
 
 /// Every error that the compiler found in one file. `pool` holds what the file imports.
 pub(super) fn compiler_error(
@@ -21,7 +22,7 @@ pub(super) fn compiler_error(
         let first = labels(error, file, sources).into_iter().next();
         let span = first.map_or_else(|| Span::file(file), |label| label.span);
         let import = message.split('\'').nth(1).unwrap_or(&message);
-        return vec![catalog::missing_import(&span, import)];
+        return vec![catalog::missing_import(&span, &shown(import))];
     }
     let explain = Explain { file, sources, pool, syntax: error.is_parse() };
     let mut found = vec![explain.finding(error)];
@@ -76,11 +77,22 @@ impl Explain<'_> {
             return catalog::unresolved(&label.span, &message, &label.text, &help);
         }
         let message = error.to_string();
+        if let Some(import) = self.bad_import(error, &first.span) {
+            return catalog::bad_import(&first.span, &shown(import));
+        }
         let help = self.help(error, &message);
         let make = if self.syntax { catalog::syntax } else { catalog::unresolved };
         let mut diagnostic = make(&first.span, &message, &first.text, &help);
         diagnostic.related.extend(labels);
         diagnostic
+    }
+
+    /// What stands in an import that is no path. protox has one text for this and for the name of a
+    /// group; only its help tells them apart.
+    fn bad_import(&self, error: &dyn miette::Diagnostic, at: &Span) -> Option<&str> {
+        let of_import = error.help().is_some_and(|help| help.to_string().starts_with("imports "));
+        let text = self.sources.get(self.file)?.text.get(at.range.clone())?;
+        (self.syntax && of_import).then(|| text.trim_matches(['"', '\'']))
     }
 
     /// The place of an error inside an aggregate, whose tokens the compiler had joined.

@@ -61,6 +61,11 @@ pub(super) fn ident(name: &str) -> Ident {
     }
 }
 
+/// Whether a word cannot be the name of a crate.
+pub(super) fn is_keyword(word: &str) -> bool {
+    RAW.contains(&word) || matches!(word, "_" | "super" | "self" | "Self" | "extern" | "crate")
+}
+
 fn sanitize(name: String) -> String {
     match name.as_str() {
         "_" | "super" | "self" | "Self" | "extern" | "crate" => format!("{name}_"),

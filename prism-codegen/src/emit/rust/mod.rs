@@ -66,6 +66,11 @@ pub fn emit(input: Input<'_>) -> Vec<File> {
     files
 }
 
+/// Whether Rust keeps a word for itself, so that no crate can be called so.
+pub fn is_keyword(word: &str) -> bool {
+    ident::is_keyword(word)
+}
+
 /// Of the code of a package: its modules, or their beginning and a hash where a file system would
 /// not take that many bytes.
 fn file_name(package: &[String], layout: &Layout) -> String {

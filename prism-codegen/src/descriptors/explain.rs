@@ -197,6 +197,11 @@ fn syntax_advice(message: &str) -> &'static str {
 fn advice(message: &str) -> &'static str {
     const ADVICE: &[(&str, &str)] = &[
         (
+            "camel-case name",
+            "rename one of the two and keep its JSON name, as in `string title_3 = 3 [json_name = \"TITLE\"]`: \
+             protobuf allows names that differ in letter case alone, this version of Prism does not",
+        ),
+        (
             "field number",
             "give every field of the message a number of its own that is not reserved",
         ),

@@ -20,6 +20,10 @@ pub(super) fn check(file: &FileDescriptorProto, found: &mut Diagnostics) {
         return;
     }
     let mut check = Check { span: Span::file(file.name()), found };
+    if !matches!(file.syntax.as_deref(), None | Some("proto2" | "proto3" | "editions")) {
+        let what = format!("there is no syntax '{}'", shown(file.syntax()));
+        check.found.push(catalog::malformed(&check.span, &what));
+    }
     for import in &file.dependency {
         if let Err(why) = path(import) {
             check.found.push(catalog::bad_file_name(&check.span, &shown(import), why));

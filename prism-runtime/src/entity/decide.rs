@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use super::json_equal;
 use super::layout::{Layout, State};
 use super::record::{Key, Record, absent, zero};
-use crate::schema::{Access, Value};
+use crate::schema::{Access, Column, Storage, Value};
 use crate::{Error, Reason, Result, Violation};
 
 /// The key and all indexed values of a record together, in bytes.
@@ -250,6 +251,16 @@ pub fn check_indexed_size(layout: &Layout, record: &Record, path: &str) -> Resul
     Err(Error::invalid(vec![Violation::too_large(join(path, field), description)]))
 }
 
+/// Whether a value that is sent is the one that is stored: databases write JSON in another way.
+fn is_same(column: &Column, sent: &Value, stored: &Value) -> bool {
+    match (sent, stored) {
+        (Value::Text(sent), Value::Text(stored)) if column.storage == Storage::Json => {
+            sent == stored || json_equal::texts(sent, stored)
+        }
+        _ => sent == stored,
+    }
+}
+
 /// A decision in the making.
 struct Decision<'a> {
     layout: &'a Layout,
@@ -355,7 +366,7 @@ impl Decision<'_> {
             let displaced = || siblings(self.layout, position).any(|other| !new.0[other].is_null());
             if self.layout.is_server_set(position) || self.ignores(column.access) {
                 record.0[position] = if displaced() { Value::Null } else { old.clone() };
-            } else if column.access == Access::Immutable && sent != old {
+            } else if column.access == Access::Immutable && !is_same(column, sent, old) {
                 // What was set stays where nothing is sent.
                 if *sent != absent(column) || displaced() {
                     violations.push(self.immutable(&column.field, path));
@@ -377,7 +388,7 @@ impl Decision<'_> {
                 continue;
             }
             let value = &new.0[position];
-            if column.access == Access::Immutable && *value != current.0[position] {
+            if column.access == Access::Immutable && !is_same(column, value, &current.0[position]) {
                 violations.push(self.immutable(&column.field, Some(path)));
             }
             record.0[position].clone_from(value);

@@ -11,6 +11,7 @@
 mod collection;
 pub mod decide;
 mod engine;
+mod json_equal;
 mod key;
 pub mod layout;
 mod list;

@@ -28,7 +28,8 @@ macro_rules! entity_conformance {
             reads create_and_defaults managed_ids put update_masks update_access oneofs
             etags soft_delete hard_delete expiry retention unique_fields request_ids batches
             list_orders list_conditions list_pages list_tokens page_bytes sizes_and_keys
-            every_value times_and_ranges keys_with_times keys_with_durations access_rules json_storage
+            every_value times_and_ranges keys_with_times keys_with_durations
+            immutable_json access_rules json_storage
         }
 
         #[test]

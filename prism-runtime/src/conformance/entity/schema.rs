@@ -79,6 +79,10 @@ pub fn everything(pool: &DescriptorPool) -> Entity {
 /// `Reading`: key (sensor, at, offset), two times among it.
 pub fn reading(pool: &DescriptorPool) -> Entity {
     let mut entity = lower(pool, "Reading", "readings", &["sensor", "at", "offset"], 1);
+    set(&mut entity, "origin", |column| {
+        column.storage = Storage::Json;
+        column.access = Access::Immutable;
+    });
     index(&mut entity, "by_value", &["value"], false);
     entity
 }
@@ -358,7 +362,10 @@ fn field_type(field: &FieldDescriptor) -> (FieldType, bool) {
     match of.full_name() {
         "google.protobuf.Timestamp" => (FieldType::Timestamp, false),
         "google.protobuf.Duration" => (FieldType::Duration, false),
-        name if name.starts_with("google.protobuf.") && name.ends_with("Value") => {
+        name if name.starts_with("google.protobuf.")
+            && name.ends_with("Value")
+            && name != "google.protobuf.Value" =>
+        {
             let value = of.get_field(1).expect("a wrapper has a value");
             (scalar(&value.kind()), true)
         }

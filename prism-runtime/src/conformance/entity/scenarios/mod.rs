@@ -12,7 +12,7 @@ pub use lists::{list_conditions, list_orders, list_pages, list_tokens, page_byte
 pub use records::{
     batches, create_and_defaults, hard_delete, managed_ids, put, reads, soft_delete,
 };
-pub use times::{keys_with_durations, keys_with_times};
+pub use times::{immutable_json, keys_with_durations, keys_with_times};
 pub use updates::{access_rules, etags, oneofs, update_access, update_masks};
 pub use values::{every_value, json_storage, sizes_and_keys, times_and_ranges};
 

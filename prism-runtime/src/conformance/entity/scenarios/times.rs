@@ -160,3 +160,16 @@ pub async fn keys_with_durations(harness: &Harness) {
     let found = ok(harness, "BatchGetLaps", json!({"times": ["90s", "-1.500s"]})).await;
     assert_eq!(all(&found, "laps", "time"), ["90s", "-1.500s"]);
 }
+
+/// An immutable field that is stored as JSON takes the value that it has, however the database
+/// writes it, and no other.
+pub async fn immutable_json(harness: &Harness) {
+    let put =
+        |origin: Json| json!({"reading": with(key(KEYS[0].0, "0s"), json!({"origin": origin}))});
+    let origin = json!({"b": 1e16, "a": [0.5, {"z": null, "y": "é"}], "": 1e300});
+    ok(harness, "CreateReading", put(origin.clone())).await;
+    assert_eq!(ok(harness, "PutReading", put(origin.clone())).await["origin"], origin);
+    let masked = with(put(origin), json!({"updateMask": "origin"}));
+    ok(harness, "UpdateReading", masked).await;
+    invalid(harness, "PutReading", put(json!({"b": 1e16})), &["reading.origin"]).await;
+}

@@ -105,3 +105,46 @@ fn an_annotation_of_the_same_name_that_is_another() {
     assert!(said.contains("a.proto:5:17: error[P0011]"), "{said}");
     assert!(said.contains("`(prism.message)`"), "{said}");
 }
+
+/// A file with a message, and what is said of a set that holds it alone.
+fn codes(name: &str, package: &str, message: &str, more: &[u8]) -> Vec<&'static str> {
+    let message = [field(1, message.as_bytes()), more.to_vec()].concat();
+    let file = [
+        field(1, name.as_bytes()),
+        field(2, package.as_bytes()),
+        field(4, &message),
+        field(12, b"proto3"),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("set.binpb");
+    std::fs::write(&path, field(1, &file.concat())).unwrap();
+    match load(&Inputs { descriptor_set: Some(path), ..Inputs::default() }) {
+        Ok(_) => Vec::new(),
+        Err(found) => {
+            assert!(!render(&found, Format::Plain).contains("evil\n"));
+            found.iter().map(|finding| finding.code).collect()
+        }
+    }
+}
+
+#[test]
+fn names_that_no_compiler_writes() {
+    assert_eq!(codes("a/b c.proto", "a.b_1", "Thing", &[]), Vec::<&str>::new());
+    assert_eq!(codes("a.proto", "", "_", &[]), Vec::<&str>::new());
+    for name in ["", "a.proto\nevil\n", "../a.proto", "/a.proto", "a//b.proto", "a\\b.proto"] {
+        assert_eq!(codes(name, "a", "Thing", &[]), ["P0018"], "{name:?}");
+    }
+    for package in ["a..b", ".a", "a.", "a b", "a;\nevil\n", "é", "1a"] {
+        assert_eq!(codes("a.proto", package, "Thing", &[]), ["P0017"], "{package:?}");
+    }
+    for message in ["", "a b", "a\nevil\n", "a.b", "é", "1a", "a\u{202e}"] {
+        assert_eq!(codes("a.proto", "a", message, &[]), ["P0017"], "{message:?}");
+    }
+    let value = |name: &[u8]| field(4, &[field(1, b"E"), field(2, &field(1, name))].concat());
+    assert_eq!(codes("a.proto", "a", "Thing", &value(b"X\nevil\n")), ["P0017"]);
+    let member = |name: &[u8], json: &[u8]| field(2, &[field(1, name), field(10, json)].concat());
+    assert_eq!(codes("a.proto", "a", "Thing", &member(b"x\nevil\n", b"x")), ["P0017"]);
+    assert_eq!(codes("a.proto", "a", "Thing", &member(b"x", b"x\nevil\n")), ["P0019"]);
+    let enumeration = field(4, &field(1, b"E"));
+    assert_eq!(codes("a.proto", "a", "Thing", &enumeration), ["P0021"]);
+}

@@ -40,7 +40,7 @@ fn file(seed: u64) -> String {
     let package = names::package(&mut random);
     // A type and a package of one name are refused by protobuf, in all files together.
     let package = match package {
-        "" if seed % 10 == 0 => String::new(),
+        "" if seed.is_multiple_of(10) => String::new(),
         "" => format!("p{}", seed % 10),
         package => format!("{package}.p{}", seed % 10),
     };

@@ -9,7 +9,7 @@ use super::names::{self, Scope};
 /// What a field may be of.
 #[derive(Default)]
 pub struct Types {
-    /// Names as the file's outermost scope has them, with the number of a value.
+    /// Full names with a leading dot, and the names of the values.
     enums: Vec<(String, Vec<String>)>,
     messages: Vec<String>,
 }
@@ -163,7 +163,6 @@ impl Writer {
             let nested = scope.typ(&mut self.random);
             let (declared, _) = self.enumeration(&nested, &mut HashSet::new(), "  ");
             // Values of a nested enum are names of the message: take no name that a field has.
-            let declared = declared.replace("enum", "enum");
             if !collides(&declared, &fields) {
                 text.push_str(&declared);
                 let label = if self.proto2 { "optional " } else { "" };

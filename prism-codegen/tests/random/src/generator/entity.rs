@@ -189,7 +189,7 @@ impl Writer {
             fields[0].0,
             fields[1].0,
             draft.entity.name.len(),
-            self.random.next() % 100_000
+            self.random.bits() % 100_000
         );
         draft.entity.pair = fields.try_into().ok();
         text

@@ -6,10 +6,10 @@ pub struct Random(u64);
 impl Random {
     pub fn new(seed: u64) -> Self {
         // Far apart, so that one seed's numbers are not those of the next one.
-        Random(Random(seed).next())
+        Random(Random(seed).bits())
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.0;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -19,7 +19,7 @@ impl Random {
 
     /// Below `limit`, which is not zero.
     pub fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
+        (self.bits() % limit as u64) as usize
     }
 
     /// Between both, inclusive.

@@ -35,7 +35,7 @@ fn map_key(random: &mut Random, kind: &Kind) -> MapKey {
 }
 
 fn of_kind(random: &mut Random, kind: &Kind, depth: usize) -> Option<Value> {
-    let bits = random.next();
+    let bits = random.bits();
     Some(match kind {
         Kind::Bool => Value::Bool(true),
         Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => Value::I32(bits as i32 | 1),

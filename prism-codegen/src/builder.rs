@@ -192,7 +192,7 @@ impl Builder {
     /// Everything that is wrong with the schema, its history or the output folder.
     pub fn generate(&self, files: &[PathBuf]) -> Result<Outcome, Error> {
         let checked = self.check(files)?;
-        let targets = self.targets(&checked.schema.files)?;
+        let targets = self.targets(files, &checked.schema.files)?;
         let mode = if self.check { Mode::Check } else { Mode::Write };
         let outcome = pipeline::generate(checked, &targets, mode)?;
         if self.check && !outcome.changed.is_empty() {
@@ -214,7 +214,7 @@ impl Builder {
     /// make.
     pub fn migrate(&self, files: &[PathBuf], accepted: &[String]) -> Result<Migrated, Error> {
         let checked = self.check(files)?;
-        let targets = self.targets(&checked.schema.files)?;
+        let targets = self.targets(files, &checked.schema.files)?;
         Ok(pipeline::migrate(checked, &targets, accepted)?)
     }
 
@@ -226,7 +226,7 @@ impl Builder {
         }
     }
 
-    fn targets(&self, files: &[String]) -> Result<Targets, Error> {
+    fn targets(&self, given: &[PathBuf], files: &[String]) -> Result<Targets, Error> {
         let folder = |name: &str| env::var_os(name).map(PathBuf::from);
         let out = match (&self.out_dir, self.whole_crate) {
             (Some(folder), _) => folder.clone(),
@@ -250,10 +250,25 @@ impl Builder {
             false => folder("CARGO_MANIFEST_DIR").unwrap_or_else(|| out.clone()),
         };
         Ok(Targets {
+            arguments: self.arguments(given, &history),
             out,
             history,
             options: Options { layout, origin: emit::origin(files.iter().map(String::as_str)) },
         })
+    }
+
+    /// The inputs and the folder of the history as a shell takes them.
+    fn arguments(&self, files: &[PathBuf], history: &Path) -> String {
+        let mut words: Vec<String> = Vec::new();
+        for folder in &self.includes {
+            words.extend(["-I".to_owned(), shell(folder)]);
+        }
+        if let Some(set) = &self.descriptor_set {
+            words.extend(["--descriptor-set".to_owned(), shell(set)]);
+        }
+        words.extend(["--out".to_owned(), shell(history)]);
+        words.extend(files.iter().map(|file| shell(file)));
+        words.iter().map(|word| format!(" {word}")).collect()
     }
 
     fn build_context(&self, out: &Path) -> Result<Option<BuildContext>, Error> {
@@ -301,6 +316,21 @@ fn crate_name(name: &str) -> Result<(), &'static str> {
     } else {
         Ok(())
     }
+}
+
+/// A path as a shell takes it, from the current folder if it is below it.
+fn shell(path: &Path) -> String {
+    let current = env::current_dir().unwrap_or_default();
+    let text = match path.strip_prefix(&current) {
+        Ok(below) if below.as_os_str().is_empty() => ".".to_owned(),
+        Ok(below) => below.display().to_string(),
+        Err(_) => path.display().to_string(),
+    };
+    let plain = |it: char| it.is_ascii_alphanumeric() || "/._-+,@%:=".contains(it);
+    if !text.is_empty() && text.chars().all(plain) && !text.starts_with('-') {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 fn warnings(diagnostics: &Diagnostics) -> Vec<String> {

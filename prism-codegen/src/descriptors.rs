@@ -9,14 +9,15 @@ mod set;
 
 use std::path::PathBuf;
 
-use prism_options::{Diagnostics, Sources};
+use prism_options::{Diagnostics, Sources, builtin};
 use prost_reflect::DescriptorPool;
 
 /// What the user names.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
     /// Folders that imports are looked up in, in this order; the current folder where there is
-    /// none. Prism's own protos and those of `google/protobuf` are built in.
+    /// none. Prism's own protos, those of `google/protobuf` and the annotations of `google/api` are
+    /// built in.
     pub includes: Vec<PathBuf>,
     /// Files to generate for: paths below an include folder, or names as imports spell them. With
     /// a descriptor set names only, and none means every file that is not built in.
@@ -54,7 +55,14 @@ pub fn load(inputs: &Inputs) -> Result<Loaded, Diagnostics> {
     }
 }
 
-/// Whether a file comes with Prism or with protobuf itself.
+/// Whether a file comes with Prism or is one of those of Google that do.
 pub fn is_builtin(name: &str) -> bool {
-    name.starts_with("google/protobuf/") || prism_options::builtin::text(name).is_some()
+    name.starts_with("google/protobuf/")
+        || builtin::text(name).is_some()
+        || builtin::google_api(name).is_some()
+}
+
+/// Names of the files that come with Prism, as imports spell them.
+pub fn builtin_files() -> impl Iterator<Item = &'static str> {
+    builtin::FILES.iter().map(|(name, _)| *name)
 }

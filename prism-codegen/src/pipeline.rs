@@ -20,6 +20,9 @@ pub struct Targets {
     pub out: PathBuf,
     /// Folder of `schema.lock` and `migrations/`; the same in a generated crate.
     pub history: PathBuf,
+    /// The arguments after `prism migrate diff` that name the same inputs and the same history,
+    /// for messages.
+    pub arguments: String,
     /// How to emit.
     pub options: Options,
 }
@@ -80,9 +83,11 @@ pub fn check(inputs: &Inputs, deny_warnings: bool) -> Result<Checked, Diagnostic
 ///
 /// Where the schema does not follow from its history, or the disk is not as it has to be.
 pub fn generate(checked: Checked, targets: &Targets, mode: Mode) -> Result<Outcome, Diagnostics> {
-    let Checked { schema, diagnostics, read } = checked;
+    let Checked { mut schema, diagnostics, read } = checked;
     let fail = |error: io::Error| Diagnostics::from_one(catalog::disk(&Span::default(), error));
-    let history = History::read(&targets.history).map_err(fail)?;
+    let mut history = History::read(&targets.history).map_err(fail)?;
+    history.diff_command.push_str(&targets.arguments);
+    evolve::keep_backends(&mut schema, &history);
     let evolved = evolve::evolve(&schema, history)?;
 
     let migrations = &evolved.migrations;
@@ -122,9 +127,10 @@ pub fn migrate(
     targets: &Targets,
     accepted: &[String],
 ) -> Result<Migrated, Diagnostics> {
-    let Checked { schema, diagnostics, .. } = checked;
+    let Checked { mut schema, diagnostics, .. } = checked;
     let fail = |error: io::Error| Diagnostics::from_one(catalog::disk(&Span::default(), error));
     let history = History::read(&targets.history).map_err(fail)?;
+    evolve::keep_backends(&mut schema, &history);
     let diff = evolve::diff(&schema, history, accepted, &diagnostics.sources)?;
     let mut changed = Vec::new();
     if diff.pending.is_empty() {

@@ -132,3 +132,33 @@ fn explain_shows_the_statement() {
     assert_eq!(code(&output), 2);
     assert!(stderr(&output).contains("a.ThingService/GetThing"), "{}", stderr(&output));
 }
+
+#[test]
+fn the_command_that_a_changed_schema_asks_for_can_be_pasted_into_a_shell() {
+    let root = project("");
+    let folder = root.path().join("my protos");
+    fs::create_dir(&folder).unwrap();
+    let schema = folder.join("a.proto");
+    fs::write(&schema, SCHEMA).unwrap();
+    let generate = ["generate", "-I", "my protos", "--out", "the output", "my protos/a.proto"];
+    let output = prism(root.path(), &generate);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+
+    let added = SCHEMA.replace("KIND_PRIMARY];", "KIND_PRIMARY];\n  string label = 2;");
+    fs::write(&schema, added).unwrap();
+    let output = prism(root.path(), &generate);
+    assert_eq!(code(&output), 1);
+    let text = stderr(&output);
+    let command = text.split("run `").nth(1).and_then(|rest| rest.split('`').next()).unwrap();
+    let programs = Path::new(env!("CARGO_BIN_EXE_prism")).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let pasted = Command::new("sh")
+        .args(["-c", command])
+        .current_dir(root.path())
+        .env("PATH", path)
+        .output()
+        .unwrap();
+    assert_eq!(code(&pasted), 0, "{command}: {}", stderr(&pasted));
+    let output = prism(root.path(), &generate);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+}

@@ -18,7 +18,7 @@ const CORPUS: &str = "tests/diagnostics";
 /// What the stages report for one file, up to the first that finds errors.
 fn report(file: &Path) -> Diagnostics {
     let inputs = Inputs {
-        includes: vec![CORPUS.into(), format!("{CORPUS}/include").into()],
+        includes: vec![file.parent().unwrap().into(), format!("{CORPUS}/include").into()],
         files: vec![file.to_owned()],
         descriptor_set: None,
     };
@@ -91,7 +91,7 @@ fn every_finding_of_the_catalog_is_in_the_corpus() {
         catalog::index::TABLE,
     ]
     .into_iter()
-    .chain([catalog::service::TABLE, catalog::role::TABLE]);
+    .chain([catalog::service::TABLE, catalog::role::TABLE, catalog::warning::TABLE]);
     let codes: Vec<&str> = tables.flatten().map(|(code, _)| *code).collect();
     assert_eq!(codes.len(), codes.iter().collect::<BTreeSet<_>>().len(), "a code is used twice");
     let corpus: String =
@@ -128,4 +128,76 @@ fn json_and_drawings_hold_the_same_findings() {
             assert!(drawn.contains(finding.code), "{}", file.display());
         }
     }
+}
+
+/// Corpus files whose help says to change something other than the file.
+const NOT_BY_EDITING: &[(&str, &str)] = &[
+    ("editions", "the help line is about the whole file"),
+    ("entity_elsewhere", "another file has to be named"),
+    ("foreign_annotations", "the annotations may stay"),
+    ("import_cycle", "another file has to be changed"),
+    ("import_that_is_no_path", "the imported file has to be in an include folder"),
+    ("missing_import", "another include folder has to be named"),
+    ("not_enforced", "the options may stay"),
+];
+
+/// Beside a corpus file, `NAME.fix` is what a user writes who follows the help lines: blocks of
+/// lines that are replaced (`-`) and of those that replace them (`+`).
+fn follow(text: &str, fix: &str) -> String {
+    let mut fixed = text.to_owned();
+    for block in fix.trim_end().split("\n\n") {
+        let side = |mark: char| -> String {
+            let lines = block.lines().filter_map(|line| line.strip_prefix(mark));
+            lines.map(|line| format!("{line}\n")).collect()
+        };
+        let (old, new) = (side('-'), side('+'));
+        assert_eq!(fixed.matches(&old).count(), 1, "{old}");
+        fixed = fixed.replacen(&old, &new, 1);
+    }
+    fixed
+}
+
+/// The quoted parts of a help line.
+fn quoted(help: &str) -> Vec<String> {
+    let parts = |mark| help.split(mark).skip(1).step_by(2).map(str::to_owned);
+    parts('`').chain(parts('"')).collect()
+}
+
+fn squeezed(text: &str) -> String {
+    text.split_whitespace().collect()
+}
+
+#[test]
+fn a_user_who_follows_the_help_passes_the_next_run() {
+    let mut failures = Vec::new();
+    let folder = tempfile::tempdir().unwrap();
+    for (file, found) in REPORTS.iter() {
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        let fix = fs::read_to_string(file.with_extension("fix"));
+        if NOT_BY_EDITING.iter().any(|(other, _)| *other == name) {
+            assert!(fix.is_err(), "{name} has a fix");
+            continue;
+        }
+        let fix = fix.unwrap_or_else(|_| panic!("{name}.fix is missing"));
+        let text = follow(&fs::read_to_string(file).unwrap(), &fix);
+        let fixed = folder.path().join(file.file_name().unwrap());
+        fs::write(&fixed, &text).unwrap();
+        let after = report(&fixed);
+        // What is not enforced may stay.
+        let found = || found.iter().filter(|finding| finding.code != "P0903");
+        let codes: BTreeSet<_> = found().map(|finding| finding.code).collect();
+        let left = after.has_errors() || after.iter().any(|finding| codes.contains(finding.code));
+        if left {
+            failures.push(format!("{name}: {}", render(&after, Format::Plain)));
+        }
+        for finding in found() {
+            let quoted = quoted(&finding.help);
+            let written = quoted.iter().any(|part| squeezed(&text).contains(&squeezed(part)));
+            let removed = finding.help.contains("remove");
+            if !(quoted.is_empty() || written || removed) {
+                failures.push(format!("{name}: the fix does not follow: {}", finding.help));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

@@ -8,6 +8,9 @@ use prism_codegen::check::check;
 use prism_codegen::descriptors::{Inputs, load};
 use prism_codegen::diagnostics::{Diagnostics, Format, render};
 use prism_codegen::lower::lower;
+use prism_schema::Access;
+use prost::Message as _;
+use prost_reflect::{DescriptorPool, DynamicMessage};
 use tempfile::TempDir;
 
 const THING: &str = "syntax = \"proto3\";\n\nimport \"prism/options.proto\";\n\nmessage Thing {\n  \
@@ -122,8 +125,6 @@ fn a_package_that_is_not_imported_hides_nothing() {
 
 /// The set as buf or protoc writes it, but for what `change` does to it.
 fn descriptor_set(change: impl FnOnce(&mut prost_types::FileDescriptorSet)) -> (TempDir, Inputs) {
-    use prost::Message as _;
-
     let folder = folder(&[("thing.proto", THING)]);
     let loaded = load(&inputs(&[folder.path()], &[Path::new("thing.proto")])).unwrap();
     let path = folder.path().join("schema.binpb");
@@ -225,4 +226,93 @@ fn texts_that_cannot_be_seen_are_refused_in_sources_too() {
         assert_eq!(codes(&found), ["P0019"], "{file}");
     }
     load(&inputs(&[folder.path()], &[Path::new("c.proto")])).unwrap();
+}
+
+const BEHAVED: &str = "syntax = \"proto3\";\nimport \"prism/options.proto\";\n\
+                       import \"google/api/field_behavior.proto\";\nmessage Thing {\n  \
+                       option (prism.message).namespace = \"things\";\n  \
+                       string id = 1 [(prism.field).index = INDEX_KIND_PRIMARY];\n  \
+                       string label = 2 [(google.api.field_behavior) = INPUT_ONLY];\n}\n";
+
+#[test]
+fn annotations_of_google_are_built_in_and_a_copy_comes_first() {
+    let copy = "syntax = \"proto3\";\npackage google.api;\n\
+                import \"google/protobuf/descriptor.proto\";\n\
+                extend google.protobuf.FieldOptions { repeated FieldBehavior field_behavior = 1052; }\n\
+                enum FieldBehavior { NONE = 0; INPUT_ONLY = 4; }\n";
+    for files in [&[][..], &[("google/api/field_behavior.proto", copy)]] {
+        let folder = folder(&[&[("thing.proto", BEHAVED)], files].concat());
+        let loaded = load(&inputs(&[folder.path()], &[Path::new("thing.proto")])).unwrap();
+        assert_eq!(loaded.read.len(), 1 + files.len());
+        let (schema, found) = lower(&loaded);
+        assert!(found.is_empty(), "{}", render(&found, Format::Plain));
+        assert_eq!(schema.entities[0].schema.columns[1].access, Access::InputOnly);
+    }
+}
+
+#[test]
+fn a_descriptor_set_may_lack_the_annotations_of_google() {
+    let folder = folder(&[("thing.proto", BEHAVED)]);
+    let loaded = load(&inputs(&[folder.path()], &[Path::new("thing.proto")])).unwrap();
+    let file = loaded.pool.get_file_by_name("thing.proto").unwrap();
+    // A FileDescriptorSet of the file alone, its options as they are encoded.
+    let mut set = Vec::new();
+    prost::encoding::bytes::encode(1, &file.encode_to_vec(), &mut set);
+    assert_eq!(prost_types::FileDescriptorSet::decode(&*set).unwrap().file.len(), 1);
+    let path = folder.path().join("schema.binpb");
+    fs::write(&path, set).unwrap();
+    let loaded = load(&Inputs { descriptor_set: Some(path), ..Inputs::default() }).unwrap();
+    assert_eq!(loaded.files, ["thing.proto"]);
+    let (schema, _) = lower(&loaded);
+    assert_eq!(schema.entities[0].schema.columns[1].access, Access::InputOnly);
+}
+
+#[test]
+fn what_is_not_honoured_is_refused_in_imported_files_too() {
+    let part = "syntax = \"proto3\";\nimport \"prism/options.proto\";\nmessage Part {\n  \
+                string serial = 1 [(prism.field).encrypt_at_rest = true];\n}\n";
+    let thing = THING.replace("import", "import \"part.proto\";\nimport");
+    let thing = thing.replace("\n}\n", "\n  Part part = 2;\n}\n");
+    let folder = folder(&[("part.proto", part), ("thing.proto", &thing)]);
+    let loaded = load(&inputs(&[folder.path()], &[Path::new("thing.proto")])).unwrap();
+    let (_, found) = lower(&loaded);
+    assert_eq!(codes(&found), ["P0114"], "{}", render(&found, Format::Plain));
+    assert!(found.iter().all(|finding| &*finding.label.span.file == "part.proto"));
+}
+
+#[test]
+fn what_is_not_enforced_is_counted_without_places_too() {
+    let method = |name: &str| {
+        format!(
+            "rpc {name}(In) returns (In) {{ option (prism.method).required_permissions = PERMISSION_READ; }}\n"
+        )
+    };
+    let text = format!(
+        "syntax = \"proto3\";\nimport \"prism/options.proto\";\nmessage In {{}}\n\
+         service S {{\noption (prism.service) = {{}};\n{}{}}}\n",
+        method("One"),
+        method("Two"),
+    );
+    let folder = folder(&[("thing.proto", &text)]);
+    let mut loaded = load(&inputs(&[folder.path()], &[Path::new("thing.proto")])).unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    let message = format!("Prism {version} does not act on `required_permissions` (2 times)");
+    let messages = |loaded: &prism_codegen::descriptors::Loaded| -> Vec<String> {
+        lower(loaded).1.iter().map(|finding| finding.message.clone()).collect()
+    };
+    assert_eq!(messages(&loaded), [message.as_str()]);
+    loaded.pool = without_places(&loaded.pool);
+    assert_eq!(messages(&loaded), [message]);
+}
+
+/// As a compiler hands it over that keeps no places.
+fn without_places(pool: &DescriptorPool) -> DescriptorPool {
+    let kind = pool.get_message_by_name("google.protobuf.FileDescriptorProto").unwrap();
+    let mut stripped = DescriptorPool::new();
+    for file in pool.files() {
+        let mut file = DynamicMessage::decode(kind.clone(), &*file.encode_to_vec()).unwrap();
+        file.clear_field_by_name("source_code_info");
+        stripped.decode_file_descriptor_proto(&*file.encode_to_vec()).unwrap();
+    }
+    stripped
 }

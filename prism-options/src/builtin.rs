@@ -9,9 +9,28 @@ pub const FILES: &[(&str, &str)] = &[
     ("prism/common/types.proto", include_str!("../proto/prism/common/types.proto")),
     ("prism/keyvalue/v1/types.proto", include_str!("../proto/prism/keyvalue/v1/types.proto")),
     ("prism/keyvalue/v1/keyvalue.proto", include_str!("../proto/prism/keyvalue/v1/keyvalue.proto")),
+    ("prism/timeseries/v1/types.proto", include_str!("../proto/prism/timeseries/v1/types.proto")),
+    (
+        "prism/timeseries/v1/timeseries.proto",
+        include_str!("../proto/prism/timeseries/v1/timeseries.proto"),
+    ),
 ];
 
-/// The text of a built-in file.
+/// The files of `google/api` whose annotations Prism reads, imported ones first, as googleapis
+/// publishes them. A copy in an include folder comes before them.
+pub const GOOGLE_API: &[(&str, &str)] = &[
+    ("google/api/http.proto", include_str!("../proto/google/api/http.proto")),
+    ("google/api/annotations.proto", include_str!("../proto/google/api/annotations.proto")),
+    ("google/api/field_behavior.proto", include_str!("../proto/google/api/field_behavior.proto")),
+    ("google/api/resource.proto", include_str!("../proto/google/api/resource.proto")),
+];
+
+/// The text of one of [`GOOGLE_API`].
+pub fn google_api(name: &str) -> Option<&'static str> {
+    GOOGLE_API.iter().find(|(file, _)| *file == name).map(|(_, text)| *text)
+}
+
+/// The text of a built-in file of Prism.
 pub fn text(name: &str) -> Option<&'static str> {
     FILES.iter().find(|(file, _)| *file == name).map(|(_, text)| *text)
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::Span;
 use crate::aggregate::Entry;
+use crate::{Setting, Span};
 
 /// An annotation as it was written.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -12,6 +12,8 @@ pub struct OptionSet<T> {
     pub value: T,
     /// The annotation as a whole; the annotated element where its own place is not known.
     pub span: Span,
+    /// What is set, option by option.
+    pub settings: Vec<Setting>,
     places: BTreeMap<String, Place>,
 }
 
@@ -24,7 +26,7 @@ struct Place {
 impl<T> OptionSet<T> {
     /// An annotation of which only the place is known: that of the element where there is none.
     pub fn new(value: T, span: Span) -> Self {
-        OptionSet { value, span, places: BTreeMap::new() }
+        OptionSet { value, span, settings: Vec::new(), places: BTreeMap::new() }
     }
 
     pub(crate) fn add(&mut self, entry: Entry, span: Span) {

@@ -14,7 +14,10 @@ use prost_types::source_code_info::Location;
 use crate::aggregate::{self, Entry, Target};
 use crate::places::Places;
 use crate::spec::{EntitySpec, FieldSpec, MethodSpec, ServiceSpec};
-use crate::{Diagnostic, Foreign, Idempotency, OptionSet, Sources, Span, catalog, standard};
+use crate::{
+    Behavior, Diagnostic, Foreign, Idempotency, OptionSet, Sources, Span, catalog, setting,
+    standard,
+};
 
 /// Number of Prism's extensions of every kind of options.
 const EXTENSION: u32 = 77476;
@@ -142,7 +145,20 @@ impl<'a> Reader<'a> {
         standard::idempotency(&method.options())
     }
 
-    /// Annotations of others that Prism will read one day.
+    /// The standard `google.api.field_behavior` of a field, and its place.
+    pub fn behaviors(&self, field: &FieldDescriptor) -> (Vec<Behavior>, Span) {
+        if !field.has_options() {
+            return (Vec::new(), Span::default());
+        }
+        let found = standard::behaviors(&field.options());
+        let span = match found.is_empty() {
+            true => Span::default(),
+            false => self.extension_span(field, standard::FIELD_BEHAVIOR),
+        };
+        (found, span)
+    }
+
+    /// Annotations of others that a later version honours.
     pub fn foreign<E: Element>(&self, element: &E) -> Vec<Foreign> {
         if !element.has_options() {
             return Vec::new();
@@ -151,17 +167,20 @@ impl<'a> Reader<'a> {
         let known = options.extensions().filter(|(it, _)| standard::is_foreign(it.full_name()));
         known
             .map(|(extension, _)| {
-                let mut path = element.place().to_vec();
-                path.extend([E::OPTIONS, extension.number() as i32]);
-                let places = self.places(&element.file());
-                let location = places.below(&path).next();
-                let span = location.map(|it| self.locate(&element.file(), it));
-                Foreign {
-                    name: extension.full_name().to_owned(),
-                    span: span.unwrap_or_else(|| self.name_span(element)),
-                }
+                let name = extension.full_name().to_owned();
+                Foreign { name, span: self.extension_span(element, extension.number()) }
             })
             .collect()
+    }
+
+    /// An option of the element; the element's name where its own place is not known.
+    fn extension_span<E: Element>(&self, element: &E, number: u32) -> Span {
+        let mut path = element.place().to_vec();
+        path.extend([E::OPTIONS, number as i32]);
+        let places = self.places(&element.file());
+        let location = places.below(&path).next();
+        let span = location.map(|it| self.locate(&element.file(), it));
+        span.unwrap_or_else(|| self.name_span(element))
     }
 
     /// The element's name.
@@ -250,6 +269,7 @@ impl<'a> Reader<'a> {
         let mut path = element.place().to_vec();
         path.extend([E::OPTIONS, EXTENSION as i32]);
         let mut set = OptionSet::new(value, self.name_span(element));
+        set.settings = setting::settings(message);
         if let Some(first) = places.below(&path).next() {
             set.span = self.locate(&file, first);
         }

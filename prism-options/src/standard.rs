@@ -16,6 +16,62 @@ pub enum Idempotency {
     Idempotent,
 }
 
+/// Number of the extension `google.api.field_behavior`.
+/// <https://google.aip.dev/203>
+pub(crate) const FIELD_BEHAVIOR: u32 = 1052;
+
+/// A value of `google.api.FieldBehavior`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // the names are google.api's own
+pub enum Behavior {
+    Optional,
+    Required,
+    OutputOnly,
+    InputOnly,
+    Immutable,
+    UnorderedList,
+    NonEmptyDefault,
+    Identifier,
+}
+
+impl Behavior {
+    /// The name of the value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Behavior::Optional => "OPTIONAL",
+            Behavior::Required => "REQUIRED",
+            Behavior::OutputOnly => "OUTPUT_ONLY",
+            Behavior::InputOnly => "INPUT_ONLY",
+            Behavior::Immutable => "IMMUTABLE",
+            Behavior::UnorderedList => "UNORDERED_LIST",
+            Behavior::NonEmptyDefault => "NON_EMPTY_DEFAULT",
+            Behavior::Identifier => "IDENTIFIER",
+        }
+    }
+
+    fn of(number: i32) -> Option<Self> {
+        Some(match number {
+            1 => Behavior::Optional,
+            2 => Behavior::Required,
+            3 => Behavior::OutputOnly,
+            4 => Behavior::InputOnly,
+            5 => Behavior::Immutable,
+            6 => Behavior::UnorderedList,
+            7 => Behavior::NonEmptyDefault,
+            8 => Behavior::Identifier,
+            _ => return None,
+        })
+    }
+}
+
+/// The values of `google.api.field_behavior` of a field.
+pub(crate) fn behaviors(options: &DynamicMessage) -> Vec<Behavior> {
+    let mut extensions = options.extensions();
+    let found = extensions.find(|(extension, _)| extension.number() == FIELD_BEHAVIOR);
+    let values = found.and_then(|(_, value)| value.as_list()).unwrap_or_default();
+    values.iter().filter_map(|value| Behavior::of(value.as_enum_number()?)).collect()
+}
+
 /// An annotation of somebody else that Prism knows and does not honour yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Foreign {
@@ -39,8 +95,11 @@ pub(crate) fn idempotency(options: &DynamicMessage) -> Idempotency {
     }
 }
 
-/// Whether an extension belongs to the annotations that will be read one day.
+/// Whether an extension belongs to the annotations that a later version honours.
 pub(crate) fn is_foreign(extension: &str) -> bool {
     extension.starts_with("buf.validate.")
-        || matches!(extension, "google.api.field_behavior" | "google.api.http")
+        || matches!(
+            extension,
+            "google.api.http" | "google.api.resource" | "google.longrunning.operation_info"
+        )
 }

@@ -25,6 +25,7 @@ struct Inner {
     message: Cow<'static, str>,
     violations: Vec<Violation>,
     retry_after: Option<Duration>,
+    metadata: Vec<(&'static str, String)>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -84,6 +85,7 @@ impl Error {
             message: message.into(),
             violations: Vec::new(),
             retry_after: None,
+            metadata: Vec::new(),
             source: None,
         }))
     }
@@ -136,6 +138,13 @@ impl Error {
         self
     }
 
+    /// Adds an entry to the metadata of the `google.rpc.ErrorInfo`.
+    #[must_use]
+    pub fn with_metadata(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.0.metadata.push((name, value.into()));
+        self
+    }
+
     /// Says when sending the call again can help.
     #[must_use]
     pub fn with_retry_after(mut self, after: Duration) -> Self {
@@ -171,6 +180,11 @@ impl Error {
         &self.0.violations
     }
 
+    /// What the metadata of the `google.rpc.ErrorInfo` has beside what every status may have.
+    pub fn metadata(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.metadata.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
     /// After which time a retry can help.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
@@ -197,18 +211,25 @@ fn code_of(reason: Reason) -> Code {
         | Reason::PageTokenInvalid
         | Reason::ValueTooLarge
         | Reason::PriorityTokenOutOfRange
-        | Reason::RequestIdReused => Code::InvalidArgument,
+        | Reason::RequestIdReused
+        | Reason::EventTimeOutOfRange => Code::InvalidArgument,
         Reason::NamespaceNotFound | Reason::RecordNotFound => Code::NotFound,
         Reason::RecordExists | Reason::UniqueViolation => Code::AlreadyExists,
+        Reason::ReferenceMissing | Reason::RecordReferenced | Reason::RecordNotDeleted => {
+            Code::FailedPrecondition
+        }
         Reason::EtagMismatch | Reason::Conflict => Code::Aborted,
         Reason::CredentialsMissing | Reason::CredentialsInvalid => Code::Unauthenticated,
         Reason::PermissionMissing => Code::PermissionDenied,
-        Reason::RateLimited | Reason::Overloaded | Reason::StorageFull => Code::ResourceExhausted,
+        Reason::RateLimited | Reason::Overloaded | Reason::StorageFull | Reason::BudgetExceeded => {
+            Code::ResourceExhausted
+        }
         Reason::DeadlineExceeded => Code::DeadlineExceeded,
         Reason::BackendUnavailable | Reason::ShuttingDown => Code::Unavailable,
         Reason::OutcomeUnknown => Code::Unknown,
         Reason::MethodUnimplemented => Code::Unimplemented,
         Reason::CorruptRecord => Code::DataLoss,
+        Reason::CursorExpired => Code::OutOfRange,
         Reason::Internal | Reason::Unspecified => Code::Internal,
     }
 }

@@ -10,6 +10,7 @@ pub mod conformance;
 pub mod entity;
 pub mod error;
 pub mod keyvalue;
+pub(crate) mod memory;
 pub mod page_token;
 pub mod proto;
 pub mod proxy;

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 
-use crate::{Error, Reason, Result};
+use crate::{Error, Reason, Result, Violation};
 
 /// How long a token is accepted: 24 hours, in microseconds.
 pub const LIFETIME_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
@@ -76,15 +76,16 @@ impl PageTokens {
     ///
     /// # Errors
     ///
-    /// PAGE_TOKEN_INVALID where it was not sealed here, with another binding, or expired; the
-    /// message does not say which.
-    pub fn open(&self, binding: &[u8], token: &str, now_micros: i64) -> Result<Vec<u8>> {
-        self.position(binding, token, now_micros).ok_or_else(|| {
-            Error::new(
-                Reason::PageTokenInvalid,
-                "the page token is not one that this request was given in the last 24 hours",
-            )
-        })
+    /// PAGE_TOKEN_INVALID, with a violation of `field`, the token's field in the request: it was
+    /// not sealed here, with another binding, or expired; the message does not say which.
+    pub fn open(
+        &self,
+        binding: &[u8],
+        token: &str,
+        now_micros: i64,
+        field: &str,
+    ) -> Result<Vec<u8>> {
+        self.position(binding, token, now_micros).ok_or_else(|| invalid(field))
     }
 
     fn position(&self, binding: &[u8], token: &str, now_micros: i64) -> Option<Vec<u8>> {
@@ -103,6 +104,13 @@ impl PageTokens {
     }
 }
 
+/// PAGE_TOKEN_INVALID of a token in a field of the request.
+pub fn invalid(field: &str) -> Error {
+    let what = "is not one that this request was given in the last 24 hours";
+    Error::new(Reason::PageTokenInvalid, format!("{field}: {what}"))
+        .with_violations(vec![Violation::new(field, what)])
+}
+
 impl fmt::Debug for PageTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PageTokens").field("keys", &self.keys.len()).finish()
@@ -119,10 +127,13 @@ mod tests {
     fn a_token_opens_with_its_binding_until_it_expires() {
         let tokens = PageTokens::random().unwrap();
         let token = tokens.seal(b"list", b"here", 1_000).unwrap();
-        assert_eq!(tokens.open(b"list", &token, 1_000).unwrap(), b"here");
-        assert_eq!(tokens.open(b"list", &token, 999 + LIFETIME_MICROS).unwrap(), b"here");
+        assert_eq!(tokens.open(b"list", &token, 1_000, "page_token").unwrap(), b"here");
+        assert_eq!(
+            tokens.open(b"list", &token, 999 + LIFETIME_MICROS, "page_token").unwrap(),
+            b"here"
+        );
         for (binding, now) in [(&b"other"[..], 1_000), (&b"list"[..], 1_000 + LIFETIME_MICROS)] {
-            let error = tokens.open(binding, &token, now).unwrap_err();
+            let error = tokens.open(binding, &token, now, "page_token").unwrap_err();
             assert_eq!(error.reason(), Reason::PageTokenInvalid);
         }
     }
@@ -132,13 +143,15 @@ mod tests {
         let tokens = PageTokens::random().unwrap();
         let token = tokens.seal(b"list", b"here", 0).unwrap();
         for length in 0..token.len() {
-            assert!(tokens.open(b"list", &token[..length], 0).is_err());
+            assert!(tokens.open(b"list", &token[..length], 0, "page_token").is_err());
         }
         let mut forged = token.clone().into_bytes();
         forged[40] = if forged[40] == b'A' { b'B' } else { b'A' };
-        assert!(tokens.open(b"list", std::str::from_utf8(&forged).unwrap(), 0).is_err());
-        assert!(PageTokens::random().unwrap().open(b"list", &token, 0).is_err());
-        assert!(tokens.open(b"list", &"A".repeat(1 << 20), 0).is_err());
+        assert!(
+            tokens.open(b"list", std::str::from_utf8(&forged).unwrap(), 0, "page_token").is_err()
+        );
+        assert!(PageTokens::random().unwrap().open(b"list", &token, 0, "page_token").is_err());
+        assert!(tokens.open(b"list", &"A".repeat(1 << 20), 0, "page_token").is_err());
     }
 
     #[test]
@@ -146,8 +159,8 @@ mod tests {
         let (old, new) = ([1; KEY_LENGTH], [2; KEY_LENGTH]);
         let token = PageTokens::new(&[old]).unwrap().seal(b"list", b"here", 0).unwrap();
         let both = PageTokens::new(&[new, old]).unwrap();
-        assert_eq!(both.open(b"list", &token, 0).unwrap(), b"here");
-        assert!(PageTokens::new(&[new]).unwrap().open(b"list", &token, 0).is_err());
+        assert_eq!(both.open(b"list", &token, 0, "page_token").unwrap(), b"here");
+        assert!(PageTokens::new(&[new]).unwrap().open(b"list", &token, 0, "page_token").is_err());
         assert!(PageTokens::new(&[]).is_err());
     }
 }

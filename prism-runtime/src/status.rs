@@ -49,7 +49,8 @@ impl Status {
     /// The status of an error. A fault of the server gets an id, which the caller sees in place
     /// of what went wrong.
     pub fn of(error: &Error) -> Self {
-        let mut metadata = HashMap::new();
+        let own = error.metadata().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let mut metadata: HashMap<String, String> = own.collect();
         let mut message = clipped(error.message());
         let error_id = is_fault(error).then(crate::telemetry::new_id);
         if let Some(id) = &error_id {
@@ -131,9 +132,17 @@ fn is_fault(error: &Error) -> bool {
     matches!(error.code(), Code::Internal | Code::DataLoss)
 }
 
-/// The violations that fit, and how many do not.
+/// The violations that fit, and how many do not. An invalid request that no field is to blame for
+/// has one of the request itself, whose path is empty.
 fn field_violations(error: &Error) -> (Vec<pb::bad_request::FieldViolation>, usize) {
     let mut kept = Vec::new();
+    if error.code() == Code::InvalidArgument && error.violations().is_empty() {
+        kept.push(pb::bad_request::FieldViolation {
+            description: clipped(error.message()),
+            ..Default::default()
+        });
+        return (kept, 0);
+    }
     let mut bytes = 0;
     for violation in error.violations().iter().take(MAX_VIOLATIONS) {
         bytes += violation.field.len() + violation.description.len();
@@ -215,6 +224,24 @@ mod tests {
         let request = pb::BadRequest::decode(status.details[1].value.as_slice()).unwrap();
         assert_eq!(request.field_violations.len(), 4);
         assert_eq!(info(&status).metadata["violations_omitted"], "6");
+    }
+
+    #[test]
+    fn every_invalid_request_has_a_violation() {
+        let status = decoded(&Error::new(Reason::InvalidRequest, "the request cannot be decoded"));
+        let request = pb::BadRequest::decode(status.details[1].value.as_slice()).unwrap();
+        let violation = &request.field_violations[0];
+        assert_eq!((violation.field.as_str(), request.field_violations.len()), ("", 1));
+        assert_eq!(violation.description, "the request cannot be decoded");
+        let large =
+            Error::new(Reason::ValueTooLarge, "too large").with_code(Code::ResourceExhausted);
+        assert_eq!(decoded(&large).details.len(), 1);
+    }
+
+    #[test]
+    fn metadata_is_part_of_the_error_info() {
+        let error = Error::new(Reason::CorruptRecord, "unreadable").with_metadata("key", "\"a\"");
+        assert_eq!(info(&decoded(&error)).metadata["key"], "\"a\"");
     }
 
     #[test]

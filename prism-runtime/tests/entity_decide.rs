@@ -1,6 +1,8 @@
 //! Decisions that the conformance suite's entities do not lead to.
 #![allow(clippy::unwrap_used)]
 
+use std::time::{Duration, Instant};
+
 use prism_runtime::Reason;
 use prism_runtime::conformance::entity::schema;
 use prism_runtime::entity::decide::{Action, Change, Command, Mask, Source, decide};
@@ -39,6 +41,8 @@ fn command(action: Action) -> Command {
         now_micros: NOW,
         source: Source::Caller,
         path: "order".into(),
+        if_created: Vec::new(),
+        mask_path: "update_mask".into(),
     }
 }
 
@@ -105,4 +109,38 @@ fn an_update_writes_the_columns_of_its_mask_and_what_every_write_changes() {
     let names: Vec<&str> =
         columns.iter().map(|&column| layout.entity.columns[column].field.as_str()).collect();
     assert_eq!(names, ["update_time", "etag", "card", "invoice"]);
+}
+
+/// Orders in which the oneof has so many members, all of which an update names; and how long such
+/// an update takes to be decided.
+fn time_of_a_wide_mask(members: u32) -> Duration {
+    let mut entity = schema::order(&schema::pool());
+    let card = entity.columns.iter().find(|column| column.field == "card").unwrap().clone();
+    for n in 0..members {
+        let mut member = card.clone();
+        (member.number, member.field) = (1_000 + n, format!("card_{n}"));
+        entity.columns.push(member);
+    }
+    let layout = Layout::new(entity);
+    let key = [("customer_id", text("c")), ("order_id", text("o"))];
+    let current = record(&layout, &key);
+    let mut sent = record(&layout, &key);
+    let first = layout.entity.columns.len() - members as usize;
+    let named = (first..layout.entity.columns.len()).map(|position| (position, 0)).collect();
+    sent.0[first] = text("visa");
+    let action = Action::Update { record: sent, mask: Mask::Fields(named), allow_missing: false };
+    let command = command(action);
+    let started = Instant::now();
+    let change = decide(&layout, &command, Some(&current)).unwrap();
+    let took = started.elapsed();
+    assert!(matches!(change, Change::Update { columns, .. } if columns.len() > members as usize));
+    took
+}
+
+/// Eight times the fields take about eight times as long, not sixty-four times.
+#[test]
+fn a_decision_grows_as_the_mask_does() {
+    let best = |members| (0..9).map(|_| time_of_a_wide_mask(members)).min().unwrap();
+    let (narrow, wide) = (best(1_000), best(8_000));
+    assert!(wide < narrow * 32, "{narrow:?} for 1,000 fields, {wide:?} for 8,000");
 }

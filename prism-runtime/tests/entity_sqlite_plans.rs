@@ -48,6 +48,7 @@ fn lists_use_the_index_that_was_planned() {
         (&["customer_id"], &[("order_id", true)], "PRIMARY KEY (customer_id=?)"),
         (&["customer_id", "status"], &[("total", true)], "orders_by_status"),
         (&["customer_id"], &[("status", false), ("total", true)], "orders_by_status"),
+        (&["customer_id"], &[("note", false), ("order_id", false)], "orders_by_note"),
         (&["customer_id"], &[("note", false)], "orders_by_note"),
         (&["customer_id"], &[("note", true)], "orders_by_note"),
         (&["customer_id"], &[("due_time", false)], "orders_by_due"),

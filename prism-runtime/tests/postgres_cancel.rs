@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use prism_postgres::{for_test, pooled_for_test};
 use prism_runtime::keyvalue::decide::{Content, Stamp, Token};
-use prism_runtime::keyvalue::page::{Effort, Page, PageRead, Query, Shape};
+use prism_runtime::keyvalue::page::{Page, PageRead, Query, Shape};
 use prism_runtime::keyvalue::selection::Selection;
 use prism_runtime::proto::keyvalue::v1::{GetResponse, Item};
 use prism_runtime::store::keyvalue::{
@@ -88,7 +88,6 @@ impl Store {
             id: Some(id.to_owned()),
             selection: Selection::keys(vec![b"k".to_vec()]),
             now: 1,
-            effort: Effort::Short,
         };
         let read = PageRead { query, page: Page::new(Shape::Items, 10, None) };
         let page = self.store.read(read).await?.page.into_response(None);

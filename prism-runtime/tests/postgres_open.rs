@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use prism_postgres::{Cluster, Programs, for_test};
 use prism_runtime::keyvalue::decide::{Stamp, Token};
-use prism_runtime::keyvalue::page::{Effort, Page, PageRead, Query, Shape};
+use prism_runtime::keyvalue::page::{Page, PageRead, Query, Shape};
 use prism_runtime::keyvalue::selection::Selection;
 use prism_runtime::proto::keyvalue::v1::{GetResponse, Item};
 use prism_runtime::store::Migration;
@@ -148,7 +148,6 @@ impl Store {
             id: Some(number.to_string()),
             selection: Selection::keys(vec![b"k".to_vec()]),
             now: 1,
-            effort: Effort::Short,
         };
         let read = PageRead { query, page: Page::new(Shape::Items, 10, None) };
         let page = self.0.read(read).await?.page.into_response(None);

@@ -5,6 +5,9 @@
 mod raw;
 mod support;
 
+use bytes::Bytes;
+use h2::SendStream;
+use h2::client::ResponseFuture;
 use http::{HeaderValue, Method, StatusCode};
 use prism_runtime::proto::common::ItemMetadata;
 use prism_runtime::proto::keyvalue::v1::{Item, PutRequest};
@@ -15,6 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const INVALID_ARGUMENT: u16 = 3;
+const DEADLINE_EXCEEDED: &str = "4";
 const NOT_FOUND: u16 = 5;
 const RESOURCE_EXHAUSTED: u16 = 8;
 const UNIMPLEMENTED: u16 = 12;
@@ -276,10 +280,12 @@ async fn messages_in_pieces_share_a_budget() {
     let message = PutRequest { id: "x".repeat(90_000), ..PutRequest::default() }.encode_to_vec();
     let frame = framed(&message);
 
-    let mut sender = raw.sender.clone().ready().await.unwrap();
-    let (held, mut body) = sender.send_request(post(ECHO), false).unwrap();
-    body.send_data(frame[..20_000].to_vec().into(), false).unwrap();
-    // The first one holds its share while it is sent, so there is none for a second one.
+    // What is announced costs nothing.
+    let announced = hold(&raw, 10, &frame[..6]).await;
+    assert_eq!(raw.echo(&[&frame]).await.text("grpc-status"), "0");
+    drop(announced);
+    // The first one holds what has arrived, so there is too little for a second one.
+    let mut held = hold(&raw, 1, &frame[..80_000]).await;
     loop {
         let answer = raw.echo(&[&frame]).await;
         if answer.text("grpc-status") != "0" {
@@ -287,10 +293,108 @@ async fn messages_in_pieces_share_a_budget() {
             break;
         }
     }
-    // One that comes in one piece needs no share.
     lives(&raw).await;
-    body.send_data(frame[20_000..].to_vec().into(), true).unwrap();
+    let (held, mut body) = held.remove(0);
+    body.send_data(frame[80_000..].to_vec().into(), true).unwrap();
     assert_eq!(held.await.unwrap().headers().get("grpc-status"), None);
+}
+
+/// Opens calls that send the beginning of a message.
+async fn hold(raw: &Raw, calls: usize, begin: &[u8]) -> Vec<(ResponseFuture, SendStream<Bytes>)> {
+    let mut held = Vec::new();
+    for _ in 0..calls {
+        let mut sender = raw.sender.clone().ready().await.unwrap();
+        let (response, mut body) = sender.send_request(post(ECHO), false).unwrap();
+        body.send_data(Bytes::copy_from_slice(begin), false).unwrap();
+        held.push((response, body));
+    }
+    held
+}
+
+#[tokio::test]
+async fn an_open_call_that_sends_nothing_ends_whatever_the_service() {
+    let mut config = config();
+    config.server.default_timeout_ms = 300;
+    let running = Running::start(config);
+    let raw = Raw::connect(running.proxy.local_addr()).await;
+    for path in [
+        ECHO,
+        "/grpc.health.v1.Health/Check",
+        "/grpc.health.v1.Health/Watch",
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    ] {
+        let mut sender = raw.sender.clone().ready().await.unwrap();
+        let mut request = post(path);
+        if path.ends_with("Watch") {
+            // As long as it likes, once it has said what it watches.
+            request.headers_mut().insert("grpc-timeout", HeaderValue::from_static("9999H"));
+        }
+        let (response, _body) = sender.send_request(request, false).unwrap();
+        let (head, mut body) = response.await.unwrap().into_parts();
+        let trailers = match head.headers.get("grpc-status") {
+            Some(_) => head.headers,
+            None => {
+                while body.data().await.is_some() {}
+                body.trailers().await.unwrap().unwrap()
+            }
+        };
+        assert_eq!(trailers["grpc-status"], DEADLINE_EXCEEDED, "{path}");
+    }
+    lives(&raw).await;
+}
+
+#[tokio::test]
+async fn reflection_is_asked_in_short_messages() {
+    let (_running, raw) = start().await;
+    let path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    let answer = raw.call(post(path), &[b"\0\0\x10\0\0", b"\x22"]).await;
+    assert_eq!(answer.status(), (RESOURCE_EXHAUSTED, "VALUE_TOO_LARGE".to_owned()));
+    lives(&raw).await;
+}
+
+#[tokio::test]
+async fn a_message_of_too_many_elements_is_refused_before_it_is_decoded() {
+    let (_running, raw) = start().await;
+    // items: two bytes for each empty one.
+    let request = b"\x1a\0".repeat(1_000_000);
+    for path in [ECHO, "/prism.keyvalue.v1.KeyValueService/Put"] {
+        let answer = raw.call(post(path), &[&framed(&request)]).await;
+        assert_eq!(answer.status(), (INVALID_ARGUMENT, "VALUE_TOO_LARGE".to_owned()), "{path}");
+        assert_eq!(answer.violations()[0].0, "items");
+    }
+    lives(&raw).await;
+}
+
+#[tokio::test]
+async fn answers_that_are_not_read_are_counted() {
+    let mut config = config();
+    config.server.max_message_bytes = 1 << 20;
+    config.server.max_buffered_bytes = 8 << 20;
+    let running = Running::start(config);
+    let raw = Raw::connect(running.proxy.local_addr()).await;
+    let large = PutRequest { id: "x".repeat(900_000), ..PutRequest::default() };
+    let large = framed(&large.encode_to_vec());
+    // The answers are asked for and not read: their windows are never given back.
+    let mut unread = Vec::new();
+    let refused = loop {
+        assert!(unread.len() < 20, "nothing is refused");
+        let mut sender = raw.sender.clone().ready().await.unwrap();
+        let (response, mut body) = sender.send_request(post(ECHO), false).unwrap();
+        body.send_data(large.clone().into(), true).unwrap();
+        let answer = response.await.unwrap();
+        if answer.headers().contains_key("grpc-status") {
+            break answer;
+        }
+        unread.push(answer);
+    };
+    assert_eq!(refused.headers()["grpc-status"], RESOURCE_EXHAUSTED.to_string());
+    assert!(unread.len() >= 2, "{}", unread.len());
+    // Others are served, also what is large; and so is this one once it has let go of them.
+    let other = Raw::connect(running.proxy.local_addr()).await;
+    assert_eq!(other.echo(&[&large]).await.text("grpc-status"), "0");
+    lives(&other).await;
+    drop(unread);
+    while raw.echo(&[&large]).await.text("grpc-status") != "0" {}
 }
 
 #[tokio::test]

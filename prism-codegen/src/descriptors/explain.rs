@@ -136,6 +136,9 @@ fn suggestion(message: &str, pool: &DescriptorPool) -> Option<String> {
             }
             (wrong, members(pool, kind.as_message()?.full_name())?)
         }
+        [first, second] if message.starts_with("camel-case name") => {
+            return Some(one_name_in_two_spellings(first, second));
+        }
         [wrong, kind] if message.contains("not found for") => (*wrong, members(pool, kind)?),
         [kind, _, wrong] if message.starts_with("expected a value") => {
             (*wrong, members(pool, kind)?)
@@ -146,6 +149,32 @@ fn suggestion(message: &str, pool: &DescriptorPool) -> Option<String> {
         Some(close) => format!("write `{close}`"),
         None => format!("write one of {}", names.join(", ")),
     })
+}
+
+/// Help for two fields that have one name but for letter case and underscores. protobuf refuses them
+/// only if their JSON names are the same.
+fn one_name_in_two_spellings(first: &str, second: &str) -> String {
+    let json = json_name(second);
+    let renamed = format!("call it `{second}_2`");
+    if json == json_name(first) {
+        return format!("{renamed}: both have the JSON name `{json}`");
+    }
+    format!(
+        "{renamed} and add `json_name = \"{json}\"` to its options, so that its JSON stays: \
+         names have to differ in more than letter case and underscores"
+    )
+}
+
+/// The JSON name that a compiler gives a field.
+fn json_name(field: &str) -> String {
+    let mut words = field.split('_');
+    let mut name = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let mut letters = word.chars();
+        name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        name.push_str(letters.as_str());
+    }
+    name
 }
 
 /// The values of an enum, or the fields of a message.
@@ -196,11 +225,7 @@ fn syntax_advice(message: &str) -> &'static str {
 
 fn advice(message: &str) -> &'static str {
     const ADVICE: &[(&str, &str)] = &[
-        (
-            "camel-case name",
-            "rename one of the two and keep its JSON name, as in `string title_3 = 3 [json_name = \"TITLE\"]`: \
-             protobuf allows names that differ in letter case alone, this version of Prism does not",
-        ),
+        ("camel-case name", "rename one of the two"),
         (
             "field number",
             "give every field of the message a number of its own that is not reserved",

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use prism_options::{Diagnostic, Diagnostics, Source, Span, builtin};
+use prism_schema::lines::with_lf;
 use protox::file::{File, FileResolver, GoogleFileResolver};
 
 use crate::diagnostics::catalog::load as catalog;
@@ -22,7 +23,7 @@ pub(super) struct Progress {
     pub recorded: bool,
 }
 
-/// Built-in files first, then the include folders in order, then those of protobuf itself.
+/// Prism's own files first, then the include folders in order, then those of Google.
 pub(super) struct Resolver {
     pub includes: Vec<PathBuf>,
     pub progress: Rc<RefCell<Progress>>,
@@ -40,6 +41,8 @@ impl FileResolver for Resolver {
             match fs::read_to_string(&path) {
                 Ok(text) => {
                     self.progress.borrow_mut().read.push(path.clone());
+                    // Comments of the file become part of what is generated.
+                    let text = with_lf(&text).into_owned();
                     return self.parse(name, &path.display().to_string(), text);
                 }
                 Err(error) if is_absent(&error) => {}
@@ -48,6 +51,9 @@ impl FileResolver for Resolver {
                     return Err(self.fail(catalog::unreadable(&span, path.display(), error)));
                 }
             }
+        }
+        if let Some(text) = builtin::google_api(name) {
+            return self.parse(name, name, text.to_owned());
         }
         self.google.open_file(name)
     }
@@ -79,7 +85,7 @@ impl Resolver {
     fn warn_of_copies(&self, name: &str, text: &str) {
         for include in &self.includes {
             let path = include.join(name);
-            if fs::read_to_string(&path).is_ok_and(|copy| copy != text) {
+            if fs::read_to_string(&path).is_ok_and(|copy| with_lf(&copy) != text) {
                 let warning = catalog::builtin_shadowed(&Span::file(name), name, path.display());
                 self.progress.borrow_mut().found.push(warning);
             }

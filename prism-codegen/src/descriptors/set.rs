@@ -114,7 +114,8 @@ struct Builtin;
 
 impl FileResolver for Builtin {
     fn open_file(&self, name: &str) -> Result<File, protox::Error> {
-        let text = builtin::text(name).ok_or_else(|| protox::Error::file_not_found(name))?;
+        let text = builtin::text(name).or_else(|| builtin::google_api(name));
+        let text = text.ok_or_else(|| protox::Error::file_not_found(name))?;
         File::from_source(name, text)
     }
 }
@@ -128,8 +129,9 @@ fn builtins() -> DescriptorPool {
     let google =
         ["any", "api", "duration", "empty", "field_mask", "struct", "timestamp", "wrappers"];
     let google = google.iter().map(|name| format!("google/protobuf/{name}.proto"));
-    let prism = builtin::FILES.iter().map(|(name, _)| (*name).to_owned());
-    for name in google.chain(prism) {
+    let own = builtin::GOOGLE_API.iter().chain(builtin::FILES);
+    let own = own.map(|(name, _)| (*name).to_owned());
+    for name in google.chain(own) {
         // The built-in files compile: a test of this crate opens each of them.
         let _ = compiler.open_file(name);
     }
@@ -141,7 +143,8 @@ mod tests {
     #[test]
     fn every_builtin_file_compiles() {
         let pool = super::builtins();
-        for (name, _) in prism_options::builtin::FILES {
+        let files = [prism_options::builtin::FILES, prism_options::builtin::GOOGLE_API].concat();
+        for (name, _) in files {
             assert!(pool.get_file_by_name(name).is_some(), "{name}");
         }
         assert!(pool.get_file_by_name("google/protobuf/descriptor.proto").is_some());

@@ -11,3 +11,4 @@ pub mod index;
 pub mod load;
 pub mod role;
 pub mod service;
+pub mod warning;

@@ -18,6 +18,15 @@ pub(crate) fn closest<'a>(
     distances.filter(|(distance, _)| *distance <= limit).min().map(|(_, it)| it)
 }
 
+/// The candidate that `name` is with a typing error: unlike [`closest`], no word more or less.
+pub(crate) fn misspelt<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let distances = candidates.into_iter().map(|it| (distance(name, it), it));
+    distances.filter(|(distance, _)| *distance <= 2).min().map(|(_, it)| it)
+}
+
 /// Levenshtein's distance.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
@@ -44,6 +53,8 @@ mod tests {
         assert_eq!(closest("view", ["id", "label"]), None);
         assert_eq!(closest("emails", ["id", "email", "name"]), Some("email"));
         assert_eq!(closest("user_nme", ["username", "user_name"]), Some("user_name"));
+        assert_eq!(misspelt("GteThing", ["GetThing", "PutThing"]), Some("GetThing"));
+        assert_eq!(misspelt("GetThings", ["UndeleteThing"]), None);
         assert_eq!(distance("kitten", "sitting"), 3);
     }
 }

@@ -343,7 +343,7 @@ impl Comparison<'_> {
     }
 }
 
-/// Whether the JSON in a column has to be written anew, for names within it that changed.
+/// Whether the JSON in a column has to be written anew, for names within it that changed or went.
 pub(super) fn renamed_within<'c>(
     column: &Column,
     changes: impl IntoIterator<Item = &'c Change>,
@@ -351,7 +351,9 @@ pub(super) fn renamed_within<'c>(
 ) -> bool {
     let within = format!("{}.", column.number);
     let named = |change: &Change| {
-        matches!(change.kind, Kind::FieldRenamed | Kind::ValueRenamed | Kind::ValueRemoved)
+        let kinds =
+            [Kind::FieldRenamed, Kind::FieldRemoved, Kind::ValueRenamed, Kind::ValueRemoved];
+        kinds.contains(&change.kind)
             && change.level == Level::Confirm
             && change.namespace == namespace
             && change.path.starts_with(&within)

@@ -31,6 +31,9 @@ pub struct Lock {
     pub messages: BTreeMap<String, BTreeMap<u32, LockedField>>,
     /// Values of the enums of stored fields, by full name of the enum.
     pub enums: BTreeMap<String, BTreeMap<i32, String>>,
+    /// Further names of values (`allow_alias`), by full name of the enum: JSON may hold any of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub aliases: BTreeMap<String, BTreeMap<String, i32>>,
     /// What those messages and enums may not use again, by full name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub retired: BTreeMap<String, Retired>,
@@ -92,6 +95,7 @@ impl Lock {
             entities: BTreeMap::new(),
             messages: BTreeMap::new(),
             enums: BTreeMap::new(),
+            aliases: BTreeMap::new(),
             retired: BTreeMap::new(),
         };
         for entity in &schema.entities {
@@ -221,10 +225,15 @@ impl Lock {
 
     fn add_enum(&mut self, declared: Option<EnumDescriptor>) {
         let Some(declared) = declared else { return };
-        let mut values = BTreeMap::new();
+        let (mut values, mut aliases) = (BTreeMap::new(), BTreeMap::new());
         for value in declared.values() {
-            // Of aliases the first counts.
-            values.entry(value.number()).or_insert_with(|| value.name().to_owned());
+            let first = values.entry(value.number()).or_insert_with(|| value.name().to_owned());
+            if first != value.name() {
+                aliases.insert(value.name().to_owned(), value.number());
+            }
+        }
+        if !aliases.is_empty() {
+            self.aliases.insert(declared.full_name().to_owned(), aliases);
         }
         self.enums.insert(declared.full_name().to_owned(), values);
         let reserved = declared.reserved_ranges();

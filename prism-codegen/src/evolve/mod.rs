@@ -23,6 +23,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use prism_options::{Diagnostics, Sources, Span};
+use prism_schema::lines::with_lf;
 use prism_schema::sql::Dialect;
 
 use crate::diagnostics::catalog::evolve as catalog;
@@ -62,6 +63,9 @@ impl MigrationFile {
     }
 }
 
+/// The command that moves a history on.
+pub(crate) const DIFF_COMMAND: &str = "prism migrate diff";
+
 /// What a schema's history has on disk.
 #[derive(Clone, Debug, Default)]
 pub struct History {
@@ -71,6 +75,9 @@ pub struct History {
     pub migrations: Vec<MigrationFile>,
     /// Path of the lock, for messages.
     pub lock_path: PathBuf,
+    /// The command that leads it to another schema, for messages: `prism migrate diff` with the
+    /// arguments of this run.
+    pub diff_command: String,
 }
 
 /// What a schema's history is once the schema is part of it.
@@ -91,7 +98,7 @@ impl History {
     pub fn read(root: &Path) -> io::Result<Self> {
         let lock_path = root.join("schema.lock");
         let lock = match fs::read_to_string(&lock_path) {
-            Ok(text) => Some(text),
+            Ok(text) => Some(with_lf(&text).into_owned()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
@@ -102,7 +109,19 @@ impl History {
             of_dialect.sort_by_key(|migration| migration.version);
             migrations.extend(of_dialect);
         }
-        Ok(History { lock, migrations, lock_path })
+        Ok(History { lock, migrations, lock_path, diff_command: DIFF_COMMAND.to_owned() })
+    }
+}
+
+/// Gives entities that name no backend the one that the lock records: a choice never changes by
+/// itself. A lock that cannot be read is reported when the schema is compared with it.
+pub(crate) fn keep_backends(schema: &mut Schema, history: &History) {
+    let lock = history.lock.as_deref().and_then(|text| Lock::parse(text).ok());
+    let Some(lock) = lock else { return };
+    for entity in schema.entities.iter_mut().filter(|entity| !entity.backend_named) {
+        if let Some(locked) = lock.entities.get(&entity.schema.namespace) {
+            entity.schema.backend = locked.schema.backend;
+        }
     }
 }
 
@@ -117,7 +136,8 @@ fn read_migrations(dialect: Dialect, folder: &Path) -> io::Result<Vec<MigrationF
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if name.ends_with(".sql") {
-            migrations.extend(MigrationFile::parse(dialect, name, fs::read_to_string(&path)?));
+            let sql = with_lf(&fs::read_to_string(&path)?).into_owned();
+            migrations.extend(MigrationFile::parse(dialect, name, sql));
         }
     }
     Ok(migrations)
@@ -153,7 +173,7 @@ pub fn evolve(schema: &Schema, history: History) -> Result<Evolved, Diagnostics>
     }
     if !changes.is_empty() {
         let list: String = changes.iter().map(|change| format!("\n  {}", change.cause)).collect();
-        let found = catalog::changed(&Span::default(), changes.len(), &list);
+        let found = catalog::changed(&Span::default(), changes.len(), &history.diff_command, &list);
         return Err(Diagnostics::from_one(found));
     }
     Ok(Evolved { lock: Some(text), migrations: history.migrations })

@@ -72,8 +72,12 @@ impl Nested<'_> {
     fn field_removed(&mut self, message: &str, number: u32, name: &str, retired: &Retired) {
         let cause = format!("message {message}, field {name} = {number}: removed");
         if retired.has_number(number.into()) && retired.has_name(name) {
-            let help = "stored values keep it until they are written again, and nothing reads it";
-            self.push(number.into(), Kind::FieldRemoved, Level::Confirm, cause, help);
+            let help = match self.json {
+                true => format!("stored values lose it: {REWRITTEN}"),
+                false => "stored values keep it until they are written again, and nothing reads it"
+                    .to_owned(),
+            };
+            self.push(number.into(), Kind::FieldRemoved, Level::Confirm, cause, &help);
         } else {
             let help =
                 format!("add `reserved {number};` and `reserved \"{name}\";` to `{message}`");
@@ -199,6 +203,18 @@ impl Nested<'_> {
         });
     }
 
+    /// Another name of a value that JSON may hold and that the enum no longer has.
+    fn lost_alias(&self, old: &str, new: &str, number: i32) -> Option<&str> {
+        let aliases =
+            |lock: &'_ Lock, name: &str| lock.aliases.get(name).cloned().unwrap_or_default();
+        let known = aliases(self.new, new);
+        let first = self.new.enums.get(new).and_then(|values| values.get(&number));
+        let (name, _) = self.old.aliases.get(old)?.iter().find(|(name, of)| {
+            **of == number && !known.contains_key(*name) && first != Some(*name)
+        })?;
+        self.json.then_some(name.as_str())
+    }
+
     fn type_changed(&mut self, number: i64, cause: String) {
         let help = "add a new field of the new type, copy, and reserve the old one";
         self.push(number, Kind::TypeChanged, Level::Error, cause, help);
@@ -219,7 +235,13 @@ impl Nested<'_> {
         for (&number, name) in before {
             let at = i64::from(number);
             let cause = |what: &str| format!("enum {new}, value {name} = {number}: {what}");
+            let lost = self.lost_alias(old, new, number);
             match after.get(&number) {
+                Some(now) if now == name && lost.is_some() => {
+                    let cause =
+                        cause(&format!("no longer called {} too", lost.unwrap_or_default()));
+                    self.push(at, Kind::ValueRenamed, Level::Confirm, cause, REWRITTEN);
+                }
                 Some(now) if now != name => {
                     let cause = cause(&format!("called {now} now"));
                     match self.json {

@@ -145,6 +145,7 @@ fn key(entity: &Entity, dialect: Dialect) -> Vec<KeyColumn> {
         .map(|column| KeyColumn {
             name: column.name.clone(),
             ty: ddl::column_type(column).render(dialect).to_owned(),
+            masked: column.masked,
         })
         .collect()
 }

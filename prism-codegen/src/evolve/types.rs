@@ -167,8 +167,10 @@ impl Reduced<'_> {
             entry.map(|it| MessageOptions { map_entry: Some(it), ..Default::default() });
         message.extension.clear();
         message.extension_range.clear();
-        message.reserved_range.clear();
-        message.reserved_name.clear();
+        if !wanted {
+            message.reserved_range.clear();
+            message.reserved_name.clear();
+        }
         wanted || inner
     }
 }
@@ -253,10 +255,29 @@ impl Names<'_> {
                     it.json_name = Some(was.json_name());
                 }
             }
+            self.retire(message, before, old.get(&name).map_or("", String::as_str));
             drop_empty_oneofs(message);
         }
         message.nested_type.iter_mut().for_each(|inner| self.restore(inner, &name, old));
         message.enum_type.iter_mut().for_each(|inner| self.restore_enum(inner, &name, old));
+    }
+
+    /// Reserves the names that stored JSON may have and that no field of before and afterwards has:
+    /// what was removed, now or earlier. Any other name is of a newer schema, and stops the copy.
+    fn retire(
+        &self,
+        message: &mut DescriptorProto,
+        before: &BTreeMap<u32, LockedField>,
+        old: &str,
+    ) {
+        let kept: BTreeSet<u32> =
+            message.field.iter().map(|it| it.number().unsigned_abs()).collect();
+        let gone = before.iter().filter(|(number, _)| !kept.contains(number));
+        let mut names: BTreeSet<String> = message.reserved_name.drain(..).collect();
+        names.extend(gone.flat_map(|(_, field)| [field.name.clone(), field.json_name()]));
+        names.extend(self.old.retired.get(old).into_iter().flat_map(|it| it.names.clone()));
+        names.retain(|name| message.field.iter().all(|it| it.name() != name));
+        message.reserved_name = names.into_iter().collect();
     }
 
     fn restore_enum(
@@ -280,7 +301,17 @@ impl Names<'_> {
         let aliases = declared.value.iter().filter(|it| {
             before.contains_key(&it.number()) && !known(it.name()) && declared.options.is_some()
         });
-        values.extend(aliases.cloned());
+        let mut aliases: Vec<_> = aliases.cloned().collect();
+        let earlier = old.get(&name).and_then(|old| self.old.aliases.get(old));
+        for (name, number) in earlier.into_iter().flatten() {
+            let twin = aliases.iter().chain(&values).any(|it| it.name() == name);
+            if !twin && before.contains_key(number) {
+                aliases.push(value(*number, name));
+                declared.options =
+                    Some(EnumOptions { allow_alias: Some(true), ..Default::default() });
+            }
+        }
+        values.extend(aliases);
         declared.value = values;
     }
 }

@@ -2,6 +2,7 @@
 //! go.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use prism_options::spec::{EntitySpec, FieldSpec, MethodSpec, ServiceSpec};
 use prism_options::{Diagnostic, Diagnostics, OptionSet, Reader, Span, catalog as options};
@@ -9,6 +10,8 @@ use prost_reflect::{
     ExtensionDescriptor, FieldDescriptor, MessageDescriptor, MethodDescriptor, ServiceDescriptor,
 };
 
+use super::support;
+use super::warnings::{Ineffective, Warnings};
 use crate::descriptors::Loaded;
 use crate::diagnostics::catalog::entity as catalog;
 
@@ -19,6 +22,9 @@ pub(super) struct Context<'a> {
     pub loaded: &'a Loaded,
     pub reader: Reader<'a>,
     found: RefCell<Diagnostics>,
+    warnings: RefCell<Warnings>,
+    /// Names of the files to generate for, and of those that they import.
+    reach: BTreeSet<String>,
 }
 
 impl<'a> Context<'a> {
@@ -27,6 +33,8 @@ impl<'a> Context<'a> {
             loaded,
             reader: Reader::new(&loaded.pool, &loaded.sources),
             found: RefCell::new(Diagnostics::new(loaded.sources.clone())),
+            warnings: RefCell::default(),
+            reach: reach(loaded),
         }
     }
 
@@ -40,36 +48,43 @@ impl<'a> Context<'a> {
         found.iter().filter(|it| it.severity == prism_options::Severity::Error).count()
     }
 
+    /// Counts something that has no effect; its file gets one warning for all of its kind.
+    pub fn count(&self, kind: Ineffective, name: &str, element: &str, span: &Span) {
+        self.warnings.borrow_mut().add(kind, name, element, span);
+    }
+
     pub fn finish(self) -> Diagnostics {
         let mut found = self.found.into_inner();
+        self.warnings.into_inner().report(&mut found);
         found.sort();
         found
     }
 
     pub fn entity(&self, message: &MessageDescriptor) -> Option<OptionSet<EntitySpec>> {
-        self.checked(self.reader.entity(message))
+        self.checked(message.full_name(), self.reader.entity(message))
     }
 
     /// A field's annotation, empty where it has none.
     pub fn field(&self, field: &FieldDescriptor) -> OptionSet<FieldSpec> {
-        let read = self.checked(self.reader.field(field));
+        let read = self.checked(field.full_name(), self.reader.field(field));
         read.unwrap_or_else(|| OptionSet::new(FieldSpec::default(), self.reader.name_span(field)))
     }
 
     pub fn extension(&self, extension: &ExtensionDescriptor) -> Option<OptionSet<FieldSpec>> {
-        self.checked(self.reader.extension(extension))
+        self.checked(extension.full_name(), self.reader.extension(extension))
     }
 
     pub fn service(&self, service: &ServiceDescriptor) -> Option<OptionSet<ServiceSpec>> {
-        self.checked(self.reader.service(service))
+        self.checked(service.full_name(), self.reader.service(service))
     }
 
     pub fn method(&self, method: &MethodDescriptor) -> Option<OptionSet<MethodSpec>> {
-        self.checked(self.reader.method(method))
+        self.checked(method.full_name(), self.reader.method(method))
     }
 
     fn checked<T>(
         &self,
+        element: &str,
         read: Result<Option<OptionSet<T>>, Box<Diagnostic>>,
     ) -> Option<OptionSet<T>> {
         let set = match read {
@@ -83,7 +98,28 @@ impl<'a> Context<'a> {
             let option = path.split('[').next().unwrap_or(path);
             self.report(catalog::unspecified(span, option));
         }
+        self.check_support(element, &set);
         Some(set)
+    }
+
+    /// Reports what this version does not honour.
+    fn check_support<T>(&self, element: &str, set: &OptionSet<T>) {
+        let file: &str = &set.span.file;
+        if !self.reach.contains(file) {
+            return;
+        }
+        for (path, name) in support::refused(set) {
+            let found = match path {
+                "backend" => catalog::backend(set.span(path), name, VERSION),
+                _ => catalog::later(set.span(path), name, VERSION),
+            };
+            self.report(found);
+        }
+        if self.loaded.files.iter().any(|own| own == file) {
+            for (path, name) in support::ineffective(set) {
+                self.count(Ineffective::Option, name, element, set.span(path));
+            }
+        }
     }
 
     /// The value of an enum option; one from a newer Prism is reported and taken for unset.
@@ -93,4 +129,18 @@ impl<'a> Context<'a> {
             E::default()
         })
     }
+}
+
+/// The files to generate for, and what they import at any depth.
+fn reach(loaded: &Loaded) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut open = loaded.files.clone();
+    while let Some(name) = open.pop() {
+        if found.insert(name.clone())
+            && let Some(file) = loaded.pool.get_file_by_name(&name)
+        {
+            open.extend(file.dependencies().map(|it| it.name().to_owned()));
+        }
+    }
+    found
 }

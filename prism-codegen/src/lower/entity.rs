@@ -5,7 +5,7 @@ use prism_options::{OptionSet, Span};
 use prism_schema::Backend;
 use prost_reflect::MessageDescriptor;
 
-use super::context::{Context, VERSION};
+use super::context::Context;
 use super::field::{self, Part};
 use super::{index, key, names};
 use crate::diagnostics::catalog::entity as catalog;
@@ -49,6 +49,7 @@ pub(super) fn lower(
     let model = model::Entity {
         schema,
         span: context.reader.name_span(message),
+        backend_named: options.value.backend != 0,
         namespace_span: options.span("namespace").clone(),
         table_span,
         index_spans,
@@ -69,7 +70,7 @@ fn namespace(
     let namespace = &options.value.namespace;
     let span = options.span("namespace");
     if namespace.is_empty() {
-        let suggestion = names::namespace(&format!("{}s", message.name()));
+        let suggestion = names::default_namespace(message.name());
         let span = context.reader.name_span(message);
         context.report(catalog::no_namespace(&span, message.name(), &suggestion));
     } else if !names::is_namespace(namespace) {
@@ -109,13 +110,10 @@ fn backend(context: &Context, options: &OptionSet<EntitySpec>) -> Backend {
     let consistency = options.span("consistency");
     let _: Consistency = context.choice(value.consistency, consistency, "prism.message");
     match wanted {
-        Wanted::Unspecified | Wanted::Postgres => Backend::Postgres,
         Wanted::Memory => Backend::Memory,
         Wanted::Sqlite => Backend::Sqlite,
-        other => {
-            context.report(catalog::backend(span, other.as_str_name(), VERSION));
-            Backend::Postgres
-        }
+        // Unspecified, Postgres, and others that have been refused.
+        _ => Backend::Postgres,
     }
 }
 
@@ -138,9 +136,6 @@ fn check_estimates(context: &Context, options: &OptionSet<EntitySpec>) {
         if estimate < 0 {
             context.report(catalog::negative(options.span(option), option, estimate));
         }
-    }
-    if value.cache.is_some() {
-        context.report(catalog::later(options.span("cache"), "cache", VERSION));
     }
 }
 

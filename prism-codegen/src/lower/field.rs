@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 
 use prism_options::spec::{self, FieldSpec, IndexKind};
-use prism_options::{OptionSet, Span};
+use prism_options::{Behavior, OptionSet, Span};
 use prism_schema::{Access, Cardinality, Column, FieldType, Managed, Storage};
 use prost_reflect::{FieldDescriptor, MessageDescriptor};
 
-use super::context::{Context, VERSION};
-use super::{entity, names, protection, types};
-use crate::diagnostics::catalog::{entity as shared, field as catalog};
+use super::context::Context;
+use super::{behavior, entity, names, protection, types};
+use crate::diagnostics::catalog::field as catalog;
 use crate::model;
 
 /// A field and what its annotation says.
@@ -19,6 +19,8 @@ pub(super) struct Part {
     pub index: IndexKind,
     pub managed: Option<Managed>,
     pub masked: Option<model::Mask>,
+    /// `google.api.field_behavior`, and its place.
+    pub behaviors: (Vec<Behavior>, Span),
     /// The field's name.
     pub span: Span,
 }
@@ -30,6 +32,14 @@ impl Part {
 
     pub fn number(&self) -> u32 {
         self.field.number()
+    }
+
+    /// Whether the field is annotated as a part of the key.
+    pub fn is_key(&self) -> bool {
+        matches!(
+            self.index,
+            IndexKind::Primary | IndexKind::PartitionKey | IndexKind::ClusteringKey
+        )
     }
 
     pub fn model(&self) -> model::Field {
@@ -54,12 +64,10 @@ fn part(context: &Context, field: FieldDescriptor) -> Part {
     let index = context.choice(value.index, options.span("index"), "prism.field");
     let span = options.span("managed");
     let managed: spec::Managed = context.choice(value.managed, span, "prism.field");
-    if managed == spec::Managed::Tenant {
-        context.report(shared::later(span, managed.as_str_name(), VERSION));
-    }
     let masked = protection::mask(context, &field, &options);
+    let behaviors = context.reader.behaviors(&field);
     let span = context.reader.name_span(&field);
-    Part { index, managed: entity::managed(managed), masked, span, field, options }
+    Part { index, managed: entity::managed(managed), masked, behaviors, span, field, options }
 }
 
 /// The columns by field number, and everything that is wrong with a field but its indexes.
@@ -126,7 +134,7 @@ fn access(context: &Context, part: &Part, key: bool) -> Access {
     } else if let (true, Some(_)) = (wanted != spec::Access::Unspecified, part.managed) {
         check_managed_access(context, part, wanted);
     }
-    match wanted {
+    match behavior::access(context, part, wanted, key) {
         spec::Access::Unspecified => Access::Unrestricted,
         spec::Access::Immutable => Access::Immutable,
         spec::Access::OutputOnly => Access::OutputOnly,

@@ -4,30 +4,34 @@ use prism_options::Foreign;
 use prost_reflect::{MessageDescriptor, ServiceDescriptor};
 
 use super::context::Context;
-use crate::diagnostics::catalog::index as catalog;
+use super::warnings::Ineffective;
 
-/// Of an entity and its fields.
+/// Of a message and its fields.
 pub(super) fn message(context: &Context, message: &MessageDescriptor) {
-    warn(context, context.reader.foreign(message));
+    warn(context, message.full_name(), context.reader.foreign(message));
     for oneof in message.oneofs() {
-        warn(context, context.reader.foreign(&oneof));
+        warn(context, oneof.full_name(), context.reader.foreign(&oneof));
     }
     for field in message.fields() {
-        warn(context, context.reader.foreign(&field));
+        warn(context, field.full_name(), context.reader.foreign(&field));
     }
 }
 
-/// Of a service and its methods, and of the fields of their requests.
+/// Of a service and its methods.
 pub(super) fn service(context: &Context, service: &ServiceDescriptor) {
-    warn(context, context.reader.foreign(service));
+    warn(context, service.full_name(), context.reader.foreign(service));
     for method in service.methods() {
-        warn(context, context.reader.foreign(&method));
-        message(context, &method.input());
+        warn(context, method.full_name(), context.reader.foreign(&method));
     }
 }
 
-fn warn(context: &Context, found: Vec<Foreign>) {
+fn warn(context: &Context, element: &str, found: Vec<Foreign>) {
     for foreign in found {
-        context.report(catalog::foreign(&foreign.span, &foreign.name));
+        // The rules of messages, oneofs and fields count together.
+        let name = match foreign.name.starts_with("buf.validate.") {
+            true => "buf.validate",
+            false => &foreign.name,
+        };
+        context.count(Ineffective::Foreign, name, element, &foreign.span);
     }
 }

@@ -139,13 +139,15 @@ fn check_type(context: &Context, part: &Part, span: &Span) {
     }
 }
 
-/// Two empty strings are equal: without presence they collide.
+/// Two empty strings are equal: without presence they collide. A part of the key is never empty,
+/// and cannot be given presence either.
 fn warn_of_zeros(context: &Context, parts: &[&Part], span: &Span) {
-    let empties = parts.iter().all(|part| {
+    let others: Vec<&&Part> = parts.iter().filter(|part| !part.is_key()).collect();
+    let empties = others.iter().all(|part| {
         let text = matches!(part.field.kind(), prost_reflect::Kind::String);
         text && !part.field.supports_presence() && !part.field.is_list()
     });
-    if let (true, Some(part)) = (empties, parts.first()) {
+    if let (true, Some(part)) = (empties, others.first()) {
         context.report(catalog::unique_without_presence(span, part.name()));
     }
 }

@@ -1,10 +1,12 @@
 //! Request fields that identify records.
 
+use prism_options::spec;
 use prism_schema::{FieldType, RequestField, Role};
 use prost_reflect::{Kind, MessageDescriptor};
 
-use super::request::{Bound, Candidate};
-use super::{operation, types};
+use super::needs::Declaration;
+use super::request::{Bound, Candidate, free_numbers};
+use super::{operation, support, types};
 use crate::diagnostics::catalog::role as catalog;
 
 /// Number of the key field that a request field stands for.
@@ -28,7 +30,7 @@ pub(super) fn is_named(bound: &Bound, candidate: &Candidate) -> bool {
     if !candidate.options.value.entity_field.is_empty() {
         return true;
     }
-    let scalar = key_message(candidate).is_none();
+    let scalar = parts_message(candidate).is_none();
     let name = candidate.name();
     let named = bound
         .key_names()
@@ -42,11 +44,12 @@ pub(super) fn keys(bound: &Bound, candidate: &Candidate) -> Option<(u32, Vec<(u3
     let entity = bound.entity.message.name();
     let names = bound.key_names();
     let schema = &bound.entity.model.schema;
-    if let Some(message) = key_message(candidate) {
+    if let Some(message) = parts_message(candidate) {
         return Some((0, parts(bound, &message)?));
     }
     let [number] = schema.key.as_slice() else {
-        bound.context.report(catalog::composite_keys(&candidate.span, entity, &listed(&names)));
+        let help = composite(bound, candidate);
+        bound.context.report(catalog::composite_keys(&candidate.span, entity, &help));
         return None;
     };
     let own = &candidate.options.value.entity_field;
@@ -60,7 +63,7 @@ pub(super) fn keys(bound: &Bound, candidate: &Candidate) -> Option<(u32, Vec<(u3
 }
 
 /// The message of a repeated field that holds the parts of a key. A time is one part, as a scalar.
-fn key_message(candidate: &Candidate) -> Option<MessageDescriptor> {
+fn parts_message(candidate: &Candidate) -> Option<MessageDescriptor> {
     let Kind::Message(message) = candidate.field.kind() else { return None };
     let (ty, _) = types::field_type(&candidate.field);
     let parts = candidate.field.is_list() && matches!(ty, FieldType::Message(_));
@@ -75,6 +78,13 @@ fn parts(bound: &Bound, message: &MessageDescriptor) -> Option<Vec<(u32, u32)>> 
     let mut sound = true;
     for field in message.fields() {
         let candidate = bound.candidate(field);
+        let role = candidate.options.value.role();
+        let honoured = !support::is_refused(role.as_str_name());
+        if honoured && !matches!(role, spec::Role::Unspecified | spec::Role::Equals) {
+            let found = catalog::key_role(&candidate.span, role.as_str_name(), message.name());
+            bound.context.report(found);
+            sound = false;
+        }
         let column = bound.column(candidate.target()).filter(|_| bound.is_key(candidate.target()));
         match column {
             Some(column) => {
@@ -94,13 +104,16 @@ fn parts(bound: &Bound, message: &MessageDescriptor) -> Option<Vec<(u32, u32)>> 
             }
         }
     }
+    let mut numbers = free_numbers(message);
+    let mut complete = sound;
     for number in &bound.entity.model.schema.key {
         if sound && !parts.iter().any(|(_, key)| key == number) {
-            bound.report_missing(message, "complete key", &declaration_of(bound, *number));
-            sound = false;
+            let declaration = Declaration::plain(declaration_of(bound, *number));
+            bound.report_missing(message, "complete key", &declaration, &mut numbers);
+            complete = false;
         }
     }
-    sound.then_some(parts)
+    complete.then_some(parts)
 }
 
 /// Get, Delete and Undelete need every part of the key.
@@ -108,6 +121,7 @@ pub(super) fn check_complete(
     bound: &Bound,
     message: &MessageDescriptor,
     found: &[(RequestField, prism_options::Span)],
+    numbers: &mut impl Iterator<Item = u32>,
 ) {
     let schema = &bound.entity.model.schema;
     for number in &schema.key {
@@ -117,22 +131,81 @@ pub(super) fn check_complete(
         let attempted = message.get_field_by_name(&column.field).is_some();
         if !present && !attempted {
             let what = format!("`{}`", column.field);
-            bound.report_missing(message, &what, &declaration_of(bound, *number));
+            let declaration = Declaration::plain(declaration_of(bound, *number));
+            bound.report_missing(message, &what, &declaration, numbers);
         }
     }
 }
 
 /// The declaration that a BatchGet request could have.
-pub(super) fn declaration(bound: &Bound) -> String {
+pub(super) fn declaration(bound: &Bound) -> Declaration {
     match bound.entity.model.schema.key.as_slice() {
         [number] => {
-            let name = bound.key_names().concat();
-            let plural = operation::plurals(&name).swap_remove(0);
-            let single = declaration_of(bound, *number);
-            format!("repeated {}", single.replacen(&format!(" {name}"), &format!(" {plural}"), 1))
+            let field = bound.entity.message.get_field(*number);
+            let ty = field.map(|it| types::declared(&it)).unwrap_or_default();
+            let plural = operation::plurals(&bound.key_names().concat()).swap_remove(0);
+            Declaration::plain(format!("repeated {ty} {plural}"))
         }
-        _ => format!("repeated {}Key keys", bound.entity.message.name()),
+        _ => Declaration {
+            field: format!("repeated {}Key keys", bound.entity.message.name()),
+            role: Some("ROLE_KEYS"),
+            first: Some(format!("declare `{}`", key_message(bound))),
+        },
     }
+}
+
+/// A message with the parts of the key.
+fn key_message(bound: &Bound) -> String {
+    let fields: String = (1..)
+        .zip(declarations(bound))
+        .map(|(number, field)| Declaration::plain(field).numbered(number) + " ")
+        .collect();
+    format!("message {}Key {{ {fields}}}", bound.entity.message.name())
+}
+
+/// Help for a BatchGet field that cannot hold the key of a record: the key has several parts.
+fn composite(bound: &Bound, candidate: &Candidate) -> String {
+    let declaration = Declaration {
+        field: format!("repeated {}Key {}", bound.entity.message.name(), candidate.name()),
+        ..declaration(bound)
+    };
+    let field = declaration.numbered(candidate.field.number());
+    format!("declare `{}`, and write `{field}`", key_message(bound))
+}
+
+/// Help for a repeated BatchGet field without a role.
+pub(super) fn help(bound: &Bound, candidate: &Candidate) -> String {
+    let mark = "mark it `[(prism.field).role = ROLE_KEYS]`";
+    let single = bound.entity.model.schema.key.len() == 1;
+    match candidate.field.kind() {
+        Kind::Message(message) if is_key_message(bound, &message) => mark.to_owned(),
+        _ if single => format!("write `{}`", declaration(bound).numbered(candidate.field.number())),
+        _ => composite(bound, candidate),
+    }
+}
+
+/// Whether a message has the parts of the key, and nothing else.
+fn is_key_message(bound: &Bound, message: &MessageDescriptor) -> bool {
+    let names = bound.key_names();
+    message.fields().len() == names.len()
+        && message.fields().all(|field| names.contains(&bound.candidate(field).target().to_owned()))
+}
+
+/// Type and name of each part of the key.
+pub(super) fn declarations(bound: &Bound) -> Vec<String> {
+    bound.entity.model.schema.key.iter().map(|number| declaration_of(bound, *number)).collect()
+}
+
+/// Type and name of the parts of the key that a request has no field for.
+pub(super) fn missing(bound: &Bound, message: &MessageDescriptor) -> Vec<(String, String)> {
+    let given: Vec<String> =
+        message.fields().map(|field| bound.candidate(field).target().to_owned()).collect();
+    let parts = bound.entity.model.schema.key.iter();
+    parts
+        .filter_map(|number| bound.entity.message.get_field(*number))
+        .filter(|field| !given.iter().any(|name| name == field.name()))
+        .map(|field| (types::declared(&field), field.name().to_owned()))
+        .collect()
 }
 
 fn declaration_of(bound: &Bound, number: u32) -> String {

@@ -1,20 +1,26 @@
 //! Stage 2: descriptors and options in, the model out.
 
+mod behavior;
 mod condition;
 mod context;
 mod entity;
 mod field;
 mod foreign;
+mod hints;
 mod index;
 mod key;
 mod keys;
 mod names;
+mod needs;
 mod operation;
 mod protection;
 mod request;
 mod response;
 mod service;
+pub mod support;
 mod types;
+mod unbindable;
+mod warnings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,8 +50,13 @@ pub fn lower(loaded: &Loaded) -> (Schema, Diagnostics) {
     check_imported(&context, &entities);
     let services = services(&context, &files, &entities);
     let uses = uses(&context, &entities, &services);
+    entities.iter().for_each(|entity| hints::copies(&context, &entity.message));
+    hints::zero_keys(&context, &entities, &services);
     let services: Vec<Service> = services.into_iter().map(|lowered| lowered.model).collect();
     messages.iter().for_each(|message| protection::check(&context, message, &uses));
+    messages.iter().for_each(|message| behavior::check(&context, message, &uses));
+    let carrying = messages.iter().filter(|message| uses.contains(message.full_name()));
+    carrying.for_each(|message| foreign::message(&context, message));
     let mut masked = protection::masked(&context);
     mask_requests(&services, &entities, &loaded.pool, &mut masked);
     let mut entities: Vec<_> = entities.into_iter().map(|lowered| lowered.model).collect();
@@ -78,7 +89,6 @@ fn check_imported(context: &Context, entities: &[Lowered]) {
 fn entities(context: &Context, messages: &[MessageDescriptor]) -> Vec<Lowered> {
     let lower = |message: &MessageDescriptor| {
         let options = context.entity(message)?;
-        foreign::message(context, message);
         Some(entity::lower(context, message, &options))
     };
     messages.iter().filter_map(lower).collect()
@@ -98,20 +108,25 @@ fn services(
                     service::Scope { context, entities, service: &service, options: &options };
                 services.push(service::lower(&scope));
             }
-            None => stray_methods(context, &service),
+            None if stray_methods(context, &service) => {}
+            None => hints::unserved(context, &service, entities),
         }
     }
     services
 }
 
-fn stray_methods(context: &Context, service: &ServiceDescriptor) {
+/// Whether methods of a service that is not served have annotations, which is reported.
+fn stray_methods(context: &Context, service: &ServiceDescriptor) -> bool {
+    let mut stray = false;
     for method in service.methods() {
         if let Some(options) = context.method(&method) {
             let found =
                 catalog::service_option_stray(&options.span, "(prism.method)", service.name());
             context.report(found);
+            stray = true;
         }
     }
+    stray
 }
 
 /// Messages of a file, nested ones behind their parents, without map entries.
@@ -133,19 +148,23 @@ fn uses(
     entities: &[Lowered],
     services: &[service::Lowered],
 ) -> protection::Uses {
-    let mut bound = BTreeSet::new();
+    let (mut requests, mut responses) = (BTreeSet::new(), BTreeSet::new());
     for method in services.iter().flat_map(|service| &service.bound) {
-        bound.insert(method.input().full_name().to_owned());
-        bound.insert(method.output().full_name().to_owned());
+        requests.insert(method.input().full_name().to_owned());
+        responses.insert(method.output().full_name().to_owned());
         for field in method.input().fields() {
             let keys = context.field(&field).value.role() == prism_options::spec::Role::Keys;
             if let (true, Kind::Message(message)) = (keys, field.kind()) {
-                bound.insert(message.full_name().to_owned());
+                requests.insert(message.full_name().to_owned());
             }
         }
     }
+    let custom = services.iter().flat_map(|service| &service.custom);
+    let custom: Vec<_> = custom.map(|method| method.input()).collect();
+    let below = behavior::below(entities.iter().map(|it| it.message.clone()).chain(custom.clone()));
+    let custom = custom.iter().map(|message| message.full_name().to_owned()).collect();
     let entities = entities.iter().map(|it| it.message.full_name().to_owned()).collect();
-    protection::Uses { entities, bound }
+    protection::Uses { entities, requests, responses, custom, below }
 }
 
 /// Messages that are repeated as keys.

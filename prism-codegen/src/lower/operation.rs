@@ -22,6 +22,34 @@ pub(super) fn by_name(method: &str, entity: &str, plural: Option<&str>) -> Optio
         .or_else(|| find(PLURAL, &|rest| is_plural(rest, entity, plural)))
 }
 
+/// Whether a text is the entity's name or its plural.
+pub(super) fn names(text: &str, entity: &str, plural: Option<&str>) -> bool {
+    text == entity || is_plural(text, entity, plural)
+}
+
+/// Every operation.
+pub(super) const ALL: &[Operation] = &[
+    Operation::Get,
+    Operation::BatchGet,
+    Operation::List,
+    Operation::Create,
+    Operation::Put,
+    Operation::Update,
+    Operation::Delete,
+    Operation::Undelete,
+];
+
+/// The name that binds a method to an operation.
+pub(super) fn standard_name(operation: Operation, entity: &str, plural: Option<&str>) -> String {
+    match operation {
+        Operation::List | Operation::BatchGet => {
+            let plural = plural.map_or_else(|| plurals(entity).swap_remove(0), str::to_owned);
+            format!("{operation:?}{plural}")
+        }
+        _ => format!("{operation:?}{entity}"),
+    }
+}
+
 fn is_plural(name: &str, singular: &str, given: Option<&str>) -> bool {
     match given {
         Some(plural) => name == plural,
@@ -43,7 +71,7 @@ pub(super) fn plurals(singular: &str) -> Vec<String> {
     forms
 }
 
-/// The roles that an operation's request may hold, besides `Custom`.
+/// The roles that an operation's request may hold.
 pub(super) fn roles(operation: Operation) -> &'static [Role] {
     match operation {
         Operation::Get => &[Role::Key, Role::ShowDeleted],
@@ -60,8 +88,8 @@ pub(super) fn roles(operation: Operation) -> &'static [Role] {
             Role::Prefix,
         ],
         Operation::Create => &[Role::Entity, Role::RequestId],
-        Operation::Put => &[Role::Entity],
-        Operation::Update => &[Role::Entity, Role::UpdateMask, Role::AllowMissing],
+        Operation::Put => &[Role::Entity, Role::Etag],
+        Operation::Update => &[Role::Entity, Role::UpdateMask, Role::AllowMissing, Role::Etag],
         Operation::Delete => &[Role::Key, Role::Etag, Role::AllowMissing],
         Operation::Undelete => &[Role::Key, Role::Etag],
     }
@@ -94,7 +122,6 @@ pub(super) fn role_name(role: Role) -> &'static str {
         Role::LessThan => "ROLE_LESS_THAN",
         Role::AnyOf => "ROLE_ANY_OF",
         Role::Prefix => "ROLE_PREFIX",
-        Role::Custom => "ROLE_CUSTOM",
     }
 }
 

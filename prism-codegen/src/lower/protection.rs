@@ -7,9 +7,9 @@ use prism_options::OptionSet;
 use prism_options::spec::{FieldSpec, Pii, Role};
 use prost_reflect::{FieldDescriptor, FileDescriptor, MessageDescriptor};
 
-use super::context::{Context, VERSION};
+use super::context::Context;
 use crate::descriptors::is_builtin;
-use crate::diagnostics::catalog::{entity as shared, field as catalog};
+use crate::diagnostics::catalog::{field as catalog, role};
 use crate::model::{FieldPath, Mask};
 
 /// Why a field is masked, if it is.
@@ -54,23 +54,39 @@ pub(super) fn path(field: &FieldDescriptor) -> FieldPath {
 pub(super) struct Uses {
     /// Full names of entities.
     pub entities: BTreeSet<String>,
-    /// Full names of requests and responses of bound methods.
-    pub bound: BTreeSet<String>,
+    /// Full names of requests of bound methods, and of the messages of keys in them.
+    pub requests: BTreeSet<String>,
+    /// Full names of responses of bound methods.
+    pub responses: BTreeSet<String>,
+    /// Full names of requests of methods that are written by hand.
+    pub custom: BTreeSet<String>,
+    /// Full names of messages within entities and within those requests.
+    pub below: BTreeSet<String>,
 }
 
-/// Reports what this version does not honour, and what has no effect where it stands.
+impl Uses {
+    /// Whether entities or services use the message.
+    pub fn contains(&self, name: &str) -> bool {
+        let sets = [&self.entities, &self.requests, &self.responses, &self.custom, &self.below];
+        sets.iter().any(|set| set.contains(name))
+    }
+}
+
+/// Reports what has no effect where it stands.
 pub(super) fn check(context: &Context, message: &MessageDescriptor, uses: &Uses) {
     let entity = uses.entities.contains(message.full_name());
-    let bound = uses.bound.contains(message.full_name());
+    let request = uses.requests.contains(message.full_name());
+    let response = uses.responses.contains(message.full_name());
     for field in message.fields() {
         let options = context.field(&field);
-        later(context, &options);
         if entity {
             continue;
         }
         stray(context, message, &options);
-        if !bound {
-            stray_roles(context, message, &options);
+        match (request, response) {
+            (true, _) => {}
+            (false, true) => unused_entity_field(context, &field, &options),
+            (false, false) => stray_roles(context, message, &options),
         }
     }
 }
@@ -85,19 +101,6 @@ pub(super) fn check_extensions(
     for extension in file.extensions().chain(nested) {
         if let Some(options) = context.extension(&extension) {
             context.report(catalog::extension(&options.span, extension.full_name()));
-        }
-    }
-}
-
-fn later(context: &Context, options: &OptionSet<FieldSpec>) {
-    let value = &options.value;
-    for (option, is_set) in [
-        ("encrypt_at_rest", value.encrypt_at_rest),
-        ("access_audit", value.access_audit),
-        ("validation", value.validation.is_some()),
-    ] {
-        if is_set {
-            context.report(shared::later(options.span(option), option, VERSION));
         }
     }
 }
@@ -126,5 +129,13 @@ fn stray_roles(context: &Context, message: &MessageDescriptor, options: &OptionS
         if is_set {
             context.report(catalog::stray_role(options.span(option), option, message.name()));
         }
+    }
+}
+
+/// What the fields of a response stand for follows from their types.
+fn unused_entity_field(context: &Context, field: &FieldDescriptor, options: &OptionSet<FieldSpec>) {
+    if !options.value.entity_field.is_empty() {
+        let span = options.span("entity_field");
+        context.report(role::entity_field_unused(span, field.name(), "in a response"));
     }
 }

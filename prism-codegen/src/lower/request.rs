@@ -8,9 +8,9 @@ use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use super::condition;
 use super::context::Context;
 use super::entity::Lowered;
-use super::{keys, operation, types};
+use super::needs::{self, Declaration};
+use super::{keys, operation, types, unbindable};
 use crate::diagnostics::catalog::{role as catalog, service};
-use crate::diagnostics::suggest;
 
 /// A bound method, and what its parts are judged by.
 pub(super) struct Bound<'a> {
@@ -18,6 +18,8 @@ pub(super) struct Bound<'a> {
     pub entity: &'a Lowered,
     pub operation: Operation,
     pub method: &'a str,
+    /// The file that the method is in.
+    pub file: prost_reflect::FileDescriptor,
     /// Where the RPC names its request.
     pub input_span: Span,
     /// Where the RPC names its response.
@@ -58,21 +60,26 @@ impl Bound<'_> {
     pub fn request(&self, message: &MessageDescriptor) -> (Vec<RequestField>, Vec<Span>) {
         if message == &self.entity.message {
             let name = self.entity.message.name();
-            self.context.report(service::request_is_entity(&self.input_span, self.method, name));
+            let declaration = needs::declaration(self);
+            let found =
+                service::request_is_entity(&self.input_span, self.method, name, &declaration);
+            self.context.report(found);
             return (Vec::new(), Vec::new());
         }
         let mut found: Vec<(RequestField, Span)> = Vec::new();
+        // A field whose role is not clear counts as what it was probably meant to be.
         let mut attempted: Vec<Role> = Vec::new();
         for field in message.fields() {
             let candidate = self.candidate(field);
-            let Some(role) = self.role(&candidate) else { continue };
+            let Some(role) = self.role(&candidate) else {
+                attempted.extend(needs::meant(self, &candidate));
+                continue;
+            };
             attempted.push(role);
             let Some(request) = self.field(&candidate, role) else { continue };
-            let twin = found.iter().find(|(other, _)| {
-                other.role == request.role
-                    && other.field == request.field
-                    && request.role != Role::Custom
-            });
+            let twin = found
+                .iter()
+                .find(|(other, _)| other.role == request.role && other.field == request.field);
             if let Some((_, first)) = twin {
                 let role = operation::role_name(request.role);
                 let found = catalog::duplicate_role(&candidate.span, candidate.name(), role);
@@ -95,7 +102,7 @@ impl Bound<'_> {
     }
 
     fn field(&self, candidate: &Candidate, role: Role) -> Option<RequestField> {
-        if role != Role::Custom && !operation::roles(self.operation).contains(&role) {
+        if !operation::roles(self.operation).contains(&role) {
             let takes = operation::takes(self.operation);
             let (role, own) = (operation::role_name(role), format!("{:?}", self.operation));
             self.context.report(catalog::role_unfit(&candidate.span, role, &own, &takes));
@@ -103,14 +110,14 @@ impl Bound<'_> {
         }
         let stands = matches!(role, Role::Key | Role::Keys) || operation::is_condition(role);
         if !stands && !candidate.options.value.entity_field.is_empty() {
-            let (span, role) = (candidate.target_span(), operation::role_name(role));
-            self.context.report(catalog::entity_field_unused(span, candidate.name(), role));
+            let place = format!("beside the role {}", operation::role_name(role));
+            let span = candidate.target_span();
+            self.context.report(catalog::entity_field_unused(span, candidate.name(), &place));
         }
         let (field, parts) = match role {
             Role::Key => (keys::key(self, candidate)?, Vec::new()),
             Role::Keys => keys::keys(self, candidate)?,
             _ if stands => (condition::target(self, candidate, role)?, Vec::new()),
-            Role::Custom => (0, Vec::new()),
             _ => {
                 self.check_plain(candidate, role)?;
                 (0, Vec::new())
@@ -135,6 +142,11 @@ impl Bound<'_> {
             matches!(self.operation, Operation::Get | Operation::Delete | Operation::Undelete);
         match own {
             spec::Role::Unspecified => self.implied(candidate),
+            spec::Role::Custom => {
+                let name = candidate.name();
+                self.context.report(catalog::ignored(span, name, self.method, unbindable::BY_HAND));
+                None
+            }
             spec::Role::NextPageToken => {
                 let takes = operation::takes(self.operation);
                 let operation = format!("{:?}", self.operation);
@@ -172,44 +184,16 @@ impl Bound<'_> {
     }
 
     fn report_no_role(&self, candidate: &Candidate) {
-        let name = candidate.name();
         let operation = format!("{:?}", self.operation);
-        let entity = self.entity.message.name();
-        let fields = self.entity.message.fields().map(|it| it.name().to_owned());
-        let fields: Vec<String> = match self.operation {
-            Operation::List => fields.collect(),
-            _ => self.key_names(),
-        };
-        let known = fields.iter().map(String::as_str).chain(PLAIN.iter().map(|(name, _)| *name));
-        let help = if by_name(name).is_some() {
-            format!(
-                "remove it, or mark it ROLE_CUSTOM: {operation} takes {}",
-                operation::takes(self.operation)
-            )
-        } else if candidate.field.is_list() && fields.iter().any(|it| it == name) {
-            "mark it `[(prism.field).role = ROLE_ANY_OF]` to match any of its values".to_owned()
-        } else if let Some(close) = suggest::closest(name, known) {
-            format!("call it `{close}`, or mark it `[(prism.field).role = ROLE_CUSTOM]`")
-        } else {
-            format!(
-                "say what it is for with `(prism.field).role`, or which field of `{entity}` it \
-                 stands for with `(prism.field).entity_field`; ROLE_CUSTOM leaves it to code of your own"
-            )
-        };
+        let help = needs::help(self, candidate);
         let message = candidate.field.parent_message().name();
+        let name = candidate.name();
         self.context.report(catalog::no_role(&candidate.span, name, message, &operation, &help));
     }
 
     /// Type and feasibility of the roles that do not stand for a field.
     fn check_plain(&self, candidate: &Candidate, role: Role) -> Option<()> {
-        let entity = self.entity.message.full_name();
-        let wanted = match role {
-            Role::PageSize => "int32",
-            Role::AllowMissing | Role::ShowDeleted => "bool",
-            Role::UpdateMask => "google.protobuf.FieldMask",
-            Role::Entity => entity,
-            _ => "string",
-        };
+        let wanted = self.type_of(role);
         let actual = types::declared(&candidate.field);
         if actual != wanted {
             let (name, role) = (candidate.name(), operation::role_name(role));
@@ -232,6 +216,17 @@ impl Bound<'_> {
             self.context.report(found);
         }
         Some(())
+    }
+
+    /// The type of a field with a role that does not stand for a field of the entity.
+    pub(super) fn type_of(&self, role: Role) -> &str {
+        match role {
+            Role::PageSize => "int32",
+            Role::AllowMissing | Role::ShowDeleted => "bool",
+            Role::UpdateMask => "google.protobuf.FieldMask",
+            Role::Entity => self.entity.message.full_name(),
+            _ => "string",
+        }
     }
 
     fn holds_entity(&self, candidate: &Candidate) -> bool {
@@ -263,40 +258,30 @@ impl Bound<'_> {
         found: &[(RequestField, Span)],
         attempted: &[Role],
     ) {
-        let entity = self.entity.message.name();
-        let snake = heck::ToSnakeCase::to_snake_case(entity);
-        let full = self.entity.message.full_name();
-        let missing: &[(Role, &str, String)] = match self.operation {
-            Operation::Get | Operation::Delete | Operation::Undelete => {
-                return keys::check_complete(self, message, found);
-            }
-            Operation::BatchGet => &[(Role::Keys, "keys", keys::declaration(self))],
-            Operation::List => &[(Role::PageToken, "page_token", "string page_token".to_owned())],
-            Operation::Create | Operation::Put => {
-                &[(Role::Entity, "entity", format!("{full} {snake}"))]
-            }
-            Operation::Update => &[
-                (Role::Entity, "entity", format!("{full} {snake}")),
-                (
-                    Role::UpdateMask,
-                    "update_mask",
-                    "google.protobuf.FieldMask update_mask".to_owned(),
-                ),
-            ],
-        };
-        for (_, what, declaration) in missing.iter().filter(|(it, ..)| !attempted.contains(it)) {
-            self.report_missing(message, what, declaration);
+        let mut numbers = free_numbers(message);
+        if matches!(self.operation, Operation::Get | Operation::Delete | Operation::Undelete) {
+            return keys::check_complete(self, message, found, &mut numbers);
+        }
+        let missing = needs::of(self).into_iter().filter(|it| !attempted.contains(&it.role));
+        for need in missing {
+            self.report_missing(message, need.what, &need.declaration, &mut numbers);
         }
     }
 
+    /// Reports that the request lacks a field. `numbers` are those that the help may propose.
     pub(super) fn report_missing(
         &self,
         message: &MessageDescriptor,
         what: &str,
-        declaration: &str,
+        declaration: &Declaration,
+        numbers: &mut impl Iterator<Item = u32>,
     ) {
-        let help =
-            format!("add `{declaration} = {};` to `{}`", next_number(message), message.name());
+        let field = declaration.numbered(numbers.next().unwrap_or_default());
+        let before = match &declaration.first {
+            Some(first) => format!("{first}, and "),
+            None => String::new(),
+        };
+        let help = format!("{before}add `{field}` to `{}`", message.name());
         let found =
             catalog::missing_role(&self.input_span, self.method, message.name(), what, &help);
         self.context.report(found.with(&self.context.reader.name_span(message), "declared here"));
@@ -304,7 +289,7 @@ impl Bound<'_> {
 }
 
 /// Names that stand for a role of their own.
-const PLAIN: &[(&str, Role)] = &[
+pub(super) const PLAIN: &[(&str, Role)] = &[
     ("update_mask", Role::UpdateMask),
     ("page_size", Role::PageSize),
     ("page_token", Role::PageToken),
@@ -315,13 +300,12 @@ const PLAIN: &[(&str, Role)] = &[
     ("show_deleted", Role::ShowDeleted),
 ];
 
-fn by_name(name: &str) -> Option<Role> {
+pub(super) fn by_name(name: &str) -> Option<Role> {
     PLAIN.iter().find(|(known, _)| *known == name).map(|(_, role)| *role)
 }
 
 fn explicit(role: spec::Role) -> Option<Role> {
     Some(match role {
-        spec::Role::Unspecified | spec::Role::NextPageToken => return None,
         spec::Role::Entity => Role::Entity,
         spec::Role::UpdateMask => Role::UpdateMask,
         spec::Role::PageSize => Role::PageSize,
@@ -337,13 +321,15 @@ fn explicit(role: spec::Role) -> Option<Role> {
         spec::Role::AnyOf => Role::AnyOf,
         spec::Role::Prefix => Role::Prefix,
         spec::Role::Keys => Role::Keys,
-        spec::Role::Custom => Role::Custom,
+        _ => return None,
     })
 }
 
-/// A field number that the message has not used.
-pub(super) fn next_number(message: &MessageDescriptor) -> u32 {
+/// Field numbers that the message has not used, upwards.
+pub(super) fn free_numbers(message: &MessageDescriptor) -> impl Iterator<Item = u32> + use<> {
     let used = message.fields().map(|field| field.number()).max().unwrap_or_default();
     let reserved = message.reserved_ranges().map(|range| range.end - 1).max().unwrap_or_default();
-    used.max(reserved) + 1
+    let extended = message.extension_ranges().map(|range| range.end - 1).max().unwrap_or_default();
+    // protobuf keeps 19000 to 19999 for itself.
+    (used.max(reserved).max(extended) + 1..).filter(|number| !(19_000..20_000).contains(number))
 }

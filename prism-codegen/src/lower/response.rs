@@ -4,9 +4,9 @@ use prism_options::spec;
 use prism_schema::{Operation, Response, Role};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
-use super::request::{Bound, next_number};
-use super::types;
-use crate::diagnostics::catalog::role as catalog;
+use super::request::{Bound, free_numbers};
+use super::{operation, support, types, unbindable};
+use crate::diagnostics::catalog::{role as catalog, service};
 
 /// The fields of a response that mean something.
 #[derive(Default)]
@@ -27,6 +27,11 @@ impl Bound<'_> {
             }
             return Some(Response::Entity);
         }
+        if *message == self.entity.message {
+            let wanted = format!("repeated `{}`", self.entity.message.name());
+            self.report_shape(message, &wanted, &self.list_help());
+            return None;
+        }
         let fields = self.response_fields(message, list)?;
         if list {
             return self.list(message, fields);
@@ -44,26 +49,55 @@ impl Bound<'_> {
     }
 
     fn list(&self, message: &MessageDescriptor, fields: Fields) -> Option<Response> {
-        let number = next_number(message);
-        let full = self.entity.message.full_name();
-        let Some(items) = fields.entity else {
-            let snake = heck::ToSnakeCase::to_snake_case(self.entity.message.name());
-            let help =
-                format!("add `repeated {full} {snake}s = {number};` to `{}`", message.name());
-            self.report_shape(
-                message,
-                &format!("repeated `{}`", self.entity.message.name()),
-                &help,
-            );
-            return None;
+        let mut numbers = free_numbers(message);
+        let mut missing = |wanted: &str, field: &str| {
+            let number = numbers.next().unwrap_or_default();
+            let help = format!("add `{field} = {number};` to `{}`", message.name());
+            self.report_shape(message, wanted, &help);
         };
+        if fields.entity.is_none() {
+            let wanted = format!("repeated `{}`", self.entity.message.name());
+            missing(&wanted, &self.items());
+        }
         let token = fields.next_page_token.map(|field| field.number());
         if self.operation == Operation::List && token.is_none() {
-            let help = format!("add `string next_page_token = {number};` to `{}`", message.name());
-            self.report_shape(message, "`next_page_token`", &help);
+            missing("`next_page_token`", "string next_page_token");
             return None;
         }
-        Some(Response::List { items: items.number(), next_page_token: token.unwrap_or_default() })
+        Some(Response::List {
+            items: fields.entity?.number(),
+            next_page_token: token.unwrap_or_default(),
+        })
+    }
+
+    /// The declaration of a list of entities.
+    fn items(&self) -> String {
+        let snake = heck::ToSnakeCase::to_snake_case(self.entity.message.name());
+        let plural = operation::plurals(&snake).swap_remove(0);
+        format!("repeated {} {plural}", self.entity.message.full_name())
+    }
+
+    /// Help for a List or BatchGet that returns no message of its own.
+    pub(super) fn list_help(&self) -> String {
+        let token = match self.operation {
+            Operation::List => " string next_page_token = 2;",
+            _ => "",
+        };
+        let (name, items) = (format!("{}Response", self.method), self.items());
+        format!("declare `message {name} {{ {items} = 1;{token} }}`, and return `{name}`")
+    }
+
+    /// Reports that the method streams its response, which no operation does.
+    pub fn report_streaming(&self, message: &MessageDescriptor) {
+        let list = matches!(self.operation, Operation::List | Operation::BatchGet);
+        let remove = match list && *message == self.entity.message {
+            true => format!("remove `stream`: {}", self.list_help()),
+            false => "remove `stream`".to_owned(),
+        };
+        let help = format!("{remove}, or {}", unbindable::BY_HAND);
+        let operation = format!("{:?}", self.operation);
+        let found = service::bound_streaming(&self.output_span, self.method, &operation, &help);
+        self.context.report(found);
     }
 
     fn report_shape(&self, message: &MessageDescriptor, wanted: &str, help: &str) {
@@ -85,6 +119,11 @@ impl Bound<'_> {
                 || (own == spec::Role::Unspecified && self.is_entity(&field));
             let slot = match () {
                 () if own == spec::Role::Custom => continue,
+                // Reported where the annotation was read.
+                () if support::is_refused(own.as_str_name()) => {
+                    sound = false;
+                    continue;
+                }
                 () if token && self.operation == Operation::List => &mut fields.next_page_token,
                 () if entity => &mut fields.entity,
                 () => {

@@ -7,11 +7,11 @@ use prism_options::{Idempotency, OptionSet, Span};
 use prism_schema::{Binding, Method, Operation, Permission, Role};
 use prost_reflect::{MethodDescriptor, ServiceDescriptor};
 
-use super::context::{Context, VERSION};
+use super::context::Context;
 use super::entity::Lowered as Entity;
-use super::operation;
-use super::request::{Bound, next_number};
+use super::request::{Bound, free_numbers};
 use super::response::allows_missing;
+use super::{names, operation, support, unbindable};
 use crate::diagnostics::catalog::{entity as shared, service as catalog};
 use crate::diagnostics::suggest;
 use crate::model;
@@ -28,10 +28,12 @@ pub(super) struct Scope<'a> {
     pub options: &'a OptionSet<ServiceSpec>,
 }
 
-/// A service, and those of its methods that are not custom, whether or not they could be bound.
+/// A service, and its methods: those that are not custom, whether or not they could be bound, and
+/// those that are.
 pub(super) struct Lowered {
     pub model: model::Service,
     pub bound: Vec<MethodDescriptor>,
+    pub custom: Vec<MethodDescriptor>,
 }
 
 /// A method with its places.
@@ -52,16 +54,14 @@ enum Intent<'a> {
 pub(super) fn lower(scope: &Scope) -> Lowered {
     let Scope { context, service, options, .. } = scope;
     let value = &options.value;
-    if value.rate_limit_rps != 0 {
-        let span = options.span("rate_limit_rps");
-        context.report(shared::later(span, "rate_limit_rps", VERSION));
-    }
     timeout(context, options.span("timeout_ms"), value.timeout_ms);
     let entity = scope.entity(&value.entity, options.span("entity"));
     let methods: Vec<MethodDescriptor> = service.methods().collect();
     let parts: Vec<Parts> = methods.iter().map(|method| scope.method(method, &entity)).collect();
-    let bound = methods.iter().zip(&parts).filter(|(_, parts)| !parts.custom);
-    let bound = bound.map(|(method, _)| method.clone()).collect();
+    let (custom, bound): (Vec<_>, Vec<_>) =
+        methods.iter().cloned().zip(&parts).partition(|(_, parts)| parts.custom);
+    let [bound, custom] =
+        [bound, custom].map(|them| them.into_iter().map(|(method, _)| method).collect());
     let (schemas, spans) = parts.into_iter().map(|it| (it.method, it.spans)).unzip();
     let model = model::Service {
         schema: prism_schema::Service { name: service.full_name().to_owned(), methods: schemas },
@@ -74,7 +74,7 @@ pub(super) fn lower(scope: &Scope) -> Lowered {
         deprecated: methods.iter().map(|it| context.reader.deprecated(it)).collect(),
         method_spans: spans,
     };
-    Lowered { model, bound }
+    Lowered { model, bound, custom }
 }
 
 /// An entity that was named.
@@ -112,7 +112,10 @@ impl<'a> Scope<'a> {
         }
         let found = match self.context.entity(&message) {
             Some(_) => catalog::entity_elsewhere(span, full, message.parent_file().name()),
-            None => catalog::not_an_entity(span, full),
+            None => {
+                let namespace = names::default_namespace(message.name());
+                catalog::not_an_entity(span, full, &namespace)
+            }
         };
         self.context.report(found.with(&self.context.reader.name_span(&message), "declared here"));
         Named::Unknown
@@ -144,10 +147,6 @@ impl<'a> Scope<'a> {
         if method.is_client_streaming() {
             let span = self.context.reader.part_span(method, METHOD_INPUT);
             self.context.report(catalog::client_streaming(&span, method.name()));
-        }
-        if options.value.cache_ttl_seconds != 0 {
-            let span = options.span("cache_ttl_seconds");
-            self.context.report(shared::later(span, "cache_ttl_seconds", VERSION));
         }
         let mut spans =
             model::MethodSpans { name: self.context.reader.name_span(method), request: Vec::new() };
@@ -196,6 +195,9 @@ impl<'a> Scope<'a> {
             }
             return Intent::Custom;
         }
+        if support::is_refused(wanted.as_str_name()) {
+            return Intent::Unknown;
+        }
         let own = self.entity(&value.entity, options.span("entity"));
         let entity = match (&own, service_entity) {
             (Named::Unknown, _) | (Named::None, Named::Unknown) => return Intent::Unknown,
@@ -204,7 +206,9 @@ impl<'a> Scope<'a> {
                 return Intent::Custom;
             }
             (Named::None, Named::None) => {
-                self.context.report(catalog::operation_without_entity(span, wanted.as_str_name()));
+                let entity = self.entities.first().map_or("Thing", |it| it.message.name());
+                let wanted = wanted.as_str_name();
+                self.context.report(catalog::operation_without_entity(span, wanted, entity));
                 return Intent::Unknown;
             }
         };
@@ -222,22 +226,7 @@ impl<'a> Scope<'a> {
 
     fn report_unbindable(&self, method: &MethodDescriptor, entity: &Entity) {
         let name = entity.message.name();
-        let plural =
-            entity.plural.clone().unwrap_or_else(|| operation::plurals(name).swap_remove(0));
-        let names: Vec<String> = ["Get", "Create", "Put", "Update", "Delete", "Undelete"]
-            .iter()
-            .map(|verb| format!("{verb}{name}"))
-            .chain(["List", "BatchGet"].iter().map(|verb| format!("{verb}{plural}")))
-            .collect();
-        let close = suggest::closest(method.name(), names.iter().map(String::as_str));
-        let help = match close {
-            Some(close) => format!("call it `{close}`, or choose with `(prism.method).operation`"),
-            None => {
-                "write `option (prism.method).operation = OPERATION_CUSTOM;` to implement it in \
-                     Rust, or choose the operation that it is"
-                    .to_owned()
-            }
-        };
+        let help = unbindable::help(method, entity, self.entities);
         let span = self.context.reader.name_span(method);
         self.context.report(catalog::unbindable(&span, method.name(), name, &help));
     }
@@ -249,11 +238,6 @@ impl<'a> Scope<'a> {
         operation: Operation,
     ) -> Option<(Binding, Vec<Span>)> {
         let context = self.context;
-        if method.is_server_streaming() {
-            let span = context.reader.part_span(method, METHOD_OUTPUT);
-            let operation = format!("{operation:?}");
-            context.report(catalog::bound_streaming(&span, method.name(), &operation));
-        }
         let soft = entity.model.schema.managed(prism_schema::Managed::DeleteTime).is_some();
         if operation == Operation::Undelete && !soft && !entity.broken {
             let span = context.reader.name_span(method);
@@ -267,10 +251,15 @@ impl<'a> Scope<'a> {
             entity,
             operation,
             method: method.name(),
+            file: method.parent_service().parent_file(),
             input_span: context.reader.part_span(method, METHOD_INPUT),
             output_span: context.reader.part_span(method, METHOD_OUTPUT),
         };
         let (request, places) = bound.request(&method.input());
+        if method.is_server_streaming() {
+            bound.report_streaming(&method.output());
+            return None;
+        }
         let response = bound.response(&method.output(), allows_missing(&request))?;
         let entity = entity.message.full_name().to_owned();
         Some((Binding { operation, entity, request, response }, places))
@@ -299,7 +288,7 @@ impl<'a> Scope<'a> {
                 false => name_span,
             };
             let input = method.input();
-            let number = next_number(&input);
+            let number = free_numbers(&input).next().unwrap_or_default();
             let found = catalog::idempotent_create(&span, method.name(), input.name(), number);
             self.context.report(found);
         }
@@ -348,7 +337,6 @@ impl<'a> Scope<'a> {
 
 fn chosen(operation: spec::Operation) -> Option<Operation> {
     Some(match operation {
-        spec::Operation::Unspecified | spec::Operation::Custom => return None,
         spec::Operation::Get => Operation::Get,
         spec::Operation::BatchGet => Operation::BatchGet,
         spec::Operation::List => Operation::List,
@@ -357,6 +345,7 @@ fn chosen(operation: spec::Operation) -> Option<Operation> {
         spec::Operation::Update => Operation::Update,
         spec::Operation::Delete => Operation::Delete,
         spec::Operation::Undelete => Operation::Undelete,
+        _ => return None,
     })
 }
 

@@ -50,6 +50,8 @@ pub struct Entity {
     pub schema: prism_schema::Entity,
     /// The message's name in its file.
     pub span: Span,
+    /// Whether the annotation names the backend. Otherwise the one that the lock records stays.
+    pub backend_named: bool,
     /// The annotation's `namespace`.
     pub namespace_span: Span,
     /// The annotation's `table`, or its `namespace` where the table is named after it.

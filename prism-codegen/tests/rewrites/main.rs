@@ -1,6 +1,7 @@
 //! Rewriting copies that are interrupted, and beside which the table is written to.
 #![allow(clippy::unwrap_used)]
 
+mod json;
 mod postgres;
 mod sqlite;
 
@@ -14,6 +15,7 @@ use prism_schema::sql::Dialect;
 const BEFORE: &str = r#"
 syntax = "proto3";
 package a;
+import "google/protobuf/wrappers.proto";
 import "prism/options.proto";
 
 message Thing {
@@ -26,6 +28,7 @@ message Thing {
 
 message Part {
   string label = 1;
+  google.protobuf.DoubleValue weight = 2;
 }
 "#;
 
@@ -35,6 +38,19 @@ pub type Records = BTreeMap<(String, i64), (Option<String>, i64)>;
 /// The migrations to a schema with wider numbers, also in the key, and JSON; how many of them lead
 /// to the first one.
 pub fn migrations(dialect: Dialect) -> (Vec<MigrationFile>, usize) {
+    let after = BEFORE
+        .replace("uint32", "uint64")
+        .replace("part = 3", "part = 3 [(prism.field).storage = STORAGE_JSON]")
+        .replace("label", "title");
+    migrations_between(dialect, BEFORE, &after)
+}
+
+/// The migrations from one schema to another; how many of them lead to the first one.
+pub fn migrations_between(
+    dialect: Dialect,
+    before: &str,
+    after: &str,
+) -> (Vec<MigrationFile>, usize) {
     let root = tempfile::tempdir().unwrap();
     let file = root.path().join("a.proto");
     let builder = prism_codegen::configure()
@@ -51,12 +67,8 @@ pub fn migrations(dialect: Dialect) -> (Vec<MigrationFile>, usize) {
         let of_dialect = history.migrations.into_iter().filter(|it| it.dialect == dialect);
         of_dialect.collect::<Vec<_>>()
     };
-    let first = migrate(BEFORE).len();
-    let after = BEFORE
-        .replace("uint32", "uint64")
-        .replace("part = 3", "part = 3 [(prism.field).storage = STORAGE_JSON]")
-        .replace("label", "title");
-    (migrate(&after), first)
+    let first = migrate(before).len();
+    (migrate(after), first)
 }
 
 /// Files as the migrator takes them.

@@ -176,7 +176,14 @@ fn a_value_that_has_no_other_form_stops_the_copy_and_nothing_is_lost() {
         let insert = "INSERT INTO things (shop, number, part, size) VALUES ('shop', 1, '\\xff', 1)";
         sqlx::query(insert).execute(&mut connection).await.unwrap();
         let error = migrator(&known).apply(&mut connection).await.unwrap_err().to_string();
-        assert!(error.contains("things: a stored part cannot be read"), "{error}");
+        let row = r#"things, the row with key ["shop","1"]: a stored part"#;
+        assert!(error.contains(&format!("{row} cannot be read")), "{error}");
+        let nan = "UPDATE things SET part = '\\x120909000000000000f87f'";
+        sqlx::query(nan).execute(&mut connection).await.unwrap();
+        let error = migrator(&known).apply(&mut connection).await.unwrap_err().to_string();
+        assert!(error.contains(&format!("{row} has no JSON form")), "{error}");
+        let broken = "UPDATE things SET part = '\\xff'";
+        sqlx::query(broken).execute(&mut connection).await.unwrap();
         let part = "SELECT part FROM things";
         let part: Vec<u8> = sqlx::query_scalar(part).fetch_one(&mut connection).await.unwrap();
         assert_eq!(part, [0xff]);

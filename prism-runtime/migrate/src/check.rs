@@ -116,7 +116,7 @@ pub fn statuses<'a>(known: &[Migration<'a>], applied: &[Applied]) -> Vec<Status<
 }
 
 fn state(row: &Applied, known: Option<Migration<'_>>, newest: Option<i64>) -> State {
-    let same = known.is_some_and(|known| known.checksum()[..] == row.checksum[..]);
+    let same = known.is_some_and(|known| known.has_checksum(&row.checksum));
     match known {
         Some(known) if !row.success && same && known.is_repeatable() => State::Interrupted,
         _ if !row.success => State::Dirty,
@@ -250,6 +250,24 @@ mod tests {
         sql: "-- no-transaction\nCREATE INDEX CONCURRENTLY \"a\" ON \"b\" (\"c\");\n",
     };
     const FOUR: Migration<'static> = Migration { version: 4, description: "four", sql: "SELECT 4" };
+
+    #[test]
+    fn line_ends_are_no_edit() {
+        let crlf = TWO.sql.replace('\n', "\r\n");
+        let mixed = TWO.sql.replacen('\n', "\r\n", 1);
+        let checkouts = [TWO.sql, &crlf, &mixed].map(|sql| Migration { sql, ..TWO });
+        let bytes = |sql: &str| <sha2::Sha384 as sha2::Digest>::digest(sql).to_vec();
+        for known in checkouts {
+            assert_eq!(known.checksum(), TWO.checksum(), "what is stored is the same everywhere");
+            for applied in [bytes(TWO.sql), bytes(&crlf), bytes(known.sql)] {
+                let row = Applied { checksum: applied, ..row(TWO) };
+                assert_eq!(statuses(&[known], &[row])[0].state, State::Applied);
+            }
+            assert!(known.is_repeatable() && known.without_transaction());
+        }
+        let edited = Migration { sql: "-- no-transaction\r\nSELECT 2;\r\n", ..TWO };
+        assert_eq!(statuses(&[edited], &[row(TWO)])[0].state, State::Edited);
+    }
 
     fn row(migration: Migration<'_>) -> Applied {
         Applied {

@@ -1,7 +1,9 @@
 //! A migration's file.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use prism_schema::lines::with_lf;
 use sha2::{Digest, Sha384};
 
 use crate::rewrite;
@@ -14,14 +16,27 @@ pub struct Migration<'a> {
     pub version: i64,
     /// The rest of the file's name, with spaces for underscores and without `.sql`.
     pub description: &'a str,
-    /// The file's text, to the byte.
+    /// The file's text, with whatever line ends it was checked out.
     pub sql: &'a str,
 }
 
 impl Migration<'_> {
-    /// SHA-384 of the file's text: what sqlx stores with an applied migration.
+    /// The text that is executed: line ends are LF.
+    pub fn text(&self) -> Cow<'_, str> {
+        with_lf(self.sql)
+    }
+
+    /// SHA-384 of the text with LF: what is stored with an applied migration, by sqlx too where it
+    /// has such a file or ignores CR.
     pub fn checksum(&self) -> [u8; 48] {
-        Sha384::digest(self.sql).into()
+        Sha384::digest(&*self.text()).into()
+    }
+
+    /// Whether a stored checksum is of this text, whatever line ends the file had that was applied:
+    /// sqlx, and Prism in earlier versions, stored the checksum of the bytes that they found.
+    pub fn has_checksum(&self, stored: &[u8]) -> bool {
+        let same = |text: &str| Sha384::digest(text)[..] == *stored;
+        same(self.sql) || same(&self.text()) || same(&self.text().replace('\n', "\r\n"))
     }
 
     /// Whether the file asks to run outside a transaction, with sqlx's marker.
@@ -40,7 +55,9 @@ impl Migration<'_> {
             |text: &&str| IndexStatement::parse(text).is_some_and(|it| it.is_repeatable());
         self.is_rewrite()
             || self.without_transaction()
-                && statement::split(self.sql).iter().all(|text| repeatable(text) || is_fill(text))
+                && statement::split(&self.text())
+                    .iter()
+                    .all(|text| repeatable(text) || is_fill(text))
     }
 
     /// `0002 (change orders)`, for messages.

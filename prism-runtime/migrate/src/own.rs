@@ -37,4 +37,9 @@ pub(crate) const POSTGRES: &[Migration<'static>] = &[
         description: "requests",
         sql: include_str!("../migrations/postgres/0002_requests.sql"),
     },
+    Migration {
+        version: 3,
+        description: "namespaces",
+        sql: include_str!("../migrations/postgres/0003_namespaces.sql"),
+    },
 ];

@@ -9,6 +9,7 @@
 //! This crate does no IO and knows neither descriptors nor a database driver.
 
 pub mod entity;
+pub mod lines;
 pub mod plan;
 pub mod service;
 pub mod sql;

@@ -161,19 +161,44 @@ pub fn plan(entity: &Entity, holding: &[Condition], order: &[IndexColumn]) -> Op
             .unwrap_or(Access::Key);
         return Some(Plan { access, bounds: bounds(entity, holding, access), order });
     }
-    let access = Access::all(entity).find(|&access| {
-        let columns = remaining(entity, access, &fixed);
-        columns.starts_with(&asked) || reversed(&columns).starts_with(&asked)
+    let (access, backwards) = Access::all(entity).find_map(|access| {
+        let declared = remaining(entity, access, &fixed);
+        let forwards = follows(entity, &fixed, &declared, &asked, false);
+        let backwards = || follows(entity, &fixed, &reversed(&declared), &asked, true);
+        (forwards || backwards()).then_some((access, !forwards))
     })?;
-    let declared = remaining(entity, access, &fixed);
-    let backwards = !declared.starts_with(&asked);
-    let mut order = asked;
-    for number in &entity.key {
-        if !fixed.contains(number) && !order.iter().any(|column| column.number == *number) {
-            order.push(IndexColumn { number: *number, descending: backwards });
-        }
-    }
+    let ties = ties(entity, &fixed, &asked, backwards);
+    let order = [asked, ties].concat();
     Some(Plan { access, bounds: bounds(entity, holding, access), order })
+}
+
+/// The parts of the key that break ties among records that are equal in some columns.
+fn ties(
+    entity: &Entity,
+    fixed: &[u32],
+    columns: &[IndexColumn],
+    descending: bool,
+) -> Vec<IndexColumn> {
+    let open = |number: &&u32| {
+        !fixed.contains(number) && columns.iter().all(|column| column.number != **number)
+    };
+    entity.key.iter().filter(open).map(|&number| IndexColumn { number, descending }).collect()
+}
+
+/// Whether an order is the beginning of these columns, and then any of the key's parts that break
+/// its ties.
+fn follows(
+    entity: &Entity,
+    fixed: &[u32],
+    columns: &[IndexColumn],
+    asked: &[IndexColumn],
+    descending: bool,
+) -> bool {
+    let common = columns.iter().zip(asked).take_while(|(column, asked)| column == asked).count();
+    (1..=common).any(|length| {
+        let (beginning, rest) = asked.split_at(length);
+        ties(entity, fixed, beginning, descending).starts_with(rest)
+    })
 }
 
 fn rank(access: Access) -> usize {
@@ -198,13 +223,16 @@ fn bounds(entity: &Entity, holding: &[Condition], access: Access) -> Vec<usize> 
     found
 }
 
-/// The longest orders that are served under the conditions that hold, as in an `order_by`: any
-/// prefix of one is served too, and each wholly reversed.
+/// The longest orders that are served under the conditions that hold, as in an `order_by`, with the
+/// key's parts that break ties at the end. The beginning of one is served too, any of those parts
+/// after it, and each of these wholly reversed.
 pub fn orders(entity: &Entity, holding: &[Condition]) -> Vec<String> {
     let fixed = fixed_fields(holding);
     let mut found: Vec<String> = Vec::new();
     for access in Access::all(entity) {
-        let text = order_text(entity, &remaining(entity, access, &fixed));
+        let columns = remaining(entity, access, &fixed);
+        let ties = ties(entity, &fixed, &columns, false);
+        let text = order_text(entity, &[columns, ties].concat());
         if !text.is_empty() && !found.contains(&text) {
             found.push(text);
         }

@@ -287,7 +287,6 @@ pub enum Role {
     LessThan,
     AnyOf,
     Prefix,
-    Custom,
 }
 
 impl Response {

@@ -70,12 +70,46 @@ fn an_order_is_the_rest_of_an_index_as_declared_or_reversed() {
 }
 
 #[test]
+fn an_order_may_name_the_parts_of_the_key_that_break_its_ties() {
+    let entity = orders();
+    let text = |holding: &[Condition], asked: &[(u32, bool)]| {
+        plan(&entity, holding, &order(asked)).map(|plan| order_text(&entity, &plan.order))
+    };
+    for (asked, served) in [
+        (&[(5, false), (2, false)][..], Some("note, id")),
+        (&[(5, true), (2, true)], Some("note desc, id desc")),
+        (&[(5, true), (2, false)], None),
+        (&[(5, false), (2, true)], None),
+        (&[(3, false), (4, true), (2, false)], Some("status, total desc, id")),
+        (&[(3, true), (4, false), (2, true)], Some("status desc, total, id desc")),
+        (&[(3, false), (4, true), (2, true)], None),
+        (&[(3, false), (2, false)], Some("status, id")),
+        (&[(3, false), (1, true), (2, false)], Some("status, id")),
+        (&[(3, false), (2, false), (4, true)], None),
+        (&[(2, false), (5, false)], None),
+    ] {
+        assert_eq!(text(&[CUSTOMER], asked).as_deref(), served, "{asked:?}");
+    }
+    let all = [(5, false), (1, false), (2, false)];
+    assert_eq!(text(&[], &all).as_deref(), Some("note, customer, id"));
+    assert_eq!(text(&[], &[(5, false), (2, false)]), None, "the key's parts are in its order");
+}
+
+#[test]
 fn the_orders_that_are_served_can_be_named() {
     let entity = orders();
-    assert_eq!(served_orders(&entity, &[CUSTOMER]), ["id", "status, total desc", "note", "code"]);
+    assert_eq!(
+        served_orders(&entity, &[CUSTOMER]),
+        ["id", "status, total desc, id", "note, id", "code, id"]
+    );
     assert_eq!(
         served_orders(&entity, &[]),
-        ["customer, id", "customer, status, total desc", "note", "code"]
+        [
+            "customer, id",
+            "customer, status, total desc, id",
+            "note, customer, id",
+            "code, customer, id",
+        ]
     );
     assert_eq!(served_orders(&logs(), &[always(1, Comparison::Equals)]), [""; 0]);
 }

@@ -176,7 +176,7 @@ fn writes_name_the_columns_that_they_know() {
     );
     check(
         statements.sweep().expect("retention"),
-        r#"DELETE FROM "log ""lines""" WHERE ("id") IN (SELECT "id" FROM "log ""lines""" WHERE "_prism_written_at" <= ?1 LIMIT ?2)"#,
+        r#"DELETE FROM "log ""lines""" WHERE ("_prism_written_at" <= ?1) AND ("id") IN (SELECT "id" FROM "log ""lines""" WHERE "_prism_written_at" <= ?1 LIMIT ?2)"#,
         &[Parameter::RetentionCutoff, Parameter::Limit],
     );
     let mut forever = logs();

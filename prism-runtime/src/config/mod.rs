@@ -59,7 +59,8 @@ pub struct Server {
     pub threads: usize,
     /// Longest request message, in bytes.
     pub max_message_bytes: usize,
-    /// What requests that are being received may take together, in bytes.
+    /// What may be held for all calls together, in bytes: requests as they arrive and decoded, queued
+    /// writes, rows that are being read, and answers that clients have not taken.
     pub max_buffered_bytes: usize,
     /// Open connections. More wait in the kernel's backlog.
     pub max_connections: usize,

@@ -10,15 +10,16 @@ use prost_reflect::DescriptorPool;
 use super::decide::{
     Action, Command, MAX_INDEXED_BYTES, RequestId, Source, clear_output_only_id, is_empty_key, join,
 };
-use super::layout::Layout;
+use super::layout::{DEFAULT_MESSAGE_BYTES, Layout};
 use super::record::{Key, Record};
+use super::required::Required;
 use super::wire::Codec;
 use crate::clock::Clock;
 use crate::page_token::PageTokens;
 use crate::schema::sql::Visibility;
-use crate::schema::{Entity, Value};
+use crate::schema::{Access, Entity, Value};
 use crate::store::StoreFuture;
-use crate::store::entity::{EntityBackend, EntityStore, View, Write};
+use crate::store::entity::{EntityBackend, EntityStore, HOLDS_NUL, View, Write};
 use crate::{Error, Result, Violation};
 
 /// What the entities of a proxy share.
@@ -38,6 +39,8 @@ pub struct Collection {
     pub(crate) codec: Codec,
     pub(crate) store: Arc<dyn EntityStore>,
     pub(crate) shared: Shared,
+    /// What a record has to hold; none where that is nothing.
+    pub(crate) required: Option<Required>,
     etags: Etags,
 }
 
@@ -48,11 +51,31 @@ impl Collection {
     ///
     /// Where the descriptors lack the entity's message, or the backend cannot serve it.
     pub fn open(entity: Entity, backend: &dyn EntityBackend, shared: Shared) -> Result<Arc<Self>> {
-        let layout = Arc::new(Layout::new(entity));
+        Collection::open_limited(entity, backend, shared, DEFAULT_MESSAGE_BYTES)
+    }
+
+    /// Opens an entity whose records fit an answer of so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Collection::open`].
+    pub fn open_limited(
+        entity: Entity,
+        backend: &dyn EntityBackend,
+        shared: Shared,
+        max_message_bytes: usize,
+    ) -> Result<Arc<Self>> {
+        let mut layout = Layout::new(entity).with_descriptors(&shared.pool);
+        if let Some(message) = shared.pool.get_message_by_name(&layout.entity.message) {
+            layout = layout.with_limit(max_message_bytes, message);
+        }
+        let layout = Arc::new(layout);
         let codec = Codec::new(Arc::clone(&layout), &shared.pool)?;
+        let message = shared.pool.get_message_by_name(&layout.entity.message);
+        let required = message.and_then(|message| Required::new(&message, None));
         let store = backend.open(Arc::clone(&layout))?;
         let etags = Etags::new()?;
-        Ok(Arc::new(Collection { layout, codec, store, shared, etags }))
+        Ok(Arc::new(Collection { layout, codec, store, shared, required, etags }))
     }
 
     /// The entity.
@@ -88,6 +111,8 @@ impl Collection {
         for (part, value) in key.iter().enumerate() {
             if is_empty_key(value) {
                 violations.push(Violation::new(name(part), "is part of the key and empty"));
+            } else if let Some(what) = self.unstorable(value) {
+                violations.push(Violation::new(name(part), what));
             }
         }
         let size: usize = key.iter().map(Value::size).sum();
@@ -97,6 +122,41 @@ impl Collection {
             violations.push(Violation::too_large(name(largest), what));
         }
         if violations.is_empty() { Ok(()) } else { Err(Error::invalid(violations)) }
+    }
+
+    /// What an encoded entity leaves out of what a write has to set.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that are no message.
+    pub(crate) fn missing(
+        &self,
+        entity: &[u8],
+        path: &str,
+        written: Written<'_>,
+        source: Source,
+    ) -> Result<Vec<Violation>> {
+        let mut violations = Vec::new();
+        let Some(required) = &self.required else { return Ok(violations) };
+        let counts = |number: u32| {
+            let Some(position) = self.layout.entity.position(number) else { return false };
+            let column = &self.layout.entity.columns[position];
+            let ignored = column.access == Access::OutputOnly && source == Source::Caller;
+            let named = match written {
+                Written::Created => self.layout.id != Some(position),
+                Written::Whole => true,
+                Written::Fields(fields) => fields.iter().any(|(named, _)| *named == position),
+            };
+            named && !ignored && !self.layout.is_server_set(position)
+        };
+        required.check(entity, path, counts, &mut violations)?;
+        Ok(violations)
+    }
+
+    /// Why a value of a key or a condition is none that the store takes.
+    pub(crate) fn unstorable(&self, value: &Value) -> Option<&'static str> {
+        let Value::Text(text) = value else { return None };
+        (self.store.refuses_nul() && text.contains('\0')).then_some(HOLDS_NUL)
     }
 
     /// Hands a write to the store.
@@ -135,6 +195,8 @@ impl Collection {
             now_micros: self.shared.clock.now_micros(),
             source: call.source,
             path,
+            if_created: call.if_created,
+            mask_path: call.mask_path,
         };
         Ok(Write { key, command, request: call.request })
     }
@@ -145,7 +207,8 @@ impl Collection {
         self.layout.column(position).map_or("", |column| &column.field)
     }
 
-    fn fill_id(&self, record: &mut Record) {
+    /// Chooses a managed id that is empty.
+    pub(crate) fn fill_id(&self, record: &mut Record) {
         if let Some(position) = self.layout.id
             && is_empty_key(&record.0[position])
         {
@@ -188,7 +251,22 @@ pub(crate) struct WriteCall {
     pub source: Source,
     /// Path of the entity in the request.
     pub path: Arc<str>,
+    /// Path of the update mask in the request.
+    pub mask_path: Arc<str>,
     pub request: Option<RequestId>,
+    /// As [`Command::if_created`].
+    pub if_created: Vec<Violation>,
+}
+
+/// The fields of an entity that a write sets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Written<'a> {
+    /// All, and a managed id that is empty gets a value.
+    Created,
+    /// All.
+    Whole,
+    /// Those at these positions, as in [`Mask::Fields`].
+    Fields(&'a [(usize, usize)]),
 }
 
 /// Makes etags that are never used twice, and that say nothing.

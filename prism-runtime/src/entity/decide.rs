@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use super::json_equal;
+use prism_migrate::json;
+
 use super::layout::{Layout, State};
 use super::record::{Key, Record, absent, zero};
 use crate::schema::{Access, Column, Storage, Value};
@@ -28,6 +29,10 @@ pub struct Command {
     /// Path of the entity in the request, for violations: `order`. Empty where the fields stand
     /// at the top.
     pub path: Arc<str>,
+    /// What is wrong with the entity if an update with `allow_missing` creates the record.
+    pub if_created: Vec<Violation>,
+    /// Path of the update mask in the request, for violations.
+    pub mask_path: Arc<str>,
 }
 
 /// What a command does to the record.
@@ -60,7 +65,7 @@ pub enum Action {
 pub enum Mask {
     /// `*`: all of them.
     All,
-    /// Positions of columns, each with the position of its path in the mask.
+    /// Positions of columns, each once, with the position of its path in the mask.
     Fields(Vec<(usize, usize)>),
 }
 
@@ -120,19 +125,24 @@ impl Change {
 /// # Errors
 ///
 /// What the caller is told: the record is there or not, the etag differs, a field may not change
-/// or is too large.
+/// or is too large, or what is kept of the row cannot be read.
 pub fn decide(layout: &Layout, command: &Command, current: Option<&Record>) -> Result<Change> {
     let state = layout.state(current, command.now_micros);
     let decision = Decision { layout, command, state, current };
-    match &command.action {
+    let change = match &command.action {
         Action::Create(record) => decision.create(record),
         Action::Put(record) => decision.put(record),
         Action::Update { record, mask, allow_missing } => {
             decision.update(record, mask, *allow_missing)
         }
-        Action::Delete { allow_missing } => decision.delete(*allow_missing),
+        // A record that cannot be read can be removed.
+        Action::Delete { allow_missing } => return decision.delete(*allow_missing),
         Action::Undelete => decision.undelete(),
+    }?;
+    if let (Some(written), Some(current)) = (change.written(), current) {
+        layout.check_kept(written, current)?;
     }
+    Ok(change)
 }
 
 /// A request that may be sent again: `request_id`.
@@ -142,6 +152,8 @@ pub struct RequestId {
     pub scope: RequestScope,
     /// Hash of the request's content.
     pub content: [u8; 32],
+    /// Name of the id's field in the request, for violations.
+    pub field: Arc<str>,
 }
 
 /// A request id with what it is unique in, beside the entity's namespace.
@@ -190,11 +202,10 @@ pub fn repeat(
     now_micros: i64,
 ) -> Result<Record> {
     if request.content != remembered.content {
-        return Err(Error::new(
-            Reason::RequestIdReused,
-            "request_id: it was used for another request in the last 24 hours",
-        )
-        .with_violations(vec![Violation::new("request_id", "was used for another request")]));
+        let field = &*request.field;
+        let what = "was used for another request in the last 24 hours";
+        let error = Error::new(Reason::RequestIdReused, format!("{field}: {what}"));
+        return Err(error.with_violations(vec![Violation::new(field, what)]));
     }
     match layout.state(current.as_ref(), now_micros) {
         State::Live => current.ok_or_else(|| not_found(layout)),
@@ -217,8 +228,11 @@ pub fn unique_violation(layout: &Layout, command: &Command, index: usize) -> Err
         .filter_map(|column| layout.entity.column(column.number))
         .map(|column| column.field.as_str())
         .collect();
+    // The request of an Undelete has none of the fields.
+    let named = !matches!(command.action, Action::Undelete);
     let violations = fields
         .iter()
+        .filter(|_| named)
         .map(|field| Violation::new(join(&command.path, field), "another record has this value"))
         .collect();
     let message = format!(
@@ -251,14 +265,19 @@ pub fn check_indexed_size(layout: &Layout, record: &Record, path: &str) -> Resul
     Err(Error::invalid(vec![Violation::too_large(join(path, field), description)]))
 }
 
-/// Whether a value that is sent is the one that is stored: databases write JSON in another way.
-fn is_same(column: &Column, sent: &Value, stored: &Value) -> bool {
-    match (sent, stored) {
-        (Value::Text(sent), Value::Text(stored)) if column.storage == Storage::Json => {
-            sent == stored || json_equal::texts(sent, stored)
-        }
-        _ => sent == stored,
+/// Checks that an answer can hold the record.
+fn check_record_size(layout: &Layout, record: &Record, path: &str) -> Result<()> {
+    if layout.fits_answer(record) {
+        return Ok(());
     }
+    let columns = layout.entity.columns.iter().zip(&record.0);
+    let largest = columns.max_by_key(|(_, value)| value.size());
+    let field = largest.map_or("", |(column, _)| column.field.as_str());
+    let description = format!(
+        "the record would have more than the {} bytes that fit an answer",
+        layout.max_record_bytes
+    );
+    Err(Error::invalid(vec![Violation::too_large(join(path, field), description)]))
 }
 
 /// A decision in the making.
@@ -301,6 +320,11 @@ impl Decision<'_> {
                 }
                 Mask::Fields(fields) => self.patched(record, current, fields),
             },
+            (State::Absent | State::Gone, _)
+                if allow_missing && !self.command.if_created.is_empty() =>
+            {
+                Err(Error::invalid(self.command.if_created.clone()))
+            }
             (State::Absent, _) if allow_missing => self.fresh(record).map(Change::Insert),
             (State::Gone, _) if allow_missing => self.fresh(record).map(Change::Replace),
             _ => Err(not_found(self.layout)),
@@ -323,6 +347,7 @@ impl Decision<'_> {
             (State::Live, ..) => Err(self.exists()),
             (State::Deleted, Some(current), Some(delete_time)) => {
                 self.check_etag()?;
+                check_record_size(self.layout, current, &self.command.path)?;
                 Ok(self.marked(current, delete_time, Value::Null))
             }
             _ => Err(not_found(self.layout)),
@@ -352,6 +377,7 @@ impl Decision<'_> {
         }
         self.stamp(&mut record);
         check_indexed_size(self.layout, &record, &self.command.path)?;
+        check_record_size(self.layout, &record, &self.command.path)?;
         Ok(record)
     }
 
@@ -363,10 +389,10 @@ impl Decision<'_> {
             let old = &current.0[position];
             let sent = &new.0[position];
             // Setting a member of a oneof clears the others.
-            let displaced = || siblings(self.layout, position).any(|other| !new.0[other].is_null());
+            let displaced = || self.layout.siblings(position).any(|other| !new.0[other].is_null());
             if self.layout.is_server_set(position) || self.ignores(column.access) {
                 record.0[position] = if displaced() { Value::Null } else { old.clone() };
-            } else if column.access == Access::Immutable && !is_same(column, sent, old) {
+            } else if column.access == Access::Immutable && !equal(column, sent, old) {
                 // What was set stays where nothing is sent.
                 if *sent != absent(column) || displaced() {
                     violations.push(self.immutable(&column.field, path));
@@ -382,31 +408,31 @@ impl Decision<'_> {
         let mut record = current.clone();
         let mut columns = Vec::with_capacity(fields.len() + 2);
         let mut violations = Vec::new();
+        let mut named = vec![false; self.layout.width()];
+        fields.iter().for_each(|(position, _)| named[*position] = true);
         for &(position, path) in fields {
             let Some(column) = self.layout.column(position) else { continue };
             if self.layout.is_server_set(position) || self.ignores(column.access) {
                 continue;
             }
             let value = &new.0[position];
-            if column.access == Access::Immutable && !is_same(column, value, &current.0[position]) {
+            if column.access == Access::Immutable && !equal(column, value, &current.0[position]) {
                 violations.push(self.immutable(&column.field, Some(path)));
             }
             record.0[position].clone_from(value);
             columns.push(position);
-            if !value.is_null() {
-                let named = |sibling| fields.iter().any(|(p, _)| *p == sibling);
-                for sibling in siblings(self.layout, position) {
-                    // One that the mask names too is set to what the request says of it: absent.
-                    if !named(sibling) {
-                        let other = &self.layout.entity.columns[sibling];
-                        let set = !record.0[sibling].is_null();
-                        if set && other.access == Access::Immutable {
-                            violations.push(self.immutable(&other.field, Some(path)));
-                        }
-                        record.0[sibling] = Value::Null;
-                        columns.push(sibling);
-                    }
+            if value.is_null() {
+                continue;
+            }
+            // One that the mask names too is set to what the request says of it: absent.
+            for sibling in self.layout.siblings(position).filter(|sibling| !named[*sibling]) {
+                let other = &self.layout.entity.columns[sibling];
+                let set = !record.0[sibling].is_null();
+                if set && other.access == Access::Immutable {
+                    violations.push(self.immutable(&other.field, Some(path)));
                 }
+                record.0[sibling] = Value::Null;
+                columns.push(sibling);
             }
         }
         columns.extend([self.layout.update_time, self.layout.etag].into_iter().flatten());
@@ -422,6 +448,7 @@ impl Decision<'_> {
         }
         self.stamp(&mut record);
         check_indexed_size(self.layout, &record, &self.command.path)?;
+        check_record_size(self.layout, &record, &self.command.path)?;
         Ok(record)
     }
 
@@ -472,7 +499,7 @@ impl Decision<'_> {
 
     fn immutable(&self, field: &str, path: Option<usize>) -> Violation {
         let at = match path {
-            Some(path) => format!("update_mask.paths[{path}]"),
+            Some(path) => format!("{}.paths[{path}]", self.command.mask_path),
             None => join(&self.command.path, field),
         };
         Violation::new(at, format!("{field} is immutable: it keeps the value it was created with"))
@@ -496,12 +523,12 @@ impl Decision<'_> {
     }
 }
 
-/// Positions of the other members of a column's oneof.
-pub fn siblings(layout: &Layout, position: usize) -> impl Iterator<Item = usize> + '_ {
-    let oneof = layout.column(position).and_then(|column| column.oneof.as_deref());
-    layout.entity.columns.iter().enumerate().filter_map(move |(other, column)| {
-        (other != position && oneof.is_some() && column.oneof.as_deref() == oneof).then_some(other)
-    })
+/// Whether two values of a column are the same. A database may write JSON in another way.
+fn equal(column: &Column, one: &Value, other: &Value) -> bool {
+    match (column.storage, one, other) {
+        (Storage::Json, Value::Text(one), Value::Text(other)) => json::same_text(one, other),
+        (_, one, other) => one == other,
+    }
 }
 
 /// Whether a value is no key: empty text or bytes, or absent. Zero is one.

@@ -1,28 +1,27 @@
 //! Bound methods: a request's bytes in, a reply out.
 
+mod check;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::encoding::{WireType, encode_key, encode_varint, key_len};
 use prost_reflect::MessageDescriptor;
 
+use super::batch::{self, Batch, MAX_ANSWER_BYTES, MAX_BATCH_KEYS};
 use super::collection::{Collection, WriteCall};
-use super::decide::{Action, Mask, RequestId, RequestScope, Source, not_found};
-use super::list::{ListCall, Names, PreparedList};
+use super::decide::{Action, RequestId, RequestScope, Source, not_found};
+use super::list::{Asked, ListCall, Names, PreparedList};
+use super::mask::parse_mask;
 use super::record::{Key, Record, encode_values};
 use super::request::{Request, RequestCodec};
+use super::required::Required;
 use super::wire::{Audience, WireRecord, delimited_len};
 use crate::schema::{Binding, Cardinality, Operation, Response, Role, Storage, Value};
 use crate::service::{Context, Encoded, Reply};
 use crate::store::StoreFuture;
 use crate::store::entity::Page;
-use crate::{Code, Error, Reason, Result, Violation};
-
-/// Encoded length of a page or a batch at most.
-const MAX_ANSWER_BYTES: usize = 1 << 20;
-
-/// Keys of a BatchGet at most.
-const MAX_BATCH_KEYS: usize = 1_000;
+use crate::{Error, Result, Violation};
 
 /// Length of a `request_id` at most, in bytes.
 const MAX_REQUEST_ID_BYTES: usize = 64;
@@ -38,6 +37,8 @@ struct Method {
     name: String,
     binding: Binding,
     request: RequestCodec,
+    /// What the request has to hold, the entity in it aside; none where that is nothing.
+    required: Option<Required>,
 }
 
 impl Engine {
@@ -53,27 +54,35 @@ impl Engine {
         input: &MessageDescriptor,
     ) -> Result<Self> {
         let request = RequestCodec::new(&collection.layout, &binding, input)?;
-        Ok(Engine(Arc::new(Method { collection, name: name.into(), binding, request })))
+        let entity = binding.role(Role::Entity).map(|field| field.number);
+        let required = Required::new(input, entity);
+        let name = name.into();
+        Ok(Engine(Arc::new(Method { collection, name, binding, request, required })))
     }
 
     /// Answers a call. The answer is ready where the store's is.
     pub fn call(&self, context: &Context, request: &Bytes) -> Reply {
-        match self.0.request.decode(request) {
-            Ok(request) => {
-                self.operate(context, request).unwrap_or_else(|error| Reply::Ready(Err(error)))
-            }
-            Err(error) => Reply::Ready(Err(error)),
-        }
+        let method = &self.0;
+        let reply = method.request.decode(request).and_then(|parsed| {
+            let if_created = method.check_required(request, &parsed)?;
+            self.operate(context, parsed, if_created)
+        });
+        reply.unwrap_or_else(|error| Reply::Ready(Err(error)))
     }
 
-    fn operate(&self, context: &Context, request: Request) -> Result<Reply> {
+    fn operate(
+        &self,
+        context: &Context,
+        request: Request,
+        if_created: Vec<Violation>,
+    ) -> Result<Reply> {
         match self.0.binding.operation {
             Operation::Get => self.read(request),
             Operation::BatchGet => self.batch_get(request),
             Operation::List => self.list(context, request),
             Operation::Create => self.create(context, request),
             Operation::Put => self.put(request),
-            Operation::Update => self.update(request),
+            Operation::Update => self.update(request, if_created),
             Operation::Delete => self.delete(request),
             Operation::Undelete => self.undelete(request),
         }
@@ -93,12 +102,10 @@ impl Engine {
     fn batch_get(&self, request: Request) -> Result<Reply> {
         let collection = &self.0.collection;
         let name = self.0.request.name_of(Role::Keys);
+        let mut batch = Batch::new();
         if request.keys.len() > MAX_BATCH_KEYS {
-            let what = format!("has {} keys, the limit is {MAX_BATCH_KEYS}", request.keys.len());
-            return Err(Error::invalid(vec![Violation::too_large(name, what)]));
+            return Err(batch::too_many(name));
         }
-        let mut keys: Vec<Key> = Vec::with_capacity(request.keys.len());
-        let mut seen = std::collections::BTreeSet::new();
         for (position, key) in request.keys.into_iter().enumerate() {
             collection.check_key(&key, |part| {
                 let whole = format!("{name}[{position}]");
@@ -108,21 +115,19 @@ impl Engine {
                     format!("{whole}.{}", collection.key_field(part)).into()
                 }
             })?;
-            let key = Key(key);
-            if seen.insert(key.clone()) {
-                keys.push(key);
-            }
+            batch.push(key, name)?;
         }
-        let found = collection.store.batch_get(keys, collection.view(request.show_deleted));
+        let found = batch.read(collection, collection.view(request.show_deleted));
         Ok(self.answer(found, Method::encode_batch))
     }
 
     fn list(&self, context: &Context, request: Request) -> Result<Reply> {
         let method = &self.0;
-        let declared = method.request.conditions().iter().copied();
+        let declared = method.request.conditions().zip(request.conditions);
         let conditions = declared
-            .zip(request.conditions)
-            .filter_map(|(condition, values)| Some((condition, values?)))
+            .filter_map(|((condition, name), values)| {
+                Some(Asked { condition, values: values?, name })
+            })
             .collect();
         let prepared = PreparedList::new(
             &method.collection,
@@ -161,12 +166,13 @@ impl Engine {
         Ok(self.write(self.write_call(Action::Put(record), request.etag)))
     }
 
-    fn update(&self, mut request: Request) -> Result<Reply> {
+    fn update(&self, mut request: Request, if_created: Vec<Violation>) -> Result<Reply> {
         let record = self.entity(&mut request)?;
         let name = self.0.request.name_of(Role::UpdateMask);
         let mask = parse_mask(&self.0.collection, request.update_mask.as_deref(), name)?;
         let action = Action::Update { record, mask, allow_missing: request.allow_missing };
-        Ok(self.write(self.write_call(action, request.etag)))
+        let call = self.write_call(action, request.etag);
+        Ok(self.write(WriteCall { if_created, ..call }))
     }
 
     fn delete(&self, request: Request) -> Result<Reply> {
@@ -185,8 +191,16 @@ impl Engine {
     }
 
     fn write_call(&self, action: Action, etag: String) -> WriteCall {
-        let path = Arc::clone(&self.0.request.entity_path);
-        WriteCall { key: None, action, etag, source: Source::Caller, path, request: None }
+        WriteCall {
+            key: None,
+            action,
+            etag,
+            source: Source::Caller,
+            path: Arc::clone(&self.0.request.entity_path),
+            mask_path: Arc::clone(&self.0.request.mask_path),
+            request: None,
+            if_created: Vec::new(),
+        }
     }
 
     fn write(&self, call: WriteCall) -> Reply {
@@ -224,7 +238,8 @@ impl Engine {
             method: self.0.name.clone(),
             id: id.to_owned(),
         };
-        Ok(Some(RequestId { scope, content: content_hash(&self.0.collection, record) }))
+        let field = self.0.request.name_of(Role::RequestId).into();
+        Ok(Some(RequestId { scope, content: content_hash(&self.0.collection, record), field }))
     }
 
     /// Encodes what the store answers: now where it has, later where it will.
@@ -254,14 +269,14 @@ impl Method {
         match self.binding.response {
             Response::Empty | Response::List { .. } => Ok(Encoded::default()),
             Response::Entity => {
-                let record = codec.prepare(record)?;
+                let record = self.prepare(record)?;
                 let mut encoded =
                     Encoded::with_capacity(codec.encoded_len(&record, Audience::Caller));
                 codec.encode(&record, Audience::Caller, encoded.buffer());
                 Ok(encoded)
             }
             Response::Field(number) => {
-                let record = codec.prepare(record)?;
+                let record = self.prepare(record)?;
                 let length = codec.encoded_len(&record, Audience::Caller);
                 let mut encoded = Encoded::with_capacity(key_len(number) + delimited_len(length));
                 self.append(number, &record, length, &mut encoded);
@@ -270,27 +285,35 @@ impl Method {
         }
     }
 
-    fn encode_batch(&self, records: Vec<Record>) -> Result<Encoded> {
+    /// What was removed is returned as far as it can be read: it is gone.
+    fn prepare(&self, record: Record) -> Result<WireRecord> {
+        match self.binding.operation {
+            Operation::Delete => Ok(self.collection.codec.prepare_removed(record)),
+            _ => self.collection.codec.prepare(record),
+        }
+    }
+
+    fn encode_batch(&self, page: Page) -> Result<Encoded> {
         let Response::List { items, .. } = self.binding.response else {
             return Err(Error::internal("a batch is answered with a list"));
         };
         let mut encoded = Encoded::default();
-        for record in records {
+        for record in batch::whole(page)? {
             let record = self.collection.codec.prepare(record)?;
             let length = self.collection.codec.encoded_len(&record, Audience::Caller);
             let total = encoded.len() + key_len(items) + delimited_len(length);
             if total > MAX_ANSWER_BYTES {
-                let message = format!(
-                    "the records together have more than {MAX_ANSWER_BYTES} bytes: ask for fewer"
-                );
-                let error = Error::new(Reason::ValueTooLarge, message);
-                return Err(error.with_code(Code::ResourceExhausted));
+                return Err(batch::too_large(
+                    delimited_len(length) + key_len(items) > MAX_ANSWER_BYTES,
+                ));
             }
             self.append(items, &record, length, &mut encoded);
         }
         Ok(encoded)
     }
 
+    /// A page ends before a record that cannot be read; one that would begin with it fails, and
+    /// its error says where the list goes on.
     fn encode_page(&self, list: &PreparedList, page: Page) -> Result<Encoded> {
         let Response::List { items, next_page_token } = self.binding.response else {
             return Err(Error::internal("a list is answered with a list"));
@@ -298,9 +321,20 @@ impl Method {
         let mut encoded = Encoded::default();
         let mut more = page.more;
         let mut last = None;
-        for record in page.records {
+        let mut records = page.records.into_iter();
+        while let Some(record) = records.next() {
             let place = list.place(&record);
-            let record = self.collection.codec.prepare(record)?;
+            let record = match self.collection.codec.prepare(record) {
+                Ok(record) => record,
+                Err(error) if last.is_none() => {
+                    more |= records.len() > 0;
+                    return Err(list.unreadable(&self.collection, error, more.then_some(&place)));
+                }
+                Err(_) => {
+                    more = true;
+                    break;
+                }
+            };
             let length = self.collection.codec.encoded_len(&record, Audience::Caller);
             let total = encoded.len() + key_len(items) + delimited_len(length);
             if !encoded.is_empty() && total > MAX_ANSWER_BYTES {
@@ -325,44 +359,6 @@ impl Method {
         encode_varint(length as u64, buffer);
         self.collection.codec.encode(record, Audience::Caller, buffer);
     }
-}
-
-/// The fields that a mask names.
-///
-/// # Errors
-///
-/// INVALID_ARGUMENT: no mask, an unknown field, a part of the key, a path below a field, or `*`
-/// beside others.
-pub(crate) fn parse_mask(
-    collection: &Collection,
-    paths: Option<&[String]>,
-    name: &str,
-) -> Result<Mask> {
-    let paths = paths.unwrap_or_default();
-    match paths {
-        [] => return Err(Error::invalid_field(name, "is required and names no field")),
-        [all] if all == "*" => return Ok(Mask::All),
-        _ => {}
-    }
-    let mut fields = Vec::with_capacity(paths.len());
-    let mut violations = Vec::new();
-    for (at, path) in paths.iter().enumerate() {
-        let position = collection.entity().columns.iter().position(|column| column.field == *path);
-        let what = match position {
-            Some(position) if collection.layout.is_key(position) => {
-                "names a part of the key, which cannot change"
-            }
-            Some(position) => {
-                fields.push((position, at));
-                continue;
-            }
-            None if path == "*" => "is for all fields, and stands beside others",
-            None if path.contains('.') => "names something below a field: only whole fields change",
-            None => "names no field of the entity",
-        };
-        violations.push(Violation::new(format!("{name}.paths[{at}]"), what));
-    }
-    if violations.is_empty() { Ok(Mask::Fields(fields)) } else { Err(Error::invalid(violations)) }
 }
 
 /// A hash of what a Create writes, its key included. Maps have no order, so theirs does not

@@ -1,9 +1,15 @@
 //! Where things stand in an entity's records, found once at start.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use prism_migrate::json;
+use prost_reflect::{DescriptorPool, MessageDescriptor};
 
 use super::record::{Key, Record};
-use crate::schema::{Column, Entity, Index, Managed, Value};
+pub use super::unreadable::JsonColumns;
+use crate::schema::{Column, Entity, Index, Managed, Storage, Value};
 
 const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 
@@ -32,6 +38,32 @@ pub struct Layout {
     pub id: Option<usize>,
     /// Position of Prism's own column with the time of the last write.
     pub written_at: Option<usize>,
+    /// The columns that hold JSON; empty until the descriptors are there.
+    pub json: JsonColumns,
+    /// How long an encoded record may be, in bytes.
+    pub max_record_bytes: usize,
+    /// The entity's message, if it is known: by it values that are stored as JSON are measured.
+    message: Measured,
+    /// Positions of the fields by their names in the entity.
+    fields: HashMap<String, usize>,
+    /// For each column, the positions of its oneof's members.
+    oneofs: Vec<Arc<[usize]>>,
+}
+
+/// Longest message that clients take and send if they are not told otherwise, in bytes.
+pub const DEFAULT_MESSAGE_BYTES: usize = 4 << 20;
+
+/// Room in an answer for what stands beside a record: its key and length, a page token.
+const BESIDE_RECORD: usize = 8 << 10;
+
+/// A message's descriptor.
+struct Measured(Option<MessageDescriptor>);
+
+impl fmt::Debug for Measured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // That of a recursive message prints itself for ever.
+        f.debug_tuple("Measured").field(&self.0.as_ref().map(MessageDescriptor::full_name)).finish()
+    }
 }
 
 /// What a write finds under a key.
@@ -73,9 +105,48 @@ impl Layout {
             etag: managed(Managed::Etag),
             id: managed(Managed::Id),
             written_at: entity.last_write_column().map(|_| entity.columns.len()),
+            max_record_bytes: record_bytes(DEFAULT_MESSAGE_BYTES),
+            message: Measured(None),
+            json: JsonColumns::default(),
+            fields: fields(&entity),
+            oneofs: oneofs(&entity),
             key,
             entity,
         }
+    }
+
+    /// Sets what an answer may take, in bytes, and the entity's message.
+    #[must_use]
+    pub fn with_limit(mut self, max_message_bytes: usize, message: MessageDescriptor) -> Self {
+        self.max_record_bytes = record_bytes(max_message_bytes);
+        self.message = Measured(Some(message));
+        self
+    }
+
+    /// Whether a record is short enough to be answered with. What is stored as JSON is looked at
+    /// only if it decides.
+    pub fn fits_answer(&self, record: &Record) -> bool {
+        let columns = || self.entity.columns.iter().zip(&record.0);
+        let total = columns().map(|(column, value)| longest(column, value)).sum::<usize>();
+        if total <= self.max_record_bytes {
+            return true;
+        }
+        let measured = columns().map(|(column, value)| match (value, &self.message) {
+            (Value::Text(json), Measured(Some(message))) if column.storage == Storage::Json => {
+                json::to_wire(message, column.number, json).map_or(json.len(), |raw| raw.len())
+            }
+            (value, _) if column.storage == Storage::Json => value.size(),
+            (value, _) => longest(column, value),
+        });
+        measured.sum::<usize>() <= self.max_record_bytes
+    }
+
+    /// Tells the columns that hold JSON from the entity's descriptor, so that writes can be checked
+    /// for what they keep of it.
+    #[must_use]
+    pub fn with_descriptors(mut self, pool: &DescriptorPool) -> Self {
+        self.json = JsonColumns::new(&self.entity.columns, &self.entity.message, pool);
+        self
     }
 
     /// How many values a record has.
@@ -86,6 +157,21 @@ impl Layout {
     /// The column at a position; none where that is Prism's own.
     pub fn column(&self, position: usize) -> Option<&Column> {
         self.entity.columns.get(position)
+    }
+
+    /// The position of a field, by its name in the entity.
+    pub fn field(&self, name: &str) -> Option<usize> {
+        self.fields.get(name).copied()
+    }
+
+    /// Positions of the members of a column's oneof; none where it is in no oneof.
+    pub fn members(&self, position: usize) -> &[usize] {
+        self.oneofs.get(position).map_or(&[], |members| members)
+    }
+
+    /// Positions of the other members of a column's oneof.
+    pub fn siblings(&self, position: usize) -> impl Iterator<Item = usize> + '_ {
+        self.members(position).iter().copied().filter(move |member| *member != position)
     }
 
     /// The key of a record.
@@ -135,4 +221,44 @@ impl Layout {
             Some(_) => State::Live,
         }
     }
+}
+
+/// Longest record that fits a message.
+fn record_bytes(max_message_bytes: usize) -> usize {
+    max_message_bytes - BESIDE_RECORD.min(max_message_bytes / 8)
+}
+
+/// How long a field's encoding is at most: its value, tag and length. JSON is at most as short as
+/// a list of zeros, of which each may take ten bytes otherwise.
+fn longest(column: &Column, value: &Value) -> usize {
+    const TAG_AND_LENGTH: usize = 10;
+    const NUMBER: usize = 24;
+    const JSON: usize = 6;
+    match value {
+        Value::Null => 0,
+        Value::Int(_) | Value::Double(_) => NUMBER,
+        Value::Text(json) if column.storage == Storage::Json => TAG_AND_LENGTH + JSON * json.len(),
+        value => TAG_AND_LENGTH + value.size(),
+    }
+}
+
+fn fields(entity: &Entity) -> HashMap<String, usize> {
+    let names = entity.columns.iter().enumerate();
+    names.map(|(position, column)| (column.field.clone(), position)).collect()
+}
+
+fn oneofs(entity: &Entity) -> Vec<Arc<[usize]>> {
+    let mut members: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (position, column) in entity.columns.iter().enumerate() {
+        if let Some(oneof) = &column.oneof {
+            members.entry(oneof).or_default().push(position);
+        }
+    }
+    let members: HashMap<&str, Arc<[usize]>> =
+        members.into_iter().map(|(oneof, positions)| (oneof, positions.into())).collect();
+    let of_column = |column: &Column| {
+        let of_oneof = column.oneof.as_deref().and_then(|oneof| members.get(oneof));
+        of_oneof.map_or_else(|| Arc::from([]), Arc::clone)
+    };
+    entity.columns.iter().map(of_column).collect()
 }

@@ -5,7 +5,7 @@ use super::record::{decode_values, encode_values};
 use crate::schema::plan::{self, Comparison, Condition};
 use crate::schema::{IndexColumn, Value};
 use crate::store::entity::{Filter, ListQuery};
-use crate::{Error, Reason, Result, Violation};
+use crate::{Error, Result, Violation, page_token};
 
 /// Records on a page that asks for no number.
 const DEFAULT_PAGE_SIZE: i64 = 50;
@@ -21,13 +21,22 @@ pub(crate) struct ListCall<'a> {
     /// What a page token is bound to beside the list itself: the method, and who calls it.
     pub scope: [&'a str; 2],
     /// The conditions that hold, with their values.
-    pub conditions: Vec<(Condition, Vec<Value>)>,
+    pub conditions: Vec<Asked<'a>>,
     pub order_by: &'a str,
     pub page_size: i64,
     pub page_token: &'a str,
     pub show_deleted: bool,
     /// Names of the request's fields, for violations.
     pub names: Names<'a>,
+}
+
+/// A condition that holds.
+pub(crate) struct Asked<'a> {
+    pub condition: Condition,
+    /// One value; any number for [`Comparison::AnyOf`].
+    pub values: Vec<Value>,
+    /// Name of its field in the request.
+    pub name: &'a str,
 }
 
 /// Names of a list's fields in the request.
@@ -64,8 +73,7 @@ impl PreparedList {
             0 => DEFAULT_PAGE_SIZE,
             size => size.min(MAX_PAGE_SIZE),
         };
-        let holding: Vec<Condition> =
-            call.conditions.iter().map(|(condition, _)| *condition).collect();
+        let holding: Vec<Condition> = call.conditions.iter().map(|asked| asked.condition).collect();
         let asked = parse_order(collection, &holding, call.order_by, names.order_by)?;
         let plan = plan::plan(collection.entity(), &holding, &asked)
             .ok_or_else(|| unserved(collection, &holding, names.order_by))?;
@@ -76,17 +84,12 @@ impl PreparedList {
         let after = if call.page_token.is_empty() {
             None
         } else {
-            let opened = collection.shared.tokens.open(&binding, call.page_token, view.now_micros);
-            let invalid = |error: Error| {
-                let what = "was not given for this request, or is older than 24 hours";
-                error.with_violations(vec![Violation::new(names.page_token, what)])
-            };
-            let place = decode_values(&opened.map_err(invalid)?);
+            let (tokens, name) = (&collection.shared.tokens, names.page_token);
+            let opened = tokens.open(&binding, call.page_token, view.now_micros, name)?;
             // Of another version of the schema, where it does not fit.
             let fits = |values: &Vec<Value>| values.len() == order.len();
-            let other =
-                || Error::new(Reason::PageTokenInvalid, "the page token is of another list");
-            Some(place.filter(fits).ok_or_else(|| invalid(other()))?)
+            let place = decode_values(&opened).filter(fits);
+            Some(place.ok_or_else(|| page_token::invalid(name))?)
         };
         let columns = order.iter().map(|(position, _)| *position).collect();
         let nothing =
@@ -104,34 +107,70 @@ impl PreparedList {
         collection.shared.tokens.seal(&self.binding, &position, now)
     }
 
+    /// Says in the error of the record that a page would begin with how to go on after it:
+    /// `next_page_token` in the metadata, empty if the list ends with the record. `place` is the
+    /// record's, if there are others after it.
+    pub fn unreadable(
+        &self,
+        collection: &Collection,
+        error: Error,
+        place: Option<&Vec<Value>>,
+    ) -> Error {
+        match place.map(|place| self.token(collection, place)).transpose() {
+            Ok(token) => error.with_metadata("next_page_token", token.unwrap_or_default()),
+            Err(error) => error,
+        }
+    }
+
     /// The place of a record in the list.
     pub fn place(&self, record: &super::record::Record) -> Vec<Value> {
         self.order.iter().map(|&column| record.0[column].clone()).collect()
     }
 }
 
-fn filters(
-    collection: &Collection,
-    conditions: Vec<(Condition, Vec<Value>)>,
-) -> Result<Vec<Filter>> {
+fn filters(collection: &Collection, conditions: Vec<Asked<'_>>) -> Result<Vec<Filter>> {
     let mut filters = Vec::with_capacity(conditions.len());
-    for (condition, mut values) in conditions {
+    for Asked { condition, values, name } in conditions {
         let Some(position) = collection.entity().position(condition.field) else {
             return Err(Error::internal("a condition names a field that is not stored"));
         };
-        if condition.comparison == Comparison::AnyOf {
-            // One of a set: what comes twice changes neither result nor token.
-            values.sort_by(super::record::compare);
-            values.dedup();
-            if values.len() > MAX_ANY_OF {
-                let field = &collection.entity().columns[position].field;
-                let what = format!("has more than {MAX_ANY_OF} different values");
-                return Err(Error::invalid(vec![Violation::too_large(field.clone(), what)]));
-            }
+        let any_of = condition.comparison == Comparison::AnyOf;
+        let violations = values.iter().enumerate().filter_map(|(at, value)| {
+            let what = collection.unstorable(value)?;
+            let field = if any_of { format!("{name}[{at}]") } else { name.to_owned() };
+            Some(Violation::new(field, what))
+        });
+        let violations: Vec<Violation> = violations.collect();
+        if !violations.is_empty() {
+            return Err(Error::invalid(violations));
         }
+        let values = if any_of {
+            distinct(values).ok_or_else(|| {
+                let what = format!("has more than {MAX_ANY_OF} different values");
+                Error::invalid(vec![Violation::too_large(name, what)])
+            })?
+        } else {
+            values
+        };
         filters.push(Filter { position, comparison: condition.comparison, values });
     }
     Ok(filters)
+}
+
+/// The values as a set: what comes twice changes neither result nor token. None where there are
+/// too many, which is found out without sorting all of them.
+fn distinct(values: Vec<Value>) -> Option<Vec<Value>> {
+    let mut distinct = Vec::new();
+    let mut values = values.into_iter().peekable();
+    while values.peek().is_some() {
+        distinct.extend(values.by_ref().take(MAX_ANY_OF));
+        distinct.sort_by(super::record::compare);
+        distinct.dedup();
+        if distinct.len() > MAX_ANY_OF {
+            return None;
+        }
+    }
+    Some(distinct)
 }
 
 fn positions(collection: &Collection, order: &[IndexColumn]) -> Vec<(usize, bool)> {
@@ -213,7 +252,7 @@ fn unserved(collection: &Collection, holding: &[Condition], name: &str) -> Error
     let served = if orders.is_empty() { "none".to_owned() } else { orders.join(" or ") };
     let what = format!(
         "is not an order that this list serves with these conditions; it takes the beginning of \
-         {served}, as it stands or wholly reversed"
+         {served}, with parts of the key after it or not, as it stands or wholly reversed"
     );
     Error::invalid_field(name, what)
 }

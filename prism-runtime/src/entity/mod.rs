@@ -7,23 +7,30 @@
 //! [`Store`] does the same for the service's own code, with structs.
 //!
 //! Errors name fields, lengths and limits, and never show a value, whether it is masked or not.
+//! One exception: the error of a stored record that cannot be read names its key, unless that is
+//! masked.
 
+mod batch;
 mod collection;
 pub mod decide;
 mod engine;
-mod json_equal;
 mod key;
 pub mod layout;
 mod list;
+mod mask;
 pub mod record;
 mod request;
+mod required;
 mod store;
+mod unreadable;
 pub mod wire;
 
+pub use batch::MAX_BATCH_KEYS;
 pub use collection::{Collection, Shared};
 pub use engine::Engine;
 pub use key::{IntoKey, Part};
 pub(crate) use list::prefix_bounds;
+pub(crate) use required::Required;
 pub use store::{List, Records, Store, Stores};
 
 /// A message that Prism stores. Derived; see `prism_derive::Entity`.

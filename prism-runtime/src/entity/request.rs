@@ -3,6 +3,7 @@
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
 use super::layout::Layout;
+use super::mask::MAX_PATHS;
 use super::record::zero;
 use super::wire::{Fault, Field, Malformed, Occurrence, Reader, Scalar, Wire};
 use crate::schema::plan::{Comparison, Condition};
@@ -15,12 +16,16 @@ pub struct RequestCodec {
     /// By field number.
     slots: Vec<Slot>,
     conditions: Vec<Condition>,
+    /// Names of the conditions' fields in the request.
+    condition_names: Vec<String>,
     /// What a request holds before anything is read.
     empty: Request,
     /// Names of the key's fields in the request, in key order.
     key_names: Vec<String>,
     /// Name of the entity in the request; empty where it has none.
     pub entity_path: std::sync::Arc<str>,
+    /// Name of the update mask in the request; empty where it has none.
+    pub mask_path: std::sync::Arc<str>,
 }
 
 /// What a request says.
@@ -76,9 +81,11 @@ impl RequestCodec {
         let mut codec = RequestCodec {
             slots: Vec::new(),
             conditions: crate::schema::plan::conditions(binding),
+            condition_names: Vec::new(),
             empty: Request { key: vec![Value::Null; layout.key.len()], ..Request::default() },
             key_names: vec![String::new(); layout.key.len()],
             entity_path: binding.role(Role::Entity).map_or("", |field| &field.name).into(),
+            mask_path: binding.role(Role::UpdateMask).map_or("", |field| &field.name).into(),
         };
         let mut oneofs: Vec<(u32, String)> = Vec::new();
         for field in &binding.request {
@@ -104,9 +111,9 @@ impl RequestCodec {
         Ok(codec)
     }
 
-    /// The conditions that the method declares.
-    pub fn conditions(&self) -> &[Condition] {
-        &self.conditions
+    /// The conditions that the method declares, each with its field's name in the request.
+    pub fn conditions(&self) -> impl Iterator<Item = (Condition, &str)> {
+        self.conditions.iter().copied().zip(self.condition_names.iter().map(String::as_str))
     }
 
     /// Name of a part of the key in the request.
@@ -158,6 +165,7 @@ impl RequestCodec {
         let input = descriptor.parent_message();
         if let Some(comparison) = Comparison::of(field.role) {
             let at = self.empty.conditions.len();
+            self.condition_names.push(field.name.clone());
             let column = column(field.field)?;
             let prepared = prepare(layout, column, descriptor);
             self.empty.conditions.push(match (comparison, field.presence) {
@@ -284,7 +292,8 @@ impl Parsing {
                 let paths = request.update_mask.get_or_insert_default();
                 let mut reader = Reader::new(mask);
                 while let Some(path) = reader.next()? {
-                    if path.number == 1 {
+                    // One more than a mask may have tells that it has too many.
+                    if path.number == 1 && paths.len() <= MAX_PATHS {
                         paths.push(text(path.wire)?);
                     }
                 }

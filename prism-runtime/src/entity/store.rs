@@ -1,17 +1,18 @@
 //! Typed access to an entity for the service's own code.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::Entity;
-use super::collection::{Collection, WriteCall};
-use super::decide::{Action, Source, not_found};
-use super::engine::parse_mask;
+use super::batch::{self, Batch, MAX_ANSWER_BYTES};
+use super::collection::{Collection, WriteCall, Written};
+use super::decide::{Action, Mask, Source, not_found};
 use super::key::{IntoKey, Part};
-use super::list::{ListCall, Names, PreparedList};
+use super::list::{Asked, ListCall, Names, PreparedList};
+use super::mask::parse_mask;
 use super::record::{Key, Record};
-use super::wire::Audience;
+use super::wire::{Audience, WireRecord};
 use crate::schema::plan::{Comparison, Condition};
 use crate::{Error, Result};
 
@@ -78,22 +79,31 @@ impl<E: Entity> Store<E> {
         self.read(found.ok_or_else(|| not_found(&self.collection.layout))?)
     }
 
-    /// The records with these keys: in their order, each once, absent ones left out.
+    /// The records with these keys, as of one moment: in their order, each once, absent ones left
+    /// out. At most 1,000 keys, and records of 1 MiB together.
     ///
     /// # Errors
     ///
-    /// Those of the store.
+    /// VALUE_TOO_LARGE: INVALID_ARGUMENT of more keys, RESOURCE_EXHAUSTED of larger records.
     pub async fn batch_get<K: IntoKey>(&self, keys: impl IntoIterator<Item = K>) -> Result<Vec<E>> {
-        let mut seen = BTreeSet::new();
-        let mut distinct = Vec::new();
+        let mut batch = Batch::new();
         for key in keys {
-            let key = self.key(key)?;
-            if seen.insert(key.clone()) {
-                distinct.push(key);
-            }
+            batch.push(self.key(key)?.0, "keys")?;
         }
-        let found = self.collection.store.batch_get(distinct, self.collection.view(false)).await?;
-        found.into_iter().map(|record| self.read(record)).collect()
+        let found = batch.read(&self.collection, self.collection.view(false)).await?;
+        let codec = &self.collection.codec;
+        let mut records = Vec::with_capacity(found.records.len());
+        let mut bytes = 0;
+        for record in batch::whole(found)? {
+            let record = codec.prepare(record)?;
+            let length = codec.encoded_len(&record, Audience::Service);
+            bytes += length;
+            if bytes > MAX_ANSWER_BYTES {
+                return Err(batch::too_large(length > MAX_ANSWER_BYTES));
+            }
+            records.push(self.entity(&record)?);
+        }
+        Ok(records)
     }
 
     /// A list, to be narrowed and sent.
@@ -114,7 +124,7 @@ impl<E: Entity> Store<E> {
     ///
     /// RECORD_EXISTS or UNIQUE_VIOLATION.
     pub async fn create(&self, entity: &E) -> Result<E> {
-        self.write(None, Action::Create(self.record(entity)?)).await
+        self.write(None, Action::Create(self.record(entity, Written::Created)?)).await
     }
 
     /// Inserts or replaces a whole record; answers with it as stored.
@@ -123,7 +133,7 @@ impl<E: Entity> Store<E> {
     ///
     /// ETAG_MISMATCH where the entity carries an etag that is not the record's.
     pub async fn put(&self, entity: &E) -> Result<E> {
-        self.write(None, Action::Put(self.record(entity)?)).await
+        self.write(None, Action::Put(self.record(entity, Written::Whole)?)).await
     }
 
     /// Writes the named fields of a record, `["*"]` for all; answers with the whole record.
@@ -135,7 +145,11 @@ impl<E: Entity> Store<E> {
     pub async fn update(&self, entity: &E, fields: &[&str]) -> Result<E> {
         let paths: Vec<String> = fields.iter().map(|&field| field.to_owned()).collect();
         let mask = parse_mask(&self.collection, Some(&paths), "update_mask")?;
-        let record = self.record(entity)?;
+        let written = match &mask {
+            Mask::All => Written::Whole,
+            Mask::Fields(fields) => Written::Fields(fields),
+        };
+        let record = self.record(entity, written)?;
         self.write(None, Action::Update { record, mask, allow_missing: false }).await
     }
 
@@ -168,21 +182,36 @@ impl<E: Entity> Store<E> {
             etag: String::new(),
             source: Source::Service,
             path: "".into(),
+            mask_path: "update_mask".into(),
             request: None,
+            if_created: Vec::new(),
         };
+        let removes = matches!(call.action, Action::Delete { .. });
         let written = self.collection.write(call).await?;
-        self.read(written.ok_or_else(|| not_found(&self.collection.layout))?)
+        let record = written.ok_or_else(|| not_found(&self.collection.layout))?;
+        if removes {
+            return self.entity(&self.collection.codec.prepare_removed(record));
+        }
+        self.read(record)
     }
 
-    fn record(&self, entity: &E) -> Result<Record> {
-        self.collection.codec.decode(&entity.encode_to_vec(), "")
+    fn record(&self, entity: &E, written: Written<'_>) -> Result<Record> {
+        let message = entity.encode_to_vec();
+        let missing = self.collection.missing(&message, "", written, Source::Service)?;
+        if !missing.is_empty() {
+            return Err(Error::invalid(missing));
+        }
+        self.collection.codec.decode(&message, "")
     }
 
     fn read(&self, record: Record) -> Result<E> {
+        self.entity(&self.collection.codec.prepare(record)?)
+    }
+
+    fn entity(&self, record: &WireRecord) -> Result<E> {
         let codec = &self.collection.codec;
-        let record = codec.prepare(record)?;
-        let mut message = Vec::with_capacity(codec.encoded_len(&record, Audience::Service));
-        codec.encode(&record, Audience::Service, &mut message);
+        let mut message = Vec::with_capacity(codec.encoded_len(record, Audience::Service));
+        codec.encode(record, Audience::Service, &mut message);
         E::decode(&*message).map_err(Error::internal)
     }
 
@@ -280,11 +309,12 @@ impl<E: Entity> List<'_, E> {
     /// # Errors
     ///
     /// INVALID_ARGUMENT where no index serves a condition or the order, or the token is of
-    /// another list.
+    /// another list. CORRUPT_RECORD if the page would begin with a record that cannot be read: the
+    /// error's metadata has its `key` and, as `next_page_token`, where the list goes on after it.
     pub async fn send(self) -> Result<Records<E>> {
         let collection = &self.store.collection;
         let conditions = conditions(collection, self.conditions)?;
-        let holding: Vec<Condition> = conditions.iter().map(|(condition, _)| *condition).collect();
+        let holding: Vec<Condition> = conditions.iter().map(|asked| asked.condition).collect();
         if let Some(&position) =
             crate::schema::plan::unserved(collection.entity(), &holding).first()
         {
@@ -312,19 +342,35 @@ impl<E: Entity> List<'_, E> {
             return Ok(Records { records: Vec::new(), next_page_token: String::new() });
         };
         let page = collection.store.list(query).await?;
-        let next_page_token = match page.records.last() {
-            Some(last) if page.more => prepared.token(collection, &prepared.place(last))?,
+        let (mut records, mut more, mut last) = (Vec::new(), page.more, None);
+        let mut found = page.records.into_iter();
+        while let Some(record) = found.next() {
+            let place = prepared.place(&record);
+            match self.store.read(record) {
+                Ok(record) => records.push(record),
+                Err(error) if last.is_none() => {
+                    more |= found.len() > 0;
+                    return Err(prepared.unreadable(collection, error, more.then_some(&place)));
+                }
+                Err(_) => {
+                    more = true;
+                    break;
+                }
+            }
+            last = Some(place);
+        }
+        let next_page_token = match last {
+            Some(last) if more => prepared.token(collection, &last)?,
             _ => String::new(),
         };
-        let records = page.records.into_iter().map(|record| self.store.read(record));
-        Ok(Records { records: records.collect::<Result<_>>()?, next_page_token })
+        Ok(Records { records, next_page_token })
     }
 }
 
-fn conditions(
-    collection: &Collection,
+fn conditions<'a>(
+    collection: &'a Collection,
     asked: Vec<(String, Comparison, Vec<Part>)>,
-) -> Result<Vec<(Condition, Vec<crate::schema::Value>)>> {
+) -> Result<Vec<Asked<'a>>> {
     let mut conditions = Vec::with_capacity(asked.len());
     for (field, comparison, parts) in asked {
         let entity = collection.entity();
@@ -339,7 +385,8 @@ fn conditions(
         let exact = collection.layout.exact.contains(&position);
         let values = parts.into_iter().map(|part| part.value(column, exact));
         let condition = Condition { field: column.number, comparison, always: true };
-        conditions.push((condition, values.collect::<Result<_>>()?));
+        let values = values.collect::<Result<_>>()?;
+        conditions.push(Asked { condition, values, name: &column.field });
     }
     Ok(conditions)
 }

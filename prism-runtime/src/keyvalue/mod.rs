@@ -14,6 +14,15 @@
 //!   expires, others when their token is too old; both [`SWEEP_MARGIN`] later.
 //! - A first write is one that stores something: a CompareAndSwap that fails, or a Delete that
 //!   covers nothing, makes no namespace.
+//! - A namespace that is not declared has its place among `keyvalue.max_namespaces` until nothing
+//!   is stored in it, and deletes are: ten thousand Puts and Deletes of one byte take ten thousand
+//!   places for as long as the deletes are remembered (`keyvalue.tombstone_hours`). The next sweep
+//!   after that gives them back.
+//! - A Delete of the keys that it names is made all or none, as is one whose predicate covers up to
+//!   2,000 items. On SQLite one that covers more is made in parts of so many: other records are
+//!   written between them, writes to the same record wait for the last one. Reads may see the first
+//!   parts, and a server that is killed leaves them made; the Delete can be repeated. Elsewhere it
+//!   is one transaction, or one hold of the lock.
 //! - A count out of range is INVALID_REQUEST, a length VALUE_TOO_LARGE.
 //! - A scan that finds nothing answers once, with an empty response.
 

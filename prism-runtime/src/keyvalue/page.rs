@@ -15,13 +15,6 @@ use crate::service::Encoded;
 /// Room for the longest page token: a sealed id and key.
 const TOKEN_BYTES: usize = 2304;
 
-/// Rows that one read looks at on an event loop, and bytes that it takes there.
-const SHORT_ROWS: u32 = 128;
-const SHORT_BYTES: usize = 64 << 10;
-
-/// Rows that one read looks at on a thread for long reads.
-const LONG_ROWS: u32 = 10_000;
-
 /// A read that a store is to do, with the page that it fills.
 #[derive(Debug)]
 pub struct PageRead {
@@ -42,33 +35,25 @@ pub struct Query {
     pub selection: Selection,
     /// The server's time, in microseconds since the Unix epoch: what has expired is not found.
     pub now: i64,
-    /// How much one read may look at.
-    pub effort: Effort,
 }
 
-/// How much one read may look at before it pauses.
+/// How much an attempt at a page may look at before it is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effort {
-    /// What an event loop may be kept waiting for.
-    Short,
-    /// What is done on a thread of its own.
-    Long,
+pub struct Effort {
+    rows: u32,
+    bytes: usize,
 }
 
 impl Effort {
-    /// Rows that one read may look at.
-    pub fn rows(self) -> u32 {
-        match self {
-            Effort::Short => SHORT_ROWS,
-            Effort::Long => LONG_ROWS,
-        }
-    }
+    /// What an event loop may be kept waiting for: 128 rows, or 64 KiB of the page.
+    pub const SHORT: Effort = Effort { rows: 128, bytes: 64 << 10 };
 
-    fn bytes(self) -> usize {
-        match self {
-            Effort::Short => SHORT_BYTES,
-            Effort::Long => PAGE_BYTES,
-        }
+    /// All that the page takes.
+    pub const WHOLE: Effort = Effort { rows: u32::MAX, bytes: usize::MAX };
+
+    /// As many rows as this, of any size.
+    pub const fn rows(rows: u32) -> Self {
+        Effort { rows, bytes: usize::MAX }
     }
 }
 
@@ -106,14 +91,20 @@ pub struct StoredItem<'a> {
 }
 
 /// A page that is being filled.
+///
+/// A page is one snapshot: all rows that it is offered are read as of one moment. An attempt that
+/// looks at more than it may is given up as a whole, and the next one begins where the page does.
 #[derive(Debug)]
 pub struct Page {
     shape: Shape,
     body: Encoded,
     items: u64,
     limit: u64,
+    /// The page holds what comes after it.
+    start: Option<Position>,
     /// The last row that was looked at, unless that row did not fit.
     position: Option<Position>,
+    effort: Effort,
     looked_at: u32,
     state: State,
 }
@@ -121,7 +112,8 @@ pub struct Page {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Open,
-    Paused,
+    /// The attempt was too long.
+    GivenUp,
     /// Another item follows.
     Full,
     /// No item follows.
@@ -136,15 +128,42 @@ impl Page {
             body: Encoded::default(),
             items: 0,
             limit,
-            position: after,
+            start: after,
+            position: None,
+            effort: Effort::WHOLE,
             looked_at: 0,
             state: State::Open,
         }
     }
 
-    /// After which row a read goes on.
+    /// Begins an attempt, from the start of the page: what an earlier one was offered is gone.
+    pub fn attempt(&mut self, effort: Effort) {
+        self.body = Encoded::default();
+        self.items = 0;
+        self.position = None;
+        self.effort = effort;
+        self.looked_at = 0;
+        self.state = State::Open;
+    }
+
+    /// After which row the page begins.
     pub fn after(&self) -> Option<&Position> {
-        self.position.as_ref()
+        self.start.as_ref()
+    }
+
+    /// Rows after which it is known how the page ends, if all of them are ones that it takes.
+    pub fn most_rows(&self) -> u64 {
+        self.limit.saturating_add(1)
+    }
+
+    /// Rows that the attempt may look at.
+    pub fn effort_rows(&self) -> u32 {
+        self.effort.rows
+    }
+
+    /// Whether it is a response of a Scan.
+    pub fn is_of_scan(&self) -> bool {
+        self.shape == Shape::Scanned
     }
 
     /// Takes the next row in the order of id and key: a store offers every row that it finds,
@@ -164,9 +183,9 @@ impl Page {
             self.items += 1;
         }
         self.move_to(item);
-        self.looked_at += 1;
-        if self.looked_at >= query.effort.rows() || self.body.len() >= query.effort.bytes() {
-            self.state = State::Paused;
+        self.looked_at = self.looked_at.saturating_add(1);
+        if self.looked_at >= self.effort.rows || self.body.len() >= self.effort.bytes {
+            self.state = State::GivenUp;
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
@@ -177,15 +196,14 @@ impl Page {
         self.state = State::Ended;
     }
 
-    /// Begins another read of the same page, after one that paused.
-    pub fn resume(&mut self) {
-        self.looked_at = 0;
-        self.state = State::Open;
-    }
-
     /// Whether it is known how the page ends.
     pub fn is_done(&self) -> bool {
         matches!(self.state, State::Full | State::Ended)
+    }
+
+    /// Bytes that the page takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.body.capacity()
     }
 
     /// How many items the page holds.

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use futures_util::stream;
 
 use super::Options;
-use super::page::{Effort, Page, PageRead, Position, Query, Shape};
+use super::page::{Page, PageRead, Position, Query, Shape};
 use super::selection::Selection;
 use super::validate::{Checker, served};
 use crate::proto::keyvalue::v1::{GetRequest, ScanRequest};
 use crate::service::{Context, Encoded, MessageStream, Reply};
 use crate::store::StoreFuture;
 use crate::store::keyvalue::KeyValueStore;
-use crate::{Error, Reason, Result};
+use crate::{Error, Result, page_token};
 
 /// What reads need. Cheap to clone.
 #[derive(Clone)]
@@ -28,14 +28,12 @@ impl Reader {
             Err(error) => return Reply::Ready(Err(error)),
         };
         match self.store.read(read) {
-            StoreFuture::Ready(Some(Ok(read))) if read.page.is_done() => {
-                Reply::Ready(self.respond(&context, read))
-            }
+            StoreFuture::Ready(Some(Ok(read))) => Reply::Ready(self.respond(&context, read)),
             StoreFuture::Ready(Some(Err(error))) => Reply::Ready(Err(error)),
-            first => {
+            pending => {
                 let reader = self.clone();
                 Reply::future(async move {
-                    let read = reader.complete(first).await?;
+                    let read = pending.await?;
                     reader.respond(&context, read)
                 })
             }
@@ -58,13 +56,7 @@ impl Reader {
         let selection = check.predicate(request.predicate);
         check.finish()?;
         served(&self.options, &request.namespace)?;
-        let query = Query {
-            namespace: request.namespace,
-            id: Some(request.id),
-            selection,
-            now,
-            effort: Effort::Short,
-        };
+        let query = Query { namespace: request.namespace, id: Some(request.id), selection, now };
         let after = self.open(Shape::Items, context, &query, &request.page_token)?;
         let page = Page::new(Shape::Items, limit_of(request.limit.into()), after);
         Ok(PageRead { query, page })
@@ -81,13 +73,7 @@ impl Reader {
         let selection = check.predicate(request.predicate);
         check.finish()?;
         served(&self.options, &request.namespace)?;
-        let query = Query {
-            namespace: request.namespace,
-            id: request.id,
-            selection,
-            now,
-            effort: Effort::Long,
-        };
+        let query = Query { namespace: request.namespace, id: request.id, selection, now };
         let limit = limit_of(request.limit);
         let after = self.open(Shape::Scanned, context, &query, &request.page_token)?;
         Ok((PageRead { query, page: Page::new(Shape::Scanned, limit, after) }, limit))
@@ -102,7 +88,7 @@ impl Reader {
             async move {
                 let Some((mut read, limit)) = state else { return Ok::<_, Error>(None) };
                 read.query.now = reader.options.clock.now_micros();
-                let mut read = reader.complete(reader.store.read(read)).await?;
+                let mut read = reader.store.read(read).await?;
                 let left = limit.saturating_sub(read.page.items());
                 let Some(next) = read.page.next().cloned() else {
                     return Ok(Some((read.page.into_response(None), None)));
@@ -114,17 +100,6 @@ impl Reader {
                 Ok(Some((response, (left > 0).then_some((read, left)))))
             }
         }))
-    }
-
-    /// Reads on until the page is whole. What was too long for an event loop goes on elsewhere.
-    async fn complete(&self, first: StoreFuture<PageRead>) -> Result<PageRead> {
-        let mut read = first.await?;
-        while !read.page.is_done() {
-            read.query.effort = Effort::Long;
-            read.page.resume();
-            read = self.store.read(read).await?;
-        }
-        Ok(read)
     }
 
     fn respond(&self, context: &Context, read: PageRead) -> Result<Encoded> {
@@ -160,10 +135,8 @@ impl Reader {
         // What is no text is no token: any text that does not open gives the same error.
         let text = std::str::from_utf8(token).unwrap_or("?");
         let binding = binding(shape, context, query);
-        let position = self.options.page_tokens.open(&binding, text, query.now)?;
-        Position::decode(&position)
-            .map(Some)
-            .ok_or_else(|| Error::new(Reason::PageTokenInvalid, "the page token holds no position"))
+        let position = self.options.page_tokens.open(&binding, text, query.now, "page_token")?;
+        Position::decode(&position).map(Some).ok_or_else(|| page_token::invalid("page_token"))
     }
 }
 

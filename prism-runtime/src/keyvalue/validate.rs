@@ -141,6 +141,8 @@ impl<'a> Checker<'a> {
     /// An optional predicate; all items where it is absent.
     pub(super) fn predicate(&mut self, predicate: Option<KeyPredicate>) -> Selection {
         let Some(predicate) = predicate else { return Selection::All };
+        // What is refused is not worth being sorted.
+        let before = self.violations.len();
         match &predicate.predicate {
             None => self.add("predicate", "sets nothing: match_all, match_keys or match_range"),
             Some(Predicate::MatchAll(_)) => {}
@@ -154,7 +156,8 @@ impl<'a> Checker<'a> {
                 self.length("predicate.match_range.end_key", end, 0..=KEY_BYTES + 1);
             }
         }
-        predicate.predicate.map_or(Selection::All, Selection::of)
+        let valid = predicate.predicate.filter(|_| self.violations.len() == before);
+        valid.map_or(Selection::Keys(Vec::new()), Selection::of)
     }
 
     /// What a Delete deletes: either keys or a predicate.
@@ -167,9 +170,15 @@ impl<'a> Checker<'a> {
             (true, None) => self.add("keys", "either keys or predicate must be set"),
             (false, Some(_)) => self.add("predicate", "must not be set together with keys"),
             (true, predicate) => return self.predicate(predicate),
-            (false, None) => self.keys("keys", &keys, 1),
+            (false, None) => {
+                let before = self.violations.len();
+                self.keys("keys", &keys, 1);
+                if self.violations.len() == before {
+                    return Selection::keys(keys);
+                }
+            }
         }
-        Selection::keys(keys)
+        Selection::Keys(Vec::new())
     }
 
     /// Where a write with this token stands. 0 is the server's own.

@@ -4,21 +4,30 @@
 pub struct BatchError {
     #[prost(enumeration = "ErrorReason", tag = "1")]
     pub reason: i32,
-    /// For people. Holds no value of a protected field.
+    /// Intended for people. Contains no value of a protected field.
     #[prost(string, tag = "2")]
     pub message: ::prost::alloc::string::String,
-    /// Present where sending that part again can help.
+    /// Present if a retry of this part can help.
     #[prost(message, optional, tag = "3")]
     pub retry_delay: ::core::option::Option<::prost_types::Duration>,
-    /// Path of the field at fault within that part, as in google.rpc.BadRequest.
+    /// The path of the invalid field within this part, as in
+    /// google.rpc.BadRequest.
     #[prost(string, tag = "4")]
     pub field: ::prost::alloc::string::String,
 }
-/// Why a call failed. A failed call ends with a gRPC status whose details hold a
-/// google.rpc.ErrorInfo: its domain is "prism", its reason one of these names
-/// without the prefix. Invalid requests also carry a google.rpc.BadRequest with
-/// one violation for each broken rule, and calls worth repeating a
-/// google.rpc.RetryInfo.
+/// Why a call failed.
+///
+/// A failed call returns a gRPC status whose details contain a
+/// google.rpc.ErrorInfo. Its domain is "prism". Its reason is one of these names
+/// without the prefix. An error that the service's own code defines has the
+/// package of the service as its domain and a reason of its own.
+///
+/// For an invalid request, the details also contain a google.rpc.BadRequest with
+/// one violation per broken rule. For a call that is worth retrying, they contain
+/// a google.rpc.RetryInfo.
+///
+/// A comment that begins with a gRPC code applies to all reasons up to the next
+/// such comment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum ErrorReason {
@@ -27,18 +36,31 @@ pub enum ErrorReason {
     InvalidRequest = 1,
     UnknownField = 2,
     PageTokenInvalid = 3,
-    /// A value, or with RESOURCE_EXHAUSTED a whole message or answer.
+    /// A value is too large. With RESOURCE_EXHAUSTED, a whole message or response
+    /// is too large.
     ValueTooLarge = 15,
-    /// An item_priority_token too far ahead, or older than deletes are remembered.
+    /// The item_priority_token is too far ahead, or older than deletes are
+    /// remembered.
     PriorityTokenOutOfRange = 21,
-    /// The request_id was used for another request.
+    /// The request_id has already been used for another request.
     RequestIdReused = 22,
+    /// The time of an event is too far behind or ahead of the server's clock.
+    EventTimeOutOfRange = 26,
     /// NOT_FOUND
     NamespaceNotFound = 4,
     RecordNotFound = 5,
     /// ALREADY_EXISTS
     RecordExists = 6,
     UniqueViolation = 7,
+    /// FAILED_PRECONDITION
+    ///
+    /// A record that is referred to does not exist.
+    ReferenceMissing = 40,
+    /// Other records refer to the record, or more of them than one delete may
+    /// change.
+    RecordReferenced = 41,
+    /// Only a deleted record can be purged.
+    RecordNotDeleted = 50,
     /// ABORTED
     EtagMismatch = 8,
     Conflict = 9,
@@ -50,14 +72,17 @@ pub enum ErrorReason {
     /// RESOURCE_EXHAUSTED
     RateLimited = 13,
     Overloaded = 14,
-    /// The backend's disk or quota.
+    /// The backend's disk is full or its quota is used up.
     StorageFull = 23,
-    /// DEADLINE_EXCEEDED: a write may have been made.
+    /// The call would read more than it may. The same call fails again, so the
+    /// client must ask for less.
+    BudgetExceeded = 42,
+    /// DEADLINE_EXCEEDED. A write may have been made.
     DeadlineExceeded = 16,
-    /// UNAVAILABLE: nothing was written.
+    /// UNAVAILABLE. Nothing was written.
     BackendUnavailable = 17,
     ShuttingDown = 18,
-    /// UNKNOWN: the backend was lost while it committed.
+    /// UNKNOWN. The backend was lost during the commit.
     OutcomeUnknown = 24,
     /// UNIMPLEMENTED
     MethodUnimplemented = 25,
@@ -65,6 +90,8 @@ pub enum ErrorReason {
     Internal = 19,
     /// DATA_LOSS
     CorruptRecord = 20,
+    /// OUT_OF_RANGE. Events or changes after the cursor have been dropped.
+    CursorExpired = 27,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -80,10 +107,14 @@ impl ErrorReason {
             Self::ValueTooLarge => "ERROR_REASON_VALUE_TOO_LARGE",
             Self::PriorityTokenOutOfRange => "ERROR_REASON_PRIORITY_TOKEN_OUT_OF_RANGE",
             Self::RequestIdReused => "ERROR_REASON_REQUEST_ID_REUSED",
+            Self::EventTimeOutOfRange => "ERROR_REASON_EVENT_TIME_OUT_OF_RANGE",
             Self::NamespaceNotFound => "ERROR_REASON_NAMESPACE_NOT_FOUND",
             Self::RecordNotFound => "ERROR_REASON_RECORD_NOT_FOUND",
             Self::RecordExists => "ERROR_REASON_RECORD_EXISTS",
             Self::UniqueViolation => "ERROR_REASON_UNIQUE_VIOLATION",
+            Self::ReferenceMissing => "ERROR_REASON_REFERENCE_MISSING",
+            Self::RecordReferenced => "ERROR_REASON_RECORD_REFERENCED",
+            Self::RecordNotDeleted => "ERROR_REASON_RECORD_NOT_DELETED",
             Self::EtagMismatch => "ERROR_REASON_ETAG_MISMATCH",
             Self::Conflict => "ERROR_REASON_CONFLICT",
             Self::CredentialsMissing => "ERROR_REASON_CREDENTIALS_MISSING",
@@ -92,6 +123,7 @@ impl ErrorReason {
             Self::RateLimited => "ERROR_REASON_RATE_LIMITED",
             Self::Overloaded => "ERROR_REASON_OVERLOADED",
             Self::StorageFull => "ERROR_REASON_STORAGE_FULL",
+            Self::BudgetExceeded => "ERROR_REASON_BUDGET_EXCEEDED",
             Self::DeadlineExceeded => "ERROR_REASON_DEADLINE_EXCEEDED",
             Self::BackendUnavailable => "ERROR_REASON_BACKEND_UNAVAILABLE",
             Self::ShuttingDown => "ERROR_REASON_SHUTTING_DOWN",
@@ -99,6 +131,7 @@ impl ErrorReason {
             Self::MethodUnimplemented => "ERROR_REASON_METHOD_UNIMPLEMENTED",
             Self::Internal => "ERROR_REASON_INTERNAL",
             Self::CorruptRecord => "ERROR_REASON_CORRUPT_RECORD",
+            Self::CursorExpired => "ERROR_REASON_CURSOR_EXPIRED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -113,10 +146,14 @@ impl ErrorReason {
                 Some(Self::PriorityTokenOutOfRange)
             }
             "ERROR_REASON_REQUEST_ID_REUSED" => Some(Self::RequestIdReused),
+            "ERROR_REASON_EVENT_TIME_OUT_OF_RANGE" => Some(Self::EventTimeOutOfRange),
             "ERROR_REASON_NAMESPACE_NOT_FOUND" => Some(Self::NamespaceNotFound),
             "ERROR_REASON_RECORD_NOT_FOUND" => Some(Self::RecordNotFound),
             "ERROR_REASON_RECORD_EXISTS" => Some(Self::RecordExists),
             "ERROR_REASON_UNIQUE_VIOLATION" => Some(Self::UniqueViolation),
+            "ERROR_REASON_REFERENCE_MISSING" => Some(Self::ReferenceMissing),
+            "ERROR_REASON_RECORD_REFERENCED" => Some(Self::RecordReferenced),
+            "ERROR_REASON_RECORD_NOT_DELETED" => Some(Self::RecordNotDeleted),
             "ERROR_REASON_ETAG_MISMATCH" => Some(Self::EtagMismatch),
             "ERROR_REASON_CONFLICT" => Some(Self::Conflict),
             "ERROR_REASON_CREDENTIALS_MISSING" => Some(Self::CredentialsMissing),
@@ -125,6 +162,7 @@ impl ErrorReason {
             "ERROR_REASON_RATE_LIMITED" => Some(Self::RateLimited),
             "ERROR_REASON_OVERLOADED" => Some(Self::Overloaded),
             "ERROR_REASON_STORAGE_FULL" => Some(Self::StorageFull),
+            "ERROR_REASON_BUDGET_EXCEEDED" => Some(Self::BudgetExceeded),
             "ERROR_REASON_DEADLINE_EXCEEDED" => Some(Self::DeadlineExceeded),
             "ERROR_REASON_BACKEND_UNAVAILABLE" => Some(Self::BackendUnavailable),
             "ERROR_REASON_SHUTTING_DOWN" => Some(Self::ShuttingDown),
@@ -132,11 +170,12 @@ impl ErrorReason {
             "ERROR_REASON_METHOD_UNIMPLEMENTED" => Some(Self::MethodUnimplemented),
             "ERROR_REASON_INTERNAL" => Some(Self::Internal),
             "ERROR_REASON_CORRUPT_RECORD" => Some(Self::CorruptRecord),
+            "ERROR_REASON_CURSOR_EXPIRED" => Some(Self::CursorExpired),
             _ => None,
         }
     }
 }
-/// A half-open range of time, in milliseconds since the Unix epoch.
+/// A half-open time range, in milliseconds since the Unix epoch.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TimeRange {
     /// Inclusive.
@@ -146,7 +185,7 @@ pub struct TimeRange {
     #[prost(int64, tag = "2")]
     pub end_millis: i64,
 }
-/// How a stored value was compressed, by the client that wrote it.
+/// The compression that the client applied to a value before it wrote the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum CompressionType {
@@ -182,21 +221,22 @@ impl CompressionType {
         }
     }
 }
-/// What is known of a stored item beside its value.
+/// Metadata of a stored item.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ItemMetadata {
-    /// Of the value's bytes, which Prism stores as they come.
+    /// The compression of the value's bytes. Prism stores the bytes unchanged.
     #[prost(enumeration = "CompressionType", tag = "1")]
     pub compression: i32,
-    /// Seconds until the item is gone, from the time of its priority token, or of
-    /// the write where it has none. 0: kept. An expired item counts as deleted with
-    /// its token.
+    /// The number of seconds after which the item expires. They count from the
+    /// time of its priority token, or from the time of the write if it has no
+    /// token. If 0, the item does not expire. An expired item counts as deleted
+    /// with its token.
     #[prost(int64, tag = "2")]
     pub ttl_seconds: i64,
-    /// Set by the server; ignored on writes.
+    /// Set by the server. Ignored on writes.
     #[prost(int64, tag = "3")]
     pub created_at_millis: i64,
-    /// Set by the server; ignored on writes.
+    /// Set by the server. Ignored on writes.
     #[prost(int64, tag = "4")]
     pub updated_at_millis: i64,
 }

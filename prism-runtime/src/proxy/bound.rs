@@ -6,10 +6,11 @@ use bytes::Bytes;
 
 use super::stores::{Opened, cannot};
 use crate::codegen::Handlers;
-use crate::entity::Engine;
+use crate::entity::{Engine, Required};
 use crate::schema::Method;
 use crate::server::StartError;
 use crate::service::{Context, Reply, Service};
+use crate::{Error, Result};
 
 /// Binds the schema's services. One whose entity or messages are missing is refused.
 pub(super) fn services(
@@ -25,6 +26,8 @@ struct BoundService {
     handlers: Box<dyn Handlers>,
     /// One for each method; none where the user answers it.
     engines: Vec<Option<Engine>>,
+    /// What the request of a method that the user answers has to hold; none where that is nothing.
+    required: Vec<Option<Required>>,
 }
 
 impl BoundService {
@@ -35,7 +38,22 @@ impl BoundService {
             .iter()
             .map(|method| engine(&service.name, method, opened))
             .collect::<Result<_, _>>()?;
-        Ok(BoundService { handlers, engines })
+        let required = |method: &Method| {
+            let input = opened.pool.get_message_by_name(&method.input)?;
+            Required::new(&input, None).filter(|_| method.binding.is_none())
+        };
+        let required = service.methods.iter().map(required).collect();
+        Ok(BoundService { handlers, engines, required })
+    }
+}
+
+impl BoundService {
+    /// Checks the request of a method that the user answers.
+    fn check(&self, method: usize, request: &Bytes) -> Result<()> {
+        let Some(Some(required)) = self.required.get(method) else { return Ok(()) };
+        let mut violations = Vec::new();
+        required.check(request, "", |_| true, &mut violations)?;
+        if violations.is_empty() { Ok(()) } else { Err(Error::invalid(violations)) }
     }
 }
 
@@ -47,7 +65,10 @@ impl Service for BoundService {
     fn call(&self, method: usize, context: Context, request: Bytes) -> Reply {
         match self.engines.get(method) {
             Some(Some(engine)) => engine.call(&context, &request),
-            _ => self.handlers.call(method, context, request),
+            _ => match self.check(method, &request) {
+                Ok(()) => self.handlers.call(method, context, request),
+                Err(error) => Reply::Ready(Err(error)),
+            },
         }
     }
 }

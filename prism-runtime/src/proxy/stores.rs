@@ -55,7 +55,8 @@ pub(super) fn open(
     let mut collections = Vec::with_capacity(schema.entities.len());
     for (entity, name) in schema.entities.iter().zip(&bindings.entities) {
         let backend = opened.entry(name).or_insert_with(|| backends.entities(name));
-        let collection = Collection::open((*entity).clone(), &**backend, shared.clone());
+        let (shared, limit) = (shared.clone(), config.server.max_message_bytes);
+        let collection = Collection::open_limited((*entity).clone(), &**backend, shared, limit);
         collections.push(collection.map_err(|error| cannot("open", &entity.message, &error))?);
     }
     let keyvalue = keyvalue_stores(&backends, bindings);

@@ -8,21 +8,24 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use super::body::GrpcBody;
-use super::budget::Budget;
 use super::drain::Drain;
 use super::executor::limit_current;
+use super::foreign::FOREIGN_BYTES;
 use super::router::{Route, Router};
 use super::streaming::Messages;
 use super::unknown::{Tables, UnknownFields};
 use super::{deadline, framing};
 use crate::entity::Stores;
+use crate::entity::layout::DEFAULT_MESSAGE_BYTES;
 use crate::error::{Error, Reason, Result};
+use crate::memory::{Budget, Share, within, within_future};
 use crate::service::{Context, Encoded, MessageStream, Reply};
 use crate::telemetry;
 use crate::telemetry::access::Call;
@@ -43,6 +46,8 @@ pub(super) struct Front {
     pub(super) unknown_fields: UnknownFields,
     pub(super) max_message_bytes: usize,
     pub(super) budget: Budget,
+    /// How long the request of a call without a deadline may take to arrive.
+    pub(super) default_timeout: Duration,
     pub(super) stores: Arc<Stores>,
     pub(super) drain: Arc<Drain>,
 }
@@ -52,10 +57,19 @@ enum Answer {
     Stream(MessageStream),
 }
 
-/// Answers a request. Never fails: what goes wrong becomes a status.
+/// What a call takes beside its message, in bytes.
+const CALL_BYTES: usize = 1024;
+/// What each header takes beside its text.
+const HEADER_BYTES: usize = 96;
+
+/// What a message that no descriptor describes is taken to need once it is decoded, for each byte.
+const UNKNOWN_WEIGHT: usize = 16;
+
+/// Answers a request, which is counted on the share. Never fails: what goes wrong becomes a status.
 pub(super) async fn handle(
     front: Arc<Front>,
     peer: SocketAddr,
+    share: Share,
     request: Request<Incoming>,
 ) -> Result<Response<GrpcBody>, Infallible> {
     if let Some(refusal) = refusal(&request) {
@@ -64,7 +78,7 @@ pub(super) async fn handle(
     let started = Instant::now();
     let id = request_id(request.headers());
     let Some(route) = front.router.find(request.uri().path()) else {
-        return Ok(elsewhere(&front, peer, id, started, request).await);
+        return Ok(elsewhere(&front, peer, share, id, started, request).await);
     };
     let (parts, mut body) = request.into_parts();
     let timeout = deadline::requested(&parts.headers)
@@ -81,46 +95,88 @@ pub(super) async fn handle(
     }
     let call = Call::new(Arc::clone(&route.path), context.clone(), started);
 
+    let mut share = Some(share);
     let result = match timeout {
         Err(error) => Err(error),
         Ok(_) if compressed => Err(framing::compressed()),
         Ok(Some(after)) if after.is_zero() => Err(deadline_passed()),
-        Ok(_) => in_time(until, answer(&front, route, context.clone(), &mut body)).await,
+        Ok(_) => {
+            let answer = answer(&front, route, &context, &mut body, &mut share);
+            in_time(until, answer).await
+        }
     };
     limit_current(until);
-    Ok(respond(result, until, &context, call))
+    Ok(respond(result, until, &context, call, share))
 }
 
 /// Reads the request and asks the service.
 async fn answer(
     front: &Front,
     route: &Route,
-    context: Context,
+    context: &Context,
     body: &mut Incoming,
+    share: &mut Option<Share>,
 ) -> Result<Answer> {
-    let limit = front.max_message_bytes;
-    // The share is held until the call is answered.
-    let (request, _share) = framing::read_message(body, limit, &front.budget).await?;
-    if let Some(input) = route.input {
-        front.tables.check(input, &request, front.unknown_fields)?;
-    }
-    let call = || route.service.call(route.method, context, request);
+    let request = receive(front, route, context, body, share).await?;
+    let call = || route.service.call(route.method, context.clone(), request);
+    let call = || within(share, call);
     let reply = std::panic::catch_unwind(AssertUnwindSafe(call)).map_err(|_| panicked())?;
-    match reply {
-        Reply::Ready(message) => message.map(Answer::Message),
-        Reply::Future(future) => match AssertUnwindSafe(future).catch_unwind().await {
-            Ok(message) => message.map(Answer::Message),
-            Err(_) => Err(panicked()),
-        },
-        Reply::Stream(stream) => Ok(Answer::Stream(stream)),
+    let message = match reply {
+        Reply::Ready(message) => message?,
+        Reply::Future(future) => {
+            if let Some(share) = share {
+                share.settle(share.bytes() + waiting_bytes(context));
+            }
+            let answered = within_future(share, AssertUnwindSafe(future).catch_unwind()).await;
+            answered.unwrap_or_else(|_| Err(panicked()))?
+        }
+        Reply::Stream(stream) => return Ok(Answer::Stream(stream)),
+    };
+    let longest = front.max_message_bytes.max(DEFAULT_MESSAGE_BYTES);
+    if message.len() > longest {
+        return Err(answer_too_large(message.len(), longest));
     }
+    if let Some(share) = share {
+        let held = message.capacity();
+        // What was written is said, whatever it takes; what was only read can be read again.
+        if route.reads { share.set(held)? } else { share.settle(held) }
+    }
+    Ok(Answer::Message(message))
+}
+
+/// Reads the request, checks it and counts what it takes, also once it is decoded.
+async fn receive(
+    front: &Front,
+    route: &Route,
+    context: &Context,
+    body: &mut Incoming,
+    share: &mut Option<Share>,
+) -> Result<Bytes> {
+    let Some(share) = share else { return Err(Error::internal("a call has no share")) };
+    let limit = front.max_message_bytes;
+    let reading = framing::read_message(body, limit, share, || waiting_bytes(context));
+    let request = match route.timeout {
+        // In time, or the whole call is not.
+        Some(_) => reading.await?,
+        None => in_time(Instant::now().checked_add(front.default_timeout), reading).await?,
+    };
+    let decoded = match route.input {
+        Some(input) => front.tables.check(input, &request, front.unknown_fields)?,
+        // How it is decoded is the service's own affair.
+        None => UNKNOWN_WEIGHT * request.len(),
+    };
+    share.set(CALL_BYTES + request.len() + decoded)?;
+    Ok(request)
+}
+
+/// What a call that waits takes beside its message.
+fn waiting_bytes(context: &Context) -> usize {
+    let texts = context.metadata().iter().map(|(name, value)| name.as_str().len() + value.len());
+    CALL_BYTES + texts.map(|text| HEADER_BYTES + text).sum::<usize>()
 }
 
 /// Gives an answer up at its deadline. The timer is only made for one that is not there at once.
-async fn in_time(
-    until: Option<Instant>,
-    answer: impl Future<Output = Result<Answer>>,
-) -> Result<Answer> {
+async fn in_time<T>(until: Option<Instant>, answer: impl Future<Output = Result<T>>) -> Result<T> {
     let mut answer = pin!(answer);
     if let Poll::Ready(answer) =
         std::future::poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await
@@ -141,6 +197,7 @@ fn respond(
     until: Option<Instant>,
     context: &Context,
     call: Call,
+    share: Option<Share>,
 ) -> Response<GrpcBody> {
     let mut headers = HeaderMap::with_capacity(6);
     headers.insert(CONTENT_TYPE, GRPC);
@@ -152,10 +209,10 @@ fn respond(
     let body = match result {
         Ok(Answer::Message(message)) => {
             call.succeeded();
-            GrpcBody::message(message)
+            GrpcBody::message(message, share)
         }
         Ok(Answer::Stream(stream)) => {
-            GrpcBody::Stream(Box::new(Messages::new(stream, until, call)))
+            GrpcBody::Stream(Box::new(Messages::new(stream, until, call, share)))
         }
         Err(error) => {
             call.failed(&error).write(&mut headers);
@@ -174,6 +231,7 @@ fn respond(
 async fn elsewhere(
     front: &Front,
     peer: SocketAddr,
+    share: Share,
     id: String,
     started: Instant,
     request: Request<Incoming>,
@@ -183,11 +241,17 @@ async fn elsewhere(
     if let Some(foreign) = front.router.find_foreign(path) {
         let call = Call::new(foreign.label(path), context.clone(), started);
         let until = match deadline::requested(request.headers()) {
-            Ok(after) => after.and_then(|after| started.checked_add(after)),
-            Err(error) => return respond(Err(error), None, &context, call),
+            // A stream, but one that asks and is answered: it has a deadline like unary methods.
+            Ok(after) => deadline::effective(after, Some(front.default_timeout))
+                .and_then(|after| started.checked_add(after)),
+            Err(error) => return respond(Err(error), None, &context, call, None),
         };
+        let mut share = share;
+        if let Err(error) = share.set(FOREIGN_BYTES) {
+            return respond(Err(error), until, &context, call, None);
+        }
         let drain = Arc::clone(&front.drain);
-        let response = foreign.call(request, drain, until, call).await;
+        let response = foreign.call(request, drain, until, call, share).await;
         limit_current(until);
         let mut response = response.map(|answers| GrpcBody::Foreign(Box::new(answers)));
         if let Ok(id) = HeaderValue::from_str(context.request_id()) {
@@ -203,7 +267,7 @@ async fn elsewhere(
     let error = Error::new(Reason::MethodUnimplemented, message);
     // The path is the caller's own text: it stays out of the log.
     let call = Call::new("unknown".into(), context.clone(), started);
-    respond(Err(error), None, &context, call)
+    respond(Err(error), None, &context, call, None)
 }
 
 /// Refuses what is not gRPC at all, in HTTP's own terms.
@@ -250,6 +314,12 @@ fn request_id(headers: &HeaderMap) -> String {
 pub(super) fn deadline_passed() -> Error {
     Error::new(Reason::DeadlineExceeded, "the deadline passed before the call was done")
         .with_retry_after(RETRY_AFTER)
+}
+
+/// An answer that clients do not take. Said in our terms, for theirs say nothing of the server.
+fn answer_too_large(length: usize, limit: usize) -> Error {
+    let message = format!("the answer would have {length} bytes; {limit} are the most");
+    Error::new(Reason::ValueTooLarge, message).with_code(crate::Code::ResourceExhausted)
 }
 
 pub(super) fn panicked() -> Error {

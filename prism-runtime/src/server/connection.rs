@@ -46,8 +46,10 @@ pub(super) async fn serve(
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let (io, flusher) = deferred(stream);
-    let service = service_fn(move |request| handle(Arc::clone(&front), peer, request));
+    let account = front.budget.account(peer.ip());
+    let (io, flusher) = deferred(stream, account.share());
+    let service =
+        service_fn(move |request| handle(Arc::clone(&front), peer, account.share(), request));
     let mut connection =
         pin!(builder(max_concurrent_streams).serve_connection(TokioIo::new(io), service));
     let mut preface = pin!(tokio::time::sleep(PREFACE_TIMEOUT));

@@ -15,11 +15,18 @@ use hyper::body::Incoming;
 use tokio::time::Sleep;
 use tower_service::Service;
 
+use super::body::Held;
 use super::call::deadline_passed;
 use super::drain::Drain;
-use crate::error::{Error, Reason};
+use crate::error::{Code, Error, Reason};
+use crate::memory::Share;
 use crate::status;
 use crate::telemetry::access::Call;
+
+/// Longest message of a request, in bytes: these services are asked for names.
+const MAX_MESSAGE: usize = 8 * 1024;
+/// What a call takes while it is open, in bytes: what tonic receives into, and its task.
+pub(super) const FOREIGN_BYTES: usize = 2 * MAX_MESSAGE;
 
 type TonicResponse = Response<tonic::body::Body>;
 type Answer = Pin<Box<dyn Future<Output = Result<TonicResponse, Infallible>> + Send>>;
@@ -58,6 +65,7 @@ impl Foreign {
         drain: Arc<Drain>,
         until: Option<Instant>,
         call: Call,
+        share: Share,
     ) -> Response<Answers> {
         let end = Arc::new(OnceLock::new());
         let requests = |body| Requests {
@@ -73,7 +81,7 @@ impl Foreign {
             Err(never) => match never {},
         };
         let (mut parts, body) = response.into_parts();
-        let mut answers = Answers { body, requests: end, call: Some(call) };
+        let mut answers = Answers { body, requests: end, call: Some(call), share };
         if status::has_ended(&parts.headers) {
             answers.end(&mut parts.headers);
         }
@@ -89,6 +97,8 @@ enum End {
     Deadline,
     /// By the drain.
     Drain,
+    /// At a message that is longer than [`MAX_MESSAGE`].
+    TooLarge,
 }
 
 /// The request's messages: until the caller's end, the deadline or the drain. tonic then ends
@@ -133,7 +143,13 @@ impl Body for Requests {
             return Poll::Ready(None);
         };
         match &frame {
-            Some(Ok(frame)) => self.place.advance(frame.data_ref().map_or(&[], |data| data)),
+            Some(Ok(frame)) => {
+                self.place.advance(frame.data_ref().map_or(&[], |data| data));
+                if self.place.missing > MAX_MESSAGE {
+                    let _ = self.end.set(End::TooLarge);
+                    return Poll::Ready(None);
+                }
+            }
             None if self.place.is_boundary() => drop(self.end.set(End::Whole)),
             None | Some(Err(_)) => {}
         }
@@ -183,14 +199,18 @@ pub(super) struct Answers {
     requests: Arc<OnceLock<End>>,
     /// For the log; taken at the end.
     call: Option<Call>,
+    /// What the call holds.
+    share: Share,
 }
 
 impl Answers {
     /// Logs the end that tonic gave the call, and turns an error into one of ours.
     fn end(&mut self, trailers: &mut HeaderMap) {
         let Some(call) = self.call.take() else { return };
-        let error = status::foreign_error(trailers).or_else(|| match self.requests.get() {
-            Some(End::Whole) => None,
+        let too_large = matches!(self.requests.get(), Some(End::TooLarge)).then(too_large);
+        let error = too_large.or_else(|| status::foreign_error(trailers));
+        let error = error.or_else(|| match self.requests.get() {
+            Some(End::Whole | End::TooLarge) => None,
             Some(End::Deadline) => Some(deadline_passed()),
             Some(End::Drain) => Some(Error::new(Reason::ShuttingDown, "the server stops")),
             None => {
@@ -205,14 +225,35 @@ impl Answers {
     }
 }
 
+impl Answers {
+    /// Counts a message of the answer until the peer has taken it.
+    fn hold(&mut self, frame: Frame<Bytes>) -> Result<Frame<Held>, tonic::Status> {
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        let mut share = self.share.sibling();
+        if let Err(error) = share.set(length)
+            && let Some(call) = self.call.take()
+        {
+            let mut trailers = HeaderMap::with_capacity(3);
+            call.failed(&error).write(&mut trailers);
+            return Ok(Frame::trailers(trailers));
+        }
+        Ok(frame.map_data(|data| Held::new(data, Some(share))))
+    }
+}
+
+fn too_large() -> Error {
+    let what = format!("a message of the request is longer than {MAX_MESSAGE} bytes");
+    Error::new(Reason::ValueTooLarge, what).with_code(Code::ResourceExhausted)
+}
+
 impl Body for Answers {
-    type Data = Bytes;
+    type Data = Held;
     type Error = tonic::Status;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Task<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, tonic::Status>>> {
+    ) -> Poll<Option<Result<Frame<Held>, tonic::Status>>> {
         if self.call.is_none() {
             return Poll::Ready(None);
         }
@@ -222,7 +263,7 @@ impl Body for Answers {
         {
             self.end(trailers);
         }
-        Poll::Ready(frame)
+        Poll::Ready(frame.map(|frame| self.hold(frame?)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,27 +1,41 @@
 //! gRPC's framing of requests: a flag byte, a 32-bit length, and the message.
 //! <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests>
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use bytes::{Buf, Bytes, BytesMut};
+use futures_util::FutureExt as _;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 
-use super::budget::{Budget, Share};
 use crate::error::{Code, Error, Reason, Result};
+use crate::memory::Share;
 
 const PREFIX: usize = 5;
 
 /// Reads the one message of a request, and that nothing follows it.
 ///
 /// `limit` is the largest message in bytes. A longer one is refused by its announced length,
-/// before it is read. One that does not come in one piece takes its share of the budget, which
-/// is held as long as the message.
+/// before it is read. One that does not come in one piece is counted as it arrives, whatever
+/// length it announces, and what waits for it is counted too: `waiting` bytes.
 pub(super) async fn read_message(
     body: &mut Incoming,
     limit: usize,
-    budget: &Budget,
-) -> Result<(Bytes, Option<Share>)> {
-    let mut frame = Frame { limit, budget, buffer: Buffer::default(), expected: None, share: None };
-    while let Some(part) = body.frame().await {
+    share: &mut Share,
+    waiting: impl Fn() -> usize,
+) -> Result<Bytes> {
+    let mut frame = Frame { limit, buffer: Buffer::default(), expected: None };
+    loop {
+        let mut next = body.frame();
+        let part = match poll_fn(|cx| Poll::Ready(next.poll_unpin(cx))).await {
+            Poll::Ready(part) => part,
+            Poll::Pending => {
+                share.set(frame.detach() + waiting())?;
+                next.await
+            }
+        };
+        let Some(part) = part else { break };
         let part = part.map_err(broken_stream)?;
         if let Ok(data) = part.into_data()
             && !data.is_empty()
@@ -35,32 +49,31 @@ pub(super) async fn read_message(
     frame.finish()
 }
 
-struct Frame<'a> {
+struct Frame {
     limit: usize,
-    budget: &'a Budget,
     buffer: Buffer,
     /// Length of the whole frame, prefix included, once the prefix is there.
     expected: Option<usize>,
-    share: Option<Share>,
 }
 
-impl Frame<'_> {
+impl Frame {
     fn push(&mut self, data: Bytes) -> Result<()> {
-        self.buffer.push(data);
+        let expected = self.expected.unwrap_or(usize::MAX);
+        self.buffer.push(data, expected);
         if self.expected.is_none() && self.buffer.as_slice().len() >= PREFIX {
             self.expected = Some(PREFIX + self.announced()?);
         }
-        let received = self.buffer.as_slice().len();
         match self.expected {
-            Some(expected) if received > expected => {
+            Some(expected) if self.buffer.as_slice().len() > expected => {
                 Err(invalid("the request holds more than one message"))
-            }
-            Some(expected) if received < expected && self.share.is_none() => {
-                self.share = Some(self.budget.take(expected)?);
-                Ok(())
             }
             _ => Ok(()),
         }
+    }
+
+    /// Gets ready to wait for the rest of the message. Answers with what is held meanwhile.
+    fn detach(&mut self) -> usize {
+        self.buffer.detach(self.expected.unwrap_or(usize::MAX))
     }
 
     /// Reads the prefix.
@@ -78,10 +91,10 @@ impl Frame<'_> {
         Ok(length)
     }
 
-    fn finish(self) -> Result<(Bytes, Option<Share>)> {
+    fn finish(self) -> Result<Bytes> {
         let frame = self.buffer.into_bytes();
         match self.expected {
-            Some(expected) if frame.len() == expected => Ok((frame.slice(PREFIX..), self.share)),
+            Some(expected) if frame.len() == expected => Ok(frame.slice(PREFIX..)),
             None if frame.is_empty() => Err(invalid("the request holds no message")),
             _ => Err(invalid("the message ends before its announced length")),
         }
@@ -98,20 +111,33 @@ enum Buffer {
 }
 
 impl Buffer {
-    fn push(&mut self, data: Bytes) {
-        *self = match std::mem::take(self) {
-            Buffer::Empty => Buffer::One(data),
-            Buffer::One(first) => {
-                let mut all = BytesMut::with_capacity(2 * (first.len() + data.len()));
-                all.extend_from_slice(&first);
-                all.extend_from_slice(&data);
-                Buffer::Many(all)
-            }
-            Buffer::Many(mut all) => {
-                all.extend_from_slice(&data);
-                Buffer::Many(all)
-            }
-        };
+    /// Adds a piece. `expected` is the length of the whole, which room is never made for at once:
+    /// who announces much may send little.
+    fn push(&mut self, data: Bytes, expected: usize) {
+        if matches!(self, Buffer::Empty) {
+            *self = Buffer::One(data);
+            return;
+        }
+        self.detach(expected);
+        if let Buffer::Many(all) = self {
+            make_room(all, data.len(), expected);
+            all.extend_from_slice(&data);
+        }
+    }
+
+    /// Copies the first piece, which is a part of the connection's buffer and keeps the whole of
+    /// that. Answers with what is held now.
+    fn detach(&mut self, expected: usize) -> usize {
+        if let Buffer::One(first) = self {
+            let mut all = BytesMut::new();
+            make_room(&mut all, first.len(), expected);
+            all.extend_from_slice(first);
+            *self = Buffer::Many(all);
+        }
+        match self {
+            Buffer::Many(all) => all.capacity(),
+            Buffer::Empty | Buffer::One(_) => 0,
+        }
     }
 
     fn as_slice(&self) -> &[u8] {
@@ -128,6 +154,14 @@ impl Buffer {
             Buffer::One(bytes) => bytes,
             Buffer::Many(bytes) => bytes.freeze(),
         }
+    }
+}
+
+/// Makes room for more bytes: for as many as there are, or what is left of the whole.
+fn make_room(buffer: &mut BytesMut, more: usize, whole: usize) {
+    if buffer.capacity() - buffer.len() < more {
+        let target = (2 * (buffer.len() + more)).min(whole).max(buffer.len() + more);
+        buffer.reserve(target - buffer.len());
     }
 }
 

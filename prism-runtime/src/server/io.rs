@@ -15,6 +15,8 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::memory::Share;
+
 /// Buffered bytes beyond which a write is sent at once.
 const SEND_AT: usize = 64 * 1024;
 /// Buffered bytes beyond which a write waits: the peer does not read.
@@ -32,11 +34,14 @@ struct State {
     stream: TcpStream,
     out: BytesMut,
     received: u64,
+    /// What waits for the peer to read it.
+    share: Share,
 }
 
-/// Wraps a socket.
-pub(super) fn deferred(stream: TcpStream) -> (DeferredIo, Flusher) {
-    let state = Arc::new(Mutex::new(State { stream, out: BytesMut::new(), received: 0 }));
+/// Wraps a socket. What the peer does not read is counted on the share.
+pub(super) fn deferred(stream: TcpStream, share: Share) -> (DeferredIo, Flusher) {
+    let state = State { stream, out: BytesMut::new(), received: 0, share };
+    let state = Arc::new(Mutex::new(state));
     (DeferredIo(Arc::clone(&state)), Flusher(state))
 }
 
@@ -48,11 +53,16 @@ impl State {
     /// Sends what is buffered. Ready when the buffer is empty.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.out.is_empty() {
-            match ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                sent => self.out.advance(sent),
+            match Pin::new(&mut self.stream).poll_write(cx, &self.out)? {
+                Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(sent) => self.out.advance(sent),
+                Poll::Pending => {
+                    self.share.settle(self.out.capacity());
+                    return Poll::Pending;
+                }
             }
         }
+        self.share.settle(0);
         if self.out.capacity() > KEEP {
             self.out = BytesMut::new();
         } else {
@@ -126,6 +136,8 @@ impl AsyncRead for DeferredIo {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let mut state = lock(&self.0);
+        // A peer that does not read its answers is not read from.
+        ready!(state.poll_room(cx))?;
         let before = buffer.filled().len();
         ready!(Pin::new(&mut state.stream).poll_read(cx, buffer))?;
         state.received += (buffer.filled().len() - before) as u64;

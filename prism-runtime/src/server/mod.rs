@@ -5,7 +5,6 @@
 //! answered at once is answered where it was read.
 
 mod body;
-mod budget;
 mod call;
 mod connection;
 mod deadline;
@@ -32,9 +31,10 @@ pub use unknown::UnknownFields;
 
 use crate::config;
 use crate::entity::Stores;
+use crate::memory::Budget;
+use crate::schema::Storage;
 use crate::service::Service;
 use crate::store::Readiness;
-use budget::Budget;
 use call::Front;
 use drain::Drain;
 use foreign::Foreign;
@@ -141,15 +141,32 @@ impl Builder {
         }
     }
 
+    /// What requests are checked against. What is stored as JSON, and what the request of a bound
+    /// method repeats, counts for more than prost makes of it.
+    fn tables(&self) -> Result<Tables, StartError> {
+        let mut tables = Tables::new(&self.descriptor_sets).map_err(StartError::new)?;
+        for entity in self.stores.collections().map(|collection| collection.entity()) {
+            let json = entity.columns.iter().filter(|column| column.storage == Storage::Json);
+            json.for_each(|column| tables.set_json(&entity.message, column.number));
+        }
+        let methods = self.services.iter().flat_map(|service| &service.descriptor().methods);
+        for method in methods {
+            let fields = method.binding.iter().flat_map(|binding| &binding.request);
+            fields.for_each(|field| tables.set_value(&method.input, field.number));
+        }
+        Ok(tables)
+    }
+
     fn front(&self, health: &Health, drain: Arc<Drain>) -> Result<Front, StartError> {
-        let tables = Tables::new(&self.descriptor_sets).map_err(StartError::new)?;
+        let tables = self.tables()?;
         let mut router = Router::default();
-        let default = DefaultTimeout::After(Duration::from_millis(self.config.default_timeout_ms));
+        let default_timeout = Duration::from_millis(self.config.default_timeout_ms);
         for service in &self.services {
             health.set_serving(&service.descriptor().name);
-            router.add(Arc::clone(service), default, &tables);
+            router.add(Arc::clone(service), DefaultTimeout::All(default_timeout), &tables);
         }
-        router.add(Arc::new(health.service()), DefaultTimeout::Never, &tables);
+        let watched = DefaultTimeout::Unary(default_timeout);
+        router.add(Arc::new(health.service()), watched, &tables);
         let mut served = vec![health::NAME];
         served.extend(self.services.iter().map(|service| service.descriptor().name.as_str()));
         let reflection = reflection::services(&self.descriptor_sets, &served)?;
@@ -162,7 +179,8 @@ impl Builder {
             tables,
             unknown_fields: self.config.unknown_fields,
             max_message_bytes: self.config.max_message_bytes,
-            budget: Budget::new(self.config.max_buffered_bytes),
+            budget: Budget::new(self.config.max_buffered_bytes, self.config.max_message_bytes),
+            default_timeout,
             stores: Arc::clone(&self.stores),
             drain,
         })

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::foreign::Foreign;
 use super::unknown::{MessageId, Tables};
+use crate::schema::{Method, Operation};
 use crate::service::Service;
 
 /// The methods that a server answers, by path.
@@ -27,15 +28,17 @@ pub(super) struct Route {
     pub(super) timeout: Option<Duration>,
     /// The request's message, where the descriptors are known.
     pub(super) input: Option<MessageId>,
+    /// Whether a call that was answered can be made again: it changes nothing.
+    pub(super) reads: bool,
 }
 
-/// How long the methods of a service may take where they do not say it themselves.
+/// How long the methods of a service may take if they do not say it themselves.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum DefaultTimeout {
     /// This long.
-    After(Duration),
-    /// As long as the caller likes: watches.
-    Never,
+    All(Duration),
+    /// This long, and those that stream their answers as long as the caller likes: watches.
+    Unary(Duration),
 }
 
 impl Router {
@@ -52,8 +55,8 @@ impl Router {
         for (method, descriptor) in service.descriptor().methods.iter().enumerate() {
             let path = format!("{prefix}{}", descriptor.name);
             let timeout = descriptor.timeout.or(match default {
-                DefaultTimeout::After(timeout) => Some(timeout),
-                DefaultTimeout::Never => None,
+                DefaultTimeout::Unary(_) if descriptor.server_streaming => None,
+                DefaultTimeout::All(timeout) | DefaultTimeout::Unary(timeout) => Some(timeout),
             });
             let route = Route {
                 path: path.as_str().into(),
@@ -61,6 +64,7 @@ impl Router {
                 method,
                 timeout,
                 input: tables.message(&descriptor.input),
+                reads: reads(descriptor),
             };
             self.routes.insert(path.into(), route);
         }
@@ -87,4 +91,10 @@ impl Router {
         self.foreign.contains_key(prefix)
             || self.routes.keys().any(|route| route.starts_with(prefix))
     }
+}
+
+fn reads(method: &Method) -> bool {
+    let operation = method.binding.as_ref().map(|binding| binding.operation);
+    method.idempotent
+        || matches!(operation, Some(Operation::Get | Operation::BatchGet | Operation::List))
 }

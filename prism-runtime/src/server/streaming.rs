@@ -11,6 +11,7 @@ use tokio::time::Sleep;
 
 use super::call::{deadline_passed, panicked};
 use crate::error::{Error, Result};
+use crate::memory::{Share, within};
 use crate::service::{Encoded, MessageStream};
 use crate::status::Status;
 use crate::telemetry::access::Call;
@@ -24,6 +25,8 @@ pub(super) struct Messages {
     end: Option<Option<Error>>,
     /// For the log; taken at the end.
     call: Option<Call>,
+    /// What is held for the next message.
+    share: Option<Share>,
 }
 
 /// Messages that are ready are gathered into one frame up to this many bytes: peers count small
@@ -31,9 +34,14 @@ pub(super) struct Messages {
 const GATHER: usize = 16 * 1024;
 
 impl Messages {
-    pub(super) fn new(stream: MessageStream, deadline: Option<Instant>, call: Call) -> Self {
+    pub(super) fn new(
+        stream: MessageStream,
+        deadline: Option<Instant>,
+        call: Call,
+        share: Option<Share>,
+    ) -> Self {
         let deadline = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline.into())));
-        Messages { stream, deadline, end: None, call: Some(call) }
+        Messages { stream, deadline, end: None, call: Some(call), share }
     }
 
     /// Adds the messages that are ready to a small one.
@@ -58,6 +66,13 @@ impl Messages {
         if all.is_empty() { first } else { all.freeze() }
     }
 
+    /// The share of messages that are handed to the transport, and take so many bytes.
+    pub(super) fn settle(&mut self, bytes: usize) -> Option<Share> {
+        let mut share = self.share.as_mut()?.split();
+        share.settle(bytes);
+        Some(share)
+    }
+
     fn end(&mut self, result: &Result<()>) -> Option<Status> {
         let call = self.call.take()?;
         match result {
@@ -76,7 +91,8 @@ impl Messages {
             return Poll::Ready(Some(Err(deadline_passed())));
         }
         let stream = &mut self.stream;
-        match std::panic::catch_unwind(AssertUnwindSafe(|| stream.as_mut().poll_next(cx))) {
+        let next = || within(&mut self.share, || stream.as_mut().poll_next(cx));
+        match std::panic::catch_unwind(AssertUnwindSafe(next)) {
             Ok(polled) => polled,
             Err(_) => Poll::Ready(Some(Err(panicked()))),
         }

@@ -46,6 +46,11 @@ impl Encoded {
         self.len() == 0
     }
 
+    /// Bytes that the message takes in memory.
+    pub(crate) fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
+
     /// The message alone.
     pub fn message(&self) -> &[u8] {
         self.0.get(PREFIX..).unwrap_or_default()

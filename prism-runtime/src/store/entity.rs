@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::StoreFuture;
 use crate::Result;
-use crate::entity::decide::{Command, RequestId};
+use crate::entity::decide::{Action, Command, RequestId};
 use crate::entity::layout::Layout;
 use crate::entity::record::{Key, Record};
 use crate::schema::Value;
@@ -30,13 +30,18 @@ pub trait EntityBackend: Send + Sync + 'static {
 /// [`decide`](crate::entity::decide::decide) says what becomes of it, and that is written. Its
 /// answer comes once the write is durable.
 pub trait EntityStore: Send + Sync + 'static {
+    /// Whether a text with a NUL cannot be stored, nor looked for.
+    fn refuses_nul(&self) -> bool {
+        false
+    }
+
     /// The record with a key, where the view sees it.
     fn get(&self, key: Key, view: View) -> StoreFuture<Option<Record>>;
 
     /// The records with these keys that the view sees, in the order of the keys, which are
-    /// distinct. At most [`BATCH_BYTES`] of values are read beyond the first record: what
-    /// is over that is an error for the caller anyway.
-    fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Vec<Record>>;
+    /// distinct and at most [`MAX_BATCH_KEYS`](crate::entity::MAX_BATCH_KEYS). The page ends early
+    /// once their text and blobs pass [`BATCH_BYTES`], and says that there are more.
+    fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Page>;
 
     /// A page of records.
     fn list(&self, query: ListQuery) -> StoreFuture<Page>;
@@ -53,6 +58,9 @@ pub trait EntityStore: Send + Sync + 'static {
     /// any longer. Answers with how many were removed.
     fn sweep(&self, now_micros: i64, limit: usize) -> StoreFuture<usize>;
 }
+
+/// What is wrong with a text that [`EntityStore::refuses_nul`].
+pub const HOLDS_NUL: &str = "holds a NUL, which Postgres does not store";
 
 /// Bytes of text and blobs after which a batch or a page needs no more records.
 pub const BATCH_BYTES: usize = 1 << 20;
@@ -93,11 +101,11 @@ pub struct Filter {
     pub values: Vec<Value>,
 }
 
-/// A page.
+/// A page, or the records of a batch.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
-    /// At least one where there is any; ends early once their text and blobs pass
-    /// [`BATCH_BYTES`].
+    /// At least one where there is any; ends early once their columns together pass
+    /// [`BATCH_BYTES`], also those that are kept from callers.
     pub records: Vec<Record>,
     /// Whether there is a record after the last one.
     pub more: bool,
@@ -113,6 +121,22 @@ pub struct Write {
     /// Where the caller may send the request again: it is looked up first, and remembered for
     /// [`REQUEST_ID_MICROS`](crate::entity::decide::REQUEST_ID_MICROS) in the same transaction.
     pub request: Option<RequestId>,
+}
+
+/// What a record takes in memory, and adds to a page: all its columns, whoever sees them and in
+/// whatever form they are stored.
+pub(crate) fn held_bytes(record: &Record) -> usize {
+    record.0.iter().map(|value| size_of::<Value>() + value.size()).sum()
+}
+
+/// What the record of a write takes in memory.
+pub(crate) fn written_bytes(write: &Write) -> usize {
+    match &write.command.action {
+        Action::Create(record) | Action::Put(record) | Action::Update { record, .. } => {
+            held_bytes(record)
+        }
+        Action::Delete { .. } | Action::Undelete => 0,
+    }
 }
 
 /// Length of what an encoded record has at least: of text and of protobuf binary.

@@ -13,21 +13,27 @@ use crate::{Error, Reason, Violation};
 /// decided by [`crate::keyvalue::decide`], under a lock or in a transaction of the store's.
 pub trait KeyValueStore: Send + Sync + 'static {
     /// Offers the rows of a query to its page, in the order of id and key, beginning after
-    /// [`Page::after`](crate::keyvalue::page::Page::after), until the page says stop or there is
-    /// no further row. Sees every write that was acknowledged before.
+    /// [`Page::after`](crate::keyvalue::page::Page::after), until the page is done: it says stop, or
+    /// there is no further row. The page is one snapshot, whatever its size and however many rows
+    /// it passes over: a store that has to stop on an event loop begins
+    /// [another attempt](crate::keyvalue::page::Page::attempt) elsewhere. Sees every write that was
+    /// acknowledged before.
     fn read(&self, read: PageRead) -> StoreFuture<PageRead>;
 
     /// Writes the items of a record, all or none.
     fn put(&self, put: RecordPut) -> StoreFuture<()>;
 
-    /// Deletes items of a record, all or none. Answers how many were there and are gone.
+    /// Deletes items of a record. Answers how many were there and are gone. Those that are named are
+    /// deleted all or none. Very many that a predicate covers may be deleted in parts, each all or
+    /// none, between which writes to other records are made; those to the same record wait.
     fn delete(&self, delete: RecordDelete) -> StoreFuture<Option<u64>>;
 
     /// Compares an item with what is expected of it, and replaces or deletes it.
     fn swap(&self, swap: ItemSwap) -> StoreFuture<SwapOutcome>;
 
     /// Removes up to `limit` items of which nothing need be known since before `before`, in
-    /// microseconds since the Unix epoch. Answers how many were removed.
+    /// microseconds since the Unix epoch. Answers how many were removed. Where no more are left, the
+    /// namespaces in which nothing is stored give their places back, beside first writes to them.
     fn sweep(&self, before: i64, limit: u32) -> StoreFuture<u64>;
 }
 

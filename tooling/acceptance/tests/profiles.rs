@@ -62,6 +62,26 @@ on_every_backend! {
     a_nul_in_a_text_is_kept_or_refused,
     list_refuses_what_is_no_page,
     personal_data_is_in_no_log_line_and_in_no_error,
+    a_record_stays_within_what_clients_take,
+}
+
+/// Masked updates that fit one by one make no record that no default client can receive.
+async fn a_record_stays_within_what_clients_take(backend: Backend) {
+    let proxy = backend.start().unwrap();
+    let service = profiles(&proxy).await;
+    let sent = UserProfile { display_name: "x".repeat(2_500_000), ..profile("large", None) };
+    let request = CreateUserProfileRequest { user_profile: Some(sent), ..Default::default() };
+    let created = service.create_user_profile(request).await.unwrap().into_inner();
+    let settings = Settings { language: "x".repeat(2_500_000), ..Default::default() };
+    let change = UserProfile { settings: Some(settings), ..profile("large", None) };
+    let refused = service.update_user_profile(update(change, &["settings"])).await;
+    let field = "user_profile.settings";
+    assert_fails(refused, Code::InvalidArgument, "VALUE_TOO_LARGE", &[field]);
+    let request = GetUserProfileRequest { user_id: "large".to_owned() };
+    let found = service.get_user_profile(request).await.unwrap().into_inner();
+    assert!(found == created, "the update was made");
+    let page = service.list_user_profiles(ListUserProfilesRequest::default()).await.unwrap();
+    assert!(page.into_inner().user_profiles == [created], "the page is another");
 }
 
 async fn a_profile_lives_through_every_method(backend: Backend) {

@@ -21,22 +21,29 @@ const OUTPUTS: [Output; 3] = [
 
 const BASELINE: &str = "tooling/buf/baseline.binpb";
 
-/// Copied into prism-options, which brings them along to users outside of this repository.
-const COPIED: [&str; 6] = [
+/// The whole contract, copied into prism-options, which brings it along to users outside of this
+/// repository.
+const CONTRACT: [&str; 8] = [
     "prism/options.proto",
     "prism/common/errors.proto",
     "prism/common/metadata.proto",
     "prism/common/types.proto",
     "prism/keyvalue/v1/types.proto",
     "prism/keyvalue/v1/keyvalue.proto",
+    "prism/timeseries/v1/types.proto",
+    "prism/timeseries/v1/timeseries.proto",
 ];
+
+/// What the runtime serves. Reflection must not show a service that no server has.
+const SERVED: [&str; 3] =
+    ["prism/keyvalue/v1/keyvalue.proto", "prism/common/types.proto", "prism/options.proto"];
 
 const DESCRIPTORS: &str = "prism-runtime/src/proto/prism.binpb";
 
 /// Writes every output, or with `check` compares each with the file on disk.
 pub fn run(check: bool) -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let commented = descriptors(&root, Comments::Keep)?;
+    let commented = descriptors(&root, &SERVED, Comments::Keep)?;
 
     let scratch = tempfile::tempdir()?;
     prost_build::Config::new()
@@ -52,12 +59,13 @@ pub fn run(check: bool) -> Result<(), Box<dyn Error>> {
         );
         write(&root.join(output.path), text.as_bytes(), check, &mut stale)?;
     }
-    for name in COPIED {
+    for name in CONTRACT {
         let text = fs::read(root.join("proto").join(name))?;
         write(&root.join("prism-options/proto").join(name), &text, check, &mut stale)?;
     }
     // Reflection needs no source positions, and the proxy is smaller without them.
-    write(&root.join(DESCRIPTORS), &descriptors(&root, Comments::Drop)?, check, &mut stale)?;
+    let served = descriptors(&root, &SERVED, Comments::Drop)?;
+    write(&root.join(DESCRIPTORS), &served, check, &mut stale)?;
     if stale.is_empty() {
         return Ok(());
     }
@@ -72,21 +80,17 @@ enum Comments {
 /// Writes the contract as it is now to where `buf breaking` reads its base from.
 pub fn baseline() -> Result<(), Box<dyn Error>> {
     let root = prism_acceptance::tools::root();
-    fs::write(root.join(BASELINE), descriptors(&root, Comments::Drop)?)?;
+    fs::write(root.join(BASELINE), descriptors(&root, &CONTRACT, Comments::Drop)?)?;
     Ok(())
 }
 
-/// Every proto of `proto/` and what they import, options included.
-fn descriptors(root: &Path, comments: Comments) -> Result<Vec<u8>, protox::Error> {
+/// Protos of `proto/` and what they import, options included.
+fn descriptors(root: &Path, files: &[&str], comments: Comments) -> Result<Vec<u8>, protox::Error> {
     let mut compiler = protox::Compiler::new([root.join("proto")])?;
     compiler
         .include_imports(true)
         .include_source_info(matches!(comments, Comments::Keep))
-        .open_files([
-            "prism/keyvalue/v1/keyvalue.proto",
-            "prism/common/types.proto",
-            "prism/options.proto",
-        ])?;
+        .open_files(files)?;
     Ok(compiler.encode_file_descriptor_set())
 }
 

@@ -2,19 +2,42 @@
 //! what the built-in services' options say, and which number a reason has on the wire.
 #![allow(clippy::unwrap_used)]
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use prost_reflect::{
     DescriptorPool, DynamicMessage, ExtensionDescriptor, MethodDescriptor, ReflectMessage as _,
     Value,
 };
 
+fn proto() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto")
+}
+
+/// Every file below `proto/`, as imports spell it.
+fn files() -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![proto()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.push(path.strip_prefix(proto()).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
 fn pool() -> DescriptorPool {
-    let proto = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");
-    protox::Compiler::new([proto])
+    protox::Compiler::new([proto()])
         .unwrap()
         .include_imports(true)
-        .open_files(["prism/keyvalue/v1/keyvalue.proto", "prism/options.proto"])
+        .open_files(files())
         .unwrap()
         .descriptor_pool()
 }
@@ -65,59 +88,112 @@ fn extensions_keep_their_numbers() {
     );
 }
 
+/// Whoever uses Prism has the whole contract at hand, and needs no include folder for it.
 #[test]
-fn key_value_requires_authentication_and_names_no_entity() {
+fn every_file_of_the_contract_is_built_in() {
+    let built_in: BTreeSet<String> =
+        prism_codegen::descriptors::builtin_files().map(str::to_owned).collect();
+    assert_eq!(files(), built_in.into_iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn built_in_services_require_authentication_and_name_no_entity() {
     let pool = pool();
-    let service = pool.get_service_by_name("prism.keyvalue.v1.KeyValueService").unwrap();
-    let spec = option(&service.options(), &extension(&pool, "prism.service"));
-    let set: Vec<String> =
-        spec.fields().map(|(field, value)| format!("{}: {value:?}", field.name())).collect();
-    assert_eq!(set, ["require_auth: Bool(true)"]);
+    let services: Vec<_> = pool.services().collect();
+    assert_eq!(services.len(), 2);
+    for service in services {
+        let spec = option(&service.options(), &extension(&pool, "prism.service"));
+        let set: Vec<String> =
+            spec.fields().map(|(field, value)| format!("{}: {value:?}", field.name())).collect();
+        assert_eq!(set, ["require_auth: Bool(true)"], "{}", service.full_name());
+    }
+}
+
+/// What this version does not serve is not in the descriptors of its server: reflection cannot
+/// list it, and no client finds it there.
+#[test]
+fn time_series_are_in_the_contract_and_not_in_the_server() {
+    let name = "prism.timeseries.v1.TimeSeriesService";
+    assert!(pool().get_service_by_name(name).is_some());
+    let served = DescriptorPool::decode(prism_runtime::proto::FILE_DESCRIPTOR_SET).unwrap();
+    let services: Vec<String> = served.services().map(|it| it.full_name().to_owned()).collect();
+    assert_eq!(services, ["prism.keyvalue.v1.KeyValueService"]);
+    assert!(served.all_messages().all(|it| it.package_name() != "prism.timeseries.v1"));
 }
 
 /// A method's whole behaviour, as one line.
 fn behaviour(pool: &DescriptorPool, method: &MethodDescriptor) -> String {
     let options = method.options();
     let spec = option(&options, &extension(pool, "prism.method"));
-    let known = ["timeout_ms", "required_permissions"];
+    let known = ["timeout_ms", "required_permissions", "idempotent"];
     let others: Vec<String> = spec
         .fields()
         .map(|(field, _)| field.name().to_owned())
         .filter(|name| !known.contains(&name.as_str()))
         .collect();
     format!(
-        "{} {}ms {:?} idempotency_level={} server_streaming={} client_streaming={} others={others:?}",
+        "{} {}ms {:?} idempotent={} idempotency_level={} server_streaming={} client_streaming={} \
+         others={others:?}",
         method.name(),
         field(&spec, "timeout_ms").as_i32().unwrap(),
         names(&spec, "required_permissions"),
+        field(&spec, "idempotent").as_bool().unwrap(),
         field(&options, "idempotency_level").as_enum_number().unwrap(),
         method.is_server_streaming(),
         method.is_client_streaming(),
     )
 }
 
+/// idempotency_level: 0 is IDEMPOTENCY_UNKNOWN, 1 is NO_SIDE_EFFECTS.
+const WRITE: &str =
+    r#"["PERMISSION_WRITE"] idempotent=false idempotency_level=0 server_streaming=false"#;
+const READ: &str =
+    r#"["PERMISSION_READ"] idempotent=false idempotency_level=1 server_streaming=false"#;
+const STREAM: &str =
+    r#"["PERMISSION_READ"] idempotent=false idempotency_level=1 server_streaming=true"#;
+
+#[track_caller]
+fn assert_behaves(service: &str, expected: &[(&str, &str)]) {
+    let pool = pool();
+    let service = pool.get_service_by_name(service).unwrap();
+    let found: Vec<String> = service.methods().map(|method| behaviour(&pool, &method)).collect();
+    let expected: Vec<String> = expected
+        .iter()
+        .map(|(method, rest)| format!("{method} {rest} client_streaming=false others=[]"))
+        .collect();
+    assert_eq!(found, expected);
+}
+
 #[test]
 fn key_value_methods_keep_their_behaviour() {
-    let pool = pool();
-    let service = pool.get_service_by_name("prism.keyvalue.v1.KeyValueService").unwrap();
-    let found: Vec<String> = service.methods().map(|method| behaviour(&pool, &method)).collect();
-    // idempotency_level: 0 is IDEMPOTENCY_UNKNOWN, 1 is NO_SIDE_EFFECTS.
-    let write = r#"["PERMISSION_WRITE"] idempotency_level=0 server_streaming=false"#;
-    let read = r#"["PERMISSION_READ"] idempotency_level=1 server_streaming=false"#;
-    let scan = r#"["PERMISSION_READ"] idempotency_level=1 server_streaming=true"#;
-    let swap =
-        r#"["PERMISSION_READ", "PERMISSION_WRITE"] idempotency_level=0 server_streaming=false"#;
-    let expected = [
-        ("Put 5000ms", write),
-        ("PutBatch 10000ms", write),
-        ("Get 5000ms", read),
-        ("Delete 5000ms", write),
-        ("Scan 30000ms", scan),
-        ("CompareAndSwap 5000ms", swap),
-    ];
-    assert_eq!(
-        found,
-        expected.map(|(method, rest)| format!("{method} {rest} client_streaming=false others=[]"))
+    let swap = r#"["PERMISSION_READ", "PERMISSION_WRITE"] idempotent=false idempotency_level=0 server_streaming=false"#;
+    assert_behaves(
+        "prism.keyvalue.v1.KeyValueService",
+        &[
+            ("Put 5000ms", WRITE),
+            ("PutBatch 10000ms", WRITE),
+            ("Get 5000ms", READ),
+            ("Delete 5000ms", WRITE),
+            ("Scan 30000ms", STREAM),
+            ("CompareAndSwap 5000ms", swap),
+        ],
+    );
+}
+
+#[test]
+fn time_series_methods_keep_their_behaviour() {
+    let erase =
+        r#"["PERMISSION_ADMIN"] idempotent=true idempotency_level=0 server_streaming=false"#;
+    assert_behaves(
+        "prism.timeseries.v1.TimeSeriesService",
+        &[
+            ("Append 5000ms", WRITE),
+            ("AppendBatch 10000ms", WRITE),
+            ("Query 5000ms", READ),
+            ("Tail 3600000ms", STREAM),
+            ("Aggregate 10000ms", READ),
+            ("Erase 30000ms", erase),
+        ],
     );
 }
 
@@ -150,6 +226,12 @@ fn reasons_keep_their_numbers() {
         ("ERROR_REASON_STORAGE_FULL", 23),
         ("ERROR_REASON_OUTCOME_UNKNOWN", 24),
         ("ERROR_REASON_METHOD_UNIMPLEMENTED", 25),
+        ("ERROR_REASON_EVENT_TIME_OUT_OF_RANGE", 26),
+        ("ERROR_REASON_CURSOR_EXPIRED", 27),
+        ("ERROR_REASON_REFERENCE_MISSING", 40),
+        ("ERROR_REASON_RECORD_REFERENCED", 41),
+        ("ERROR_REASON_BUDGET_EXCEEDED", 42),
+        ("ERROR_REASON_RECORD_NOT_DELETED", 50),
     ];
     let pool = pool();
     let reasons = pool.get_enum_by_name("prism.common.ErrorReason").unwrap();

@@ -9,9 +9,9 @@ prism_options::catalog! {
     "P0602" Error lock_missing(path: impl Display, folder: impl Display)
         "there are migrations in '{folder}', and no '{path}'", "",
         "restore the lock from version control; where no database has to be kept, delete the migrations too and generate again";
-    "P0603" Error changed(count: usize, list: &str)
+    "P0603" Error changed(count: usize, command: &str, list: &str)
         "the schema has changed since the last migration ({count} changes)", "",
-        "run `prism migrate diff` and commit what it writes. What changed:{list}";
+        "run `{command}` and commit what it writes. What changed:{list}";
     "P0604" Error not_ours(path: impl Display)
         "'{path}' was not written by Prism", "",
         "move the file away or choose another output folder (--out); Prism replaces only files with its own header";
@@ -20,7 +20,7 @@ prism_options::catalog! {
         "check the path and its permissions";
     "P0606" Error stale(count: usize, list: &str)
         "{count} generated files are not up to date:{list}", "",
-        "run `prism generate` and commit what it writes";
+        "run the same command without `--check`, and commit what it writes";
     "P0607" Error migration_missing(path: impl Display)
         "the migration '{path}' is not there", "",
         "restore it from version control: databases have been made with it";

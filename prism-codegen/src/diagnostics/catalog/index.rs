@@ -25,7 +25,10 @@ prism_options::catalog! {
     "P0901" Warning unique_without_presence(field: &str)
         "two records with an empty `{field}` collide", "unique, and always present",
         "declare the field `optional`: a record without it then takes no part in the index";
-    "P0902" Warning foreign(annotation: &str)
-        "({annotation}) is not honoured yet", "has no effect in this version of Prism",
+    "P0902" Warning foreign(annotation: &str, count: &str)
+        "({annotation}) is not honoured yet: {count} in this file", "has no effect in this version of Prism",
         "keep it for other tools, and check what it says in the client or in a method of your own";
+    "P0903" Warning ineffective(list: &str, version: &str, help: &str)
+        "Prism {version} does not act on {list}", "accepted, and not enforced yet",
+        "{help}";
 }

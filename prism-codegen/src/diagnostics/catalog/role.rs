@@ -9,7 +9,7 @@ prism_options::catalog! {
         "declare it as `{wanted}`";
     "P0503" Error role_unfit(role: &str, operation: &str, takes: &str)
         "{operation} takes no {role}", "not for this operation",
-        "{operation} takes {takes}; ROLE_CUSTOM is for fields that only code of your own reads";
+        "remove the field: {operation} takes {takes}";
     "P0504" Error duplicate_role(field: &str, role: &str)
         "`{field}` is a second {role}", "one is enough",
         "remove one of the two fields, or give one of them another role";
@@ -25,14 +25,14 @@ prism_options::catalog! {
     "P0508" Error not_a_key_field(field: &str, entity: &str, key: &str)
         "`{field}` is no part of the key of `{entity}`", "a record is found by its key",
         "name a part of the key: {key}";
-    "P0509" Error composite_keys(entity: &str, key: &str)
+    "P0509" Error composite_keys(entity: &str, help: &str)
         "one value does not identify a record of `{entity}`", "its key has several parts",
-        "repeat a message with the fields {key}, and mark it `(prism.field).role = ROLE_KEYS`";
+        "{help}";
     "P0510" Error condition_type(field: &str, why: &str)
         "no condition can be put on `{field}`", "{why}",
-        "compare a string, bytes, an integer, a bool, an enum, a Timestamp or a Duration, or mark the field ROLE_CUSTOM";
-    "P0511" Error unindexed(field: &str, entity: &str, help: &str)
-        "no index of `{entity}` serves the condition on `{field}`", "would read the whole table",
+        "compare a string, bytes, an integer, a bool, an enum, a Timestamp or a Duration, or remove the field";
+    "P0511" Error unindexed(field: &str, entity: &str, cost: &str, help: &str)
+        "no index of `{entity}` serves the condition on `{field}`", "{cost}",
         "{help}";
     "P0512" Error missing_and_entity(method: &str)
         "`{method}` allows a missing record and answers with the record", "nothing to answer with where it is missing",
@@ -40,10 +40,16 @@ prism_options::catalog! {
     "P0513" Error response_shape(method: &str, message: &str, wanted: &str, help: &str)
         "`{message}` is no answer to `{method}`", "has no {wanted}",
         "{help}";
-    "P0514" Error entity_field_unused(field: &str, role: &str)
-        "`entity_field` has no effect beside the role {role}", "`{field}` does not stand for a field of the entity",
+    "P0514" Error entity_field_unused(field: &str, place: &str)
+        "`entity_field` has no effect {place}", "`{field}` does not stand for a field of the entity",
         "remove `entity_field`";
     "P0515" Error keys_part(field: &str, message: &str, entity: &str, key: &str)
         "`{field}` of `{message}` is no part of the key of `{entity}`", "every field of a ROLE_KEYS message is one",
         "keep the fields {key}; `(prism.field).entity_field` maps another name";
+    "P0516" Error ignored(field: &str, method: &str, by_hand: &str)
+        "`{method}` would ignore `{field}`", "ROLE_CUSTOM in the request of a method that Prism binds to storage",
+        "remove the field, or {by_hand}";
+    "P0517" Error key_role(role: &str, message: &str)
+        "{role} has no effect in `{message}`", "a ROLE_KEYS message holds the parts of a key",
+        "remove `role`; `(prism.field).entity_field` maps another name";
 }

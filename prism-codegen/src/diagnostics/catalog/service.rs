@@ -4,27 +4,27 @@ prism_options::catalog! {
     "P0401" Error unknown_entity(name: &str, help: &str)
         "no message `{name}` is known here", "named as the entity",
         "{help}";
-    "P0402" Error not_an_entity(name: &str)
+    "P0402" Error not_an_entity(name: &str, namespace: &str)
         "`{name}` is not an entity", "named as the entity",
-        "write `option (prism.message).namespace = \"…\";` in `{name}`, or name a message that has it";
+        "write `option (prism.message).namespace = \"{namespace}\";` in `{name}` and mark its key, or name a message that is an entity";
     "P0403" Error entity_elsewhere(name: &str, file: &str)
         "entity `{name}` is in `{file}`, which nothing is generated for", "named as the entity",
         "add `{file}` to the files to generate for";
     "P0404" Error unbindable(method: &str, entity: &str, help: &str)
-        "`{method}` is no operation on `{entity}`", "neither named so nor marked",
+        "`{method}` is not an operation on `{entity}`", "neither its name nor an option says what it does",
         "{help}";
-    "P0405" Error operation_without_entity(operation: &str)
-        "{operation} without an entity", "on what?",
-        "name it: `option (prism.service).entity = \"Thing\";`, or `option (prism.method).entity = \"Thing\";`";
+    "P0405" Error operation_without_entity(operation: &str, entity: &str)
+        "{operation} without an entity", "bound to no entity",
+        "write `option (prism.method).entity = \"{entity}\";`, or `option (prism.service).entity = \"{entity}\";`";
     "P0406" Error entity_of_custom(method: &str)
         "`{method}` is custom and names an entity", "has no effect on OPERATION_CUSTOM",
         "remove `entity`, or choose another `operation`";
     "P0407" Error client_streaming(method: &str)
         "`{method}` streams requests", "this version of Prism serves unary and server-streaming methods only",
         "remove `stream` before the request; send a list of messages, or make several calls";
-    "P0408" Error bound_streaming(method: &str, operation: &str)
-        "`{method}` streams its answer", "{operation} answers with one message",
-        "remove `stream`, or write the method by hand: `option (prism.method).operation = OPERATION_CUSTOM;`";
+    "P0408" Error bound_streaming(method: &str, operation: &str, help: &str)
+        "`{method}` streams its response", "{operation} returns one message",
+        "{help}";
     "P0410" Error idempotent_create(method: &str, request: &str, number: u32)
         "`{method}` cannot be idempotent", "a repeated Create makes another record, or fails",
         "add `string request_id = {number};` to `{request}`, or remove the option";
@@ -34,9 +34,9 @@ prism_options::catalog! {
     "P0412" Error undelete_unsupported(entity: &str)
         "`{entity}` cannot be undeleted", "a Delete removes the record for good",
         "add a google.protobuf.Timestamp with `(prism.field).managed = MANAGED_DELETE_TIME` to `{entity}`, or remove the method";
-    "P0413" Error request_is_entity(method: &str, entity: &str)
+    "P0413" Error request_is_entity(method: &str, entity: &str, declaration: &str)
         "`{method}` takes `{entity}` itself as its request", "a request is a message of its own",
-        "declare `message {method}Request` with the fields of the operation, and use it here";
+        "{declaration}, and use `{method}Request` here";
     "P0414" Error side_effects(method: &str, operation: &str)
         "`{method}` is marked NO_SIDE_EFFECTS", "{operation} writes",
         "write `option idempotency_level = IDEMPOTENT;`, or remove the option";

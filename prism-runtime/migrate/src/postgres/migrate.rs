@@ -202,7 +202,7 @@ impl<'a> Migrator<'a> {
         }
         limit(connection, settings.lock, settings.statement, settings.client_check).await?;
         let mut transaction = connection.begin().await?;
-        query::execute(&mut transaction, migration.sql).await?;
+        query::execute(&mut transaction, &*migration.text()).await?;
         query::execute(&mut transaction, insert(table, migration)).await?;
         Ok(transaction.commit().await?)
     }
@@ -238,7 +238,8 @@ impl From<sqlx::Error> for Failure {
 
 /// The one statement of a file without a transaction.
 async fn alone(connection: &mut PgConnection, migration: &Migration<'_>) -> Result<(), Failure> {
-    let statements = statement::split(migration.sql);
+    let file = migration.text();
+    let statements = statement::split(&file);
     let [text] = statements[..] else {
         let (migration, count) = (migration.title(), statements.len());
         return Err(Failure::Refused(Error::SeveralStatements { migration, count }));

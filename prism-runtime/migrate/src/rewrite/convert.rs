@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use prism_schema::sql::rewrite::{Conversion, Rewrite, Types, Value as Target};
+use prism_schema::sql::rewrite::{Conversion, KeyColumn, Rewrite, Types, Value as Target};
 use prism_schema::{Storage, Value};
 use prost::Message as _;
 use prost_reflect::{
@@ -47,9 +47,8 @@ impl Converter {
         let field = |message: &MessageDescriptor| message.get_field(number).ok_or_else(unreadable);
         let decoded = match (from, stored) {
             (_, Value::Null) => return Ok(Value::Null),
-            (Storage::Json, Value::Text(text)) => {
-                json::to_message(&self.before, number, text).ok_or_else(unreadable)?
-            }
+            (Storage::Json, Value::Text(text)) => json::to_message(&self.before, number, text)
+                .map_err(|why| format!("a stored {source} {why}"))?,
             (Storage::Binary, Value::Blob(bytes)) => {
                 read(&self.before, &field(&self.before)?, bytes).ok_or_else(unreadable)?
             }
@@ -65,6 +64,31 @@ impl Converter {
             _ => Ok(Value::Blob(write(&decoded, &field(&self.after)?))),
         }
     }
+}
+
+/// Bytes of one part of a key that a message shows at most.
+const MAX_PART_BYTES: usize = 256;
+
+/// A row of a copy, for a message: its table and its key as JSON, without what is masked.
+pub(super) fn row_text(rewrite: &Rewrite, key: impl IntoIterator<Item = String>) -> String {
+    let part = |(mut text, column): (String, &KeyColumn)| {
+        if column.masked {
+            return serde_json::Value::from("[masked]");
+        }
+        if let Some(end) = (0..=MAX_PART_BYTES).rev().find(|end| text.is_char_boundary(*end))
+            && end < text.len()
+        {
+            text.truncate(end);
+            text.push('…');
+        }
+        serde_json::Value::from(text)
+    };
+    let mut parts: Vec<serde_json::Value> = key.into_iter().zip(&rewrite.key).map(part).collect();
+    let key = match parts.len() {
+        1 => parts.swap_remove(0),
+        _ => parts.into(),
+    };
+    format!("{}, the row with key {key}", rewrite.table)
 }
 
 /// The conversions of a copy, with the columns that they are for.

@@ -9,7 +9,7 @@ use prism_schema::sql::rewrite::{Conversion, Rewrite, Value as Target};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
-use super::convert::{Converter, conversions};
+use super::convert::{Converter, conversions, row_text};
 use super::pace::Pace;
 use crate::postgres::query::{self, is_locked, literal};
 use crate::{Cause, Migration};
@@ -40,7 +40,7 @@ pub async fn run(
     migration: &Migration<'_>,
     record: &str,
 ) -> Result<(), Cause> {
-    let rewrite = Rewrite::parse(migration.sql).map_err(Cause::Refused)?;
+    let rewrite = Rewrite::parse(&migration.text()).map_err(Cause::Refused)?;
     let converter = Converter::new(&rewrite).map_err(Cause::Refused)?;
     let copy = Copy { rewrite: &rewrite, converter };
     copy.transaction(connection, &rewrite.prepare.join("\n")).await?;
@@ -185,14 +185,16 @@ impl Copy<'_> {
     /// A row of values: its key, and what the conversions make of it.
     fn converted(&self, converter: &Converter, row: &PgRow) -> Result<String, Cause> {
         let mut values = Vec::new();
-        for (text, column) in self.key(row)?.iter().zip(&self.rewrite.key) {
+        let key = self.key(row)?;
+        for (text, column) in key.iter().zip(&self.rewrite.key) {
             values.push(format!("{}::{}", literal(text), column.ty));
         }
         for (position, (_, conversion)) in conversions(self.rewrite).enumerate() {
             let stored = stored(row, self.rewrite.key.len() + position, conversion)?;
-            let value = converter
-                .convert(conversion, &stored)
-                .map_err(|reason| Cause::Refused(format!("{}: {reason}", self.rewrite.table)))?;
+            let value = converter.convert(conversion, &stored).map_err(|reason| {
+                let row = row_text(self.rewrite, key.iter().cloned());
+                Cause::Refused(format!("{row}: {reason}"))
+            })?;
             values.push(match (value, conversion.to) {
                 (Value::Text(text), _) => format!("{}::jsonb", literal(&text)),
                 (Value::Blob(bytes), _) => {

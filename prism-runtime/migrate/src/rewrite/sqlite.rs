@@ -10,7 +10,7 @@ use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::{Value as Stored, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 
-use super::convert::{Converter, conversions};
+use super::convert::{Converter, conversions, row_text};
 use super::pace::Pace;
 use crate::{Cause, Migration};
 
@@ -31,7 +31,7 @@ pub fn run(
     migration: &Migration<'_>,
     record: &dyn Fn(&Connection) -> rusqlite::Result<()>,
 ) -> Result<(), Cause> {
-    let rewrite = Rewrite::parse(migration.sql).map_err(Cause::Refused)?;
+    let rewrite = Rewrite::parse(&migration.text()).map_err(Cause::Refused)?;
     let Some(into) = &rewrite.into else {
         return Err(Cause::Refused("it does not say where the rows go".to_owned()));
     };
@@ -41,7 +41,7 @@ pub fn run(
     let copy = Copy { connection, rewrite: &rewrite, into };
     for _ in 0..TRIES {
         if copy.run(record)? {
-            connection.remove_function(FUNCTION, 2)?;
+            connection.remove_function(FUNCTION, arity(&rewrite))?;
             return Ok(());
         }
     }
@@ -116,7 +116,7 @@ impl Copy<'_> {
         let columns: Vec<String> =
             self.rewrite.columns.iter().map(|target| quote(&target.column)).collect();
         let values: Vec<String> =
-            self.rewrite.columns.iter().map(|target| expression(&target.value)).collect();
+            self.rewrite.columns.iter().map(|it| expression(&it.value, &keys)).collect();
         let sql = format!(
             "INSERT INTO {} ({}) SELECT {} FROM {table}{filter}",
             quote(self.into),
@@ -128,12 +128,29 @@ impl Copy<'_> {
     }
 }
 
-fn expression(value: &Target) -> String {
+/// A value of the new row. A conversion gets the key, so that its error can name the row.
+fn expression(value: &Target, keys: &str) -> String {
     match value {
         Target::Sql(sql) => sql.clone(),
         Target::Convert(Conversion { source, field, .. }) => {
-            format!("{FUNCTION}({field}, {})", quote(source))
+            format!("{FUNCTION}({field}, {}, {keys})", quote(source))
         }
+    }
+}
+
+/// How many arguments the function has: the field's number, its value, the row's key.
+fn arity(rewrite: &Rewrite) -> i32 {
+    2 + i32::try_from(rewrite.key.len()).unwrap_or(i32::MAX - 2)
+}
+
+/// A value of a key, for a message.
+fn shown(value: ValueRef<'_>) -> String {
+    match value {
+        ValueRef::Null => String::new(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+        ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        ValueRef::Blob(bytes) => crate::migration::hex(bytes),
     }
 }
 
@@ -145,7 +162,7 @@ fn register(
 ) -> rusqlite::Result<()> {
     let known: Arc<[Conversion]> =
         conversions(rewrite).map(|(_, conversion)| conversion.clone()).collect();
-    let table = rewrite.table.clone();
+    let rows = Rewrite::new(&rewrite.table, rewrite.key.clone());
     let convert = move |context: &Context<'_>| {
         let field: u32 = context.get(0)?;
         let fail = |reason: String| rusqlite::Error::UserFunctionError(reason.into());
@@ -159,12 +176,16 @@ fn register(
         let conversion = known.iter().find(|it| it.field == field);
         let conversion = conversion.ok_or_else(|| fail(format!("no conversion of {field}")))?;
         let converted = converter.convert(conversion, &stored);
-        Ok(match converted.map_err(|reason| fail(format!("{table}: {reason}")))? {
+        let refused = |reason: String| {
+            let key = (2..context.len()).map(|position| shown(context.get_raw(position)));
+            fail(format!("{}: {reason}", row_text(&rows, key)))
+        };
+        Ok(match converted.map_err(refused)? {
             Value::Text(text) => Stored::Text(text),
             Value::Blob(bytes) => Stored::Blob(bytes),
             _ => Stored::Null,
         })
     };
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-    connection.create_scalar_function(FUNCTION, 2, flags, convert)
+    connection.create_scalar_function(FUNCTION, arity(rewrite), flags, convert)
 }

@@ -119,7 +119,7 @@ fn execute(
     if transaction {
         connection.execute_batch("BEGIN IMMEDIATE")?;
     }
-    connection.execute_batch(migration.sql)?;
+    connection.execute_batch(&migration.text())?;
     insert(connection, table, migration)?;
     if transaction {
         connection.execute_batch("COMMIT")?;

@@ -55,6 +55,9 @@ pub struct KeyColumn {
     /// Its type in SQL.
     #[serde(rename = "type")]
     pub ty: String,
+    /// Whether no message may show its values.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub masked: bool,
 }
 
 /// A column that is written.
@@ -170,7 +173,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let key = KeyColumn { name: "it's".to_owned(), ty: "TEXT".to_owned() };
+        let key = KeyColumn { name: "it's".to_owned(), ty: "TEXT".to_owned(), masked: false };
         let mut rewrite = Rewrite::new("things", vec![key]);
         rewrite.finish = vec!["SELECT '');';".to_owned()];
         let sql = rewrite.render("-- one\n");

@@ -243,7 +243,11 @@ impl<'a> Statements<'a> {
         let mut text = Text::new(self.entity, self.dialect);
         text.push("DELETE FROM ");
         text.table();
+        // Said twice: a record that is written meanwhile is looked at again, and what was selected
+        // is not.
         text.push(" WHERE (");
+        text.is_expired();
+        text.push(") AND (");
         text.columns(&self.entity.key);
         text.push(") IN (");
         let expires = text.expired();

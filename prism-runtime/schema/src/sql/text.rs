@@ -1,5 +1,7 @@
 //! The text of a statement under construction: names, placeholders, predicates.
 
+use std::collections::HashMap;
+
 use super::statement::{Parameter, Shape, Statement, Visibility};
 use super::{Dialect, quote};
 use crate::plan::Comparison;
@@ -24,11 +26,14 @@ pub(super) struct Text<'a> {
     dialect: Dialect,
     pub(super) sql: String,
     parameters: Vec<Parameter>,
+    /// Where each of them stands.
+    positions: HashMap<Parameter, usize>,
 }
 
 impl<'a> Text<'a> {
     pub(super) fn new(entity: &'a Entity, dialect: Dialect) -> Self {
-        Text { entity, dialect, sql: String::new(), parameters: Vec::new() }
+        let (sql, parameters, positions) = (String::new(), Vec::new(), HashMap::new());
+        Text { entity, dialect, sql, parameters, positions }
     }
 
     pub(super) fn finish(self) -> Statement {
@@ -88,11 +93,11 @@ impl<'a> Text<'a> {
 
     /// A placeholder. One that stands for the same is used again.
     pub(super) fn bind(&mut self, parameter: Parameter) {
-        let known = self.parameters.iter().position(|other| *other == parameter);
-        let position = known.unwrap_or_else(|| {
+        let next = self.parameters.len();
+        let position = *self.positions.entry(parameter).or_insert(next);
+        if position == next {
             self.parameters.push(parameter);
-            self.parameters.len() - 1
-        });
+        }
         let placeholder = self.dialect.placeholder(position + 1);
         self.push(&placeholder);
     }
@@ -157,8 +162,16 @@ impl<'a> Text<'a> {
         self.push(" FROM ");
         self.table();
         self.push(" WHERE ");
+        let expires = self.is_expired();
+        self.push(" LIMIT ");
+        self.bind(Parameter::Limit);
+        expires
+    }
+
+    /// What expired records meet. False where nothing expires.
+    pub(super) fn is_expired(&mut self) -> bool {
         let start = self.sql.len();
-        for (column, limit) in expiry(entity) {
+        for (column, limit) in expiry(self.entity) {
             if self.sql.len() > start {
                 self.push(" OR ");
             }
@@ -166,10 +179,7 @@ impl<'a> Text<'a> {
             self.push(" <= ");
             self.bind(limit);
         }
-        let expires = self.sql.len() > start;
-        self.push(" LIMIT ");
-        self.bind(Parameter::Limit);
-        expires
+        self.sql.len() > start
     }
 
     pub(super) fn insert(&mut self) {

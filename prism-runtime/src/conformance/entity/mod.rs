@@ -12,10 +12,12 @@ mod model;
 mod scenarios;
 pub mod schema;
 mod typed;
+mod wide;
 
 pub use harness::{Factory, Harness, Opened};
 pub use machine::{concurrent_sequences, random_sequences};
 pub use scenarios::*;
+pub use wide::json_random;
 
 /// Makes a test of every scenario for a backend.
 ///
@@ -25,11 +27,19 @@ pub use scenarios::*;
 macro_rules! entity_conformance {
     ($factory:expr) => {
         $crate::entity_conformance! { @tests $factory;
-            reads create_and_defaults managed_ids put update_masks update_access oneofs
-            etags soft_delete hard_delete expiry retention unique_fields request_ids batches
-            list_orders list_conditions list_pages list_tokens page_bytes sizes_and_keys
-            every_value times_and_ranges keys_with_times keys_with_durations
-            immutable_json access_rules json_storage
+            reads read_snapshots create_and_defaults managed_ids put update_masks long_masks
+            record_bytes update_access oneofs batches_of_the_service
+            etags soft_delete hard_delete expiry sweeps_beside_writes retention unique_fields
+            request_ids batches
+            list_orders list_conditions list_pages list_tokens list_violations page_bytes
+            sizes_and_keys every_value times_and_ranges keys_with_times keys_with_durations immutable_json
+            access_rules json_storage required_fields
+            json_forms json_depth json_unreadable json_newer_writes
+        }
+
+        #[test]
+        fn json_random() {
+            $crate::conformance::entity::json_random(&$factory);
         }
 
         #[test]

@@ -9,25 +9,38 @@ use crate::schema::{
     Operation, RequestField, Response, Role, Storage,
 };
 
+/// What the suite needs of the file of this name. <https://google.aip.dev/203>
+const FIELD_BEHAVIOR: &str = r#"
+    syntax = "proto3";
+    package google.api;
+    import "google/protobuf/descriptor.proto";
+    extend google.protobuf.FieldOptions {
+      repeated FieldBehavior field_behavior = 1052 [packed = false];
+    }
+    enum FieldBehavior {
+      FIELD_BEHAVIOR_UNSPECIFIED = 0;
+      REQUIRED = 2;
+    }
+"#;
+
 /// The messages of `conformance.proto`.
 ///
 /// # Panics
 ///
 /// Where the file does not compile.
 pub fn pool() -> DescriptorPool {
-    let source =
-        protox::file::File::from_source("conformance.proto", include_str!("conformance.proto"))
-            .expect("the suite's proto file parses");
-    struct Own(protox::file::File);
+    struct Own;
     impl protox::file::FileResolver for Own {
         fn open_file(&self, name: &str) -> Result<protox::file::File, protox::Error> {
-            if name == "conformance.proto" {
-                return Ok(self.0.clone());
+            use protox::file::{File, GoogleFileResolver};
+            match name {
+                "conformance.proto" => File::from_source(name, include_str!("conformance.proto")),
+                "google/api/field_behavior.proto" => File::from_source(name, FIELD_BEHAVIOR),
+                _ => GoogleFileResolver::new().open_file(name),
             }
-            protox::file::GoogleFileResolver::new().open_file(name)
         }
     }
-    let mut compiler = protox::Compiler::with_file_resolver(Own(source));
+    let mut compiler = protox::Compiler::with_file_resolver(Own);
     compiler.include_imports(true);
     compiler.open_file("conformance.proto").expect("the suite's proto file compiles");
     compiler.descriptor_pool()
@@ -97,9 +110,30 @@ pub fn lap(pool: &DescriptorPool) -> Entity {
     lower(pool, "Lap", "laps", &["time"], 1)
 }
 
+/// `Review`: key id, and fields that have to be set.
+pub fn review(pool: &DescriptorPool) -> Entity {
+    let mut entity = lower(pool, "Review", "reviews", &["id"], 1);
+    set(&mut entity, "id", |column| column.managed = Some(Managed::Id));
+    set(&mut entity, "editor_json", |column| column.storage = Storage::Json);
+    set(&mut entity, "moderator", |column| column.access = Access::OutputOnly);
+    entity
+}
+
+/// `Document`: key (shop, number), everything else in JSON.
+pub fn document(pool: &DescriptorPool) -> Entity {
+    let mut entity = lower(pool, "Document", "documents", &["shop", "number"], 1);
+    for field in ["wide", "wides", "wide_by_name", "origin"] {
+        set(&mut entity, field, |column| column.storage = Storage::Json);
+    }
+    set(&mut entity, "origin", |column| column.access = Access::Immutable);
+    entity
+}
+
 /// Every entity of the suite.
 pub fn entities(pool: &DescriptorPool) -> Vec<Entity> {
-    [order, session, everything, reading, holiday, lap].map(|entity| entity(pool)).into()
+    [order, session, everything, reading, holiday, lap, review, document]
+        .map(|entity| entity(pool))
+        .into()
 }
 
 /// A method of the suite.
@@ -181,6 +215,34 @@ pub fn methods(pool: &DescriptorPool) -> Vec<MethodSpec> {
         specs.method("BatchGetLaps", "Lap", Operation::BatchGet, "ListLapsResponse", batch),
         specs.method("ListLaps", "Lap", Operation::List, "ListLapsResponse", list(1)),
         specs.method("PutLap", "Lap", Operation::Put, "Lap", Response::Entity),
+        specs.method("GetReview", "Review", Operation::Get, "Review", Response::Entity),
+        specs.method("CreateReview", "Review", Operation::Create, "Review", Response::Entity),
+        specs.method("PutReview", "Review", Operation::Put, "Review", Response::Entity),
+        specs.method("UpdateReview", "Review", Operation::Update, "Review", Response::Entity),
+        specs.method("GetDocument", "Document", Operation::Get, "Document", Response::Entity),
+        specs.method(
+            "BatchGetDocuments",
+            "Document",
+            Operation::BatchGet,
+            "ListDocumentsResponse",
+            batch,
+        ),
+        specs.method(
+            "ListDocuments",
+            "Document",
+            Operation::List,
+            "ListDocumentsResponse",
+            list(1),
+        ),
+        specs.method("PutDocument", "Document", Operation::Put, "Document", Response::Entity),
+        specs.method("UpdateDocument", "Document", Operation::Update, "Document", Response::Entity),
+        specs.method(
+            "DeleteDocument",
+            "Document",
+            Operation::Delete,
+            "DeleteDocumentResponse",
+            Response::Field(1),
+        ),
     ]
 }
 
@@ -233,9 +295,8 @@ fn request_field(
         ("allow_missing", _) => (Role::AllowMissing, ""),
         ("show_deleted", _) => (Role::ShowDeleted, ""),
         ("update_mask", _) => (Role::UpdateMask, ""),
-        ("order" | "session" | "everything" | "reading" | "holiday" | "lap", _) => {
-            (Role::Entity, "")
-        }
+        ("order" | "session" | "everything" | "review" | "document", _)
+        | ("reading" | "holiday" | "lap", _) => (Role::Entity, ""),
         ("keys", _) => (Role::Keys, ""),
         ("session_ids", _) => (Role::Keys, "session_id"),
         ("note_prefix", _) => (Role::Prefix, "note"),

@@ -1,8 +1,10 @@
 //! Delete: what is deleted, counted and remembered.
 
+use futures_util::future::join;
+
 use super::Harness;
 use super::harness::{
-    HOUR, SECOND, START, delete_keys, delete_where, match_all, match_keys, match_range, put,
+    HOUR, SECOND, START, delete_keys, delete_where, item, match_all, match_keys, match_range, put,
 };
 
 async fn abc(h: &Harness, token: i64) {
@@ -127,4 +129,38 @@ pub async fn a_delete_of_many_items_reaches_all(h: Harness) {
     let rest = delete_where("1", match_range(Some(&[0, 0, 0, 1]), None), 0);
     assert_eq!(h.delete(rest).await.unwrap(), 2499);
     assert_eq!(keys(&h).await, [[0; 4]]);
+}
+
+/// A Put beside a Delete of more items than are deleted at once is before it or after it: its items
+/// are all deleted or none.
+pub async fn a_delete_of_very_many_items_is_before_or_after_a_put(h: Harness) {
+    let key = |n: u32| n.to_be_bytes().to_vec();
+    for round in 0..4 {
+        for part in 0..5_u32 {
+            let mut request = put("1", &[], 0);
+            request.items = (0..1000).map(|n| item(&key(2 * (part * 1000 + n)), b"v")).collect();
+            h.put(request).await.unwrap();
+        }
+        // The first and the last item, and one that is not there beside each of them.
+        let keys = [key(0), key(1), key(9998), key(9999)];
+        let mut beside = put("1", &[], 0);
+        beside.items = keys.iter().map(|key| item(key, b"beside")).collect();
+        let delete = h.delete(delete_where("1", match_all(), 0));
+        let (gone, written) = if round % 2 == 0 {
+            join(delete, h.put(beside)).await
+        } else {
+            let (written, gone) = join(h.put(beside), delete).await;
+            (gone, written)
+        };
+        written.unwrap();
+        let gone = gone.unwrap();
+        match self::keys(&h).await.as_slice() {
+            [] => assert_eq!(gone, 5002),
+            left => {
+                assert_eq!(left, keys);
+                assert_eq!(gone, 5000);
+            }
+        }
+        h.delete(delete_where("1", match_all(), 0)).await.unwrap();
+    }
 }

@@ -12,11 +12,13 @@ pub mod concurrency;
 pub mod deletes;
 pub mod lifetimes;
 pub mod pages;
+pub mod places;
 pub mod predicates;
 pub mod puts;
 pub mod refusals;
 pub mod scans;
 pub mod sequences;
+pub mod snapshots;
 pub mod swaps;
 
 pub use harness::{Fixture, Harness};
@@ -61,7 +63,8 @@ macro_rules! keyvalue_conformance {
                 a_key_that_a_range_covers_but_is_absent_is_not_remembered,
                 a_delete_without_a_token_wins,
                 an_item_put_after_its_delete_is_new,
-                a_delete_of_many_items_reaches_all;
+                a_delete_of_many_items_reaches_all,
+                a_delete_of_very_many_items_is_before_or_after_a_put;
             lifetimes: an_item_expires_after_its_token_and_ttl,
                 without_a_token_the_ttl_counts_from_the_write,
                 an_expired_item_counts_as_a_delete_with_its_token,
@@ -126,11 +129,23 @@ macro_rules! keyvalue_conformance {
                 sizes_alone_are_value_too_large,
                 malformed_messages,
                 refused_writes_write_nothing;
+            places: a_namespace_that_contains_nothing_gives_its_place_back,
+                a_namespace_that_is_written_again_takes_a_place_again,
+                a_namespace_that_contains_something_keeps_its_place,
+                places_of_many_namespaces_are_given_back,
+                what_stores_nothing_takes_no_place,
+                a_first_write_beside_a_sweep_has_its_place;
             concurrency: swaps_count_every_success_once,
                 writes_with_tokens_end_in_the_same_state_in_any_order,
                 a_read_sees_a_record_whole,
                 reads_at_the_same_time_do_not_mix,
                 writes_without_tokens_never_tie;
+            snapshots: a_page_of_many_items_is_one_snapshot,
+                a_page_of_large_items_is_one_snapshot,
+                a_page_of_very_many_items_is_one_snapshot,
+                a_page_with_few_items_among_many_rows_is_one_snapshot,
+                a_second_page_is_one_snapshot,
+                a_response_of_a_scan_is_one_snapshot;
             sequences: random_sequences_match_the_model,
                 concurrent_writes_end_in_the_state_of_the_model;
         }

@@ -25,6 +25,7 @@ async fn page(h: &Harness, limit: i32, token: &[u8]) -> GetResponse {
 async fn refusal(h: &Harness, request: GetRequest) {
     let error = h.get(request).await.unwrap_err();
     assert_eq!(error.reason(), Reason::PageTokenInvalid);
+    assert_eq!(error.violations()[0].field, "page_token");
 }
 
 /// Pages join without gaps and repeats.

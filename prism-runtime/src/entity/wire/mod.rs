@@ -8,6 +8,7 @@ mod reader;
 mod scalar;
 mod time;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use prism_migrate::json;
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 
 pub(crate) use field::{Fault, Field, Form};
-pub(crate) use nested::NestedTypes;
+pub(crate) use nested::{NestedTypes, scalar as scalar_of};
 pub(crate) use reader::{Malformed, Occurrence, Reader, Wire};
 pub(crate) use scalar::{Scalar, delimited_len, put_delimited};
 pub(crate) use time::TimeKind;
@@ -25,7 +26,7 @@ use super::decide::join;
 use super::layout::Layout;
 use super::record::{Record, absent};
 use crate::schema::{Access, Cardinality, Storage, Value};
-use crate::{Error, Reason, Result, Violation};
+use crate::{Error, Result, Violation};
 
 /// Who reads an encoded record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +44,6 @@ pub struct Codec {
     fields: Vec<Field>,
     types: NestedTypes,
     absent: Vec<Value>,
-    siblings: Vec<Vec<usize>>,
     /// Positions of fields that are stored as JSON.
     json: Vec<usize>,
 }
@@ -70,14 +70,11 @@ impl Codec {
             field.add_check(&message, &mut types);
             fields.push(field);
         }
-        let siblings = (0..entity.columns.len())
-            .map(|position| super::decide::siblings(&layout, position).collect())
-            .collect();
         let json = (0..entity.columns.len())
             .filter(|&position| entity.columns[position].storage == Storage::Json)
             .collect();
         let absent = entity.columns.iter().map(absent).collect();
-        Ok(Codec { message, fields, types, absent, siblings, json, layout })
+        Ok(Codec { message, fields, types, absent, json, layout })
     }
 
     /// The record that an encoded message is. `path` is the message's in the request, for
@@ -90,8 +87,9 @@ impl Codec {
         let mut decoding = Decoding {
             codec: self,
             values: self.absent.clone(),
-            collected: Vec::new(),
+            collected: BTreeMap::new(),
             seen: vec![false; self.fields.len()],
+            set: BTreeMap::new(),
             violations: Vec::new(),
             path,
         };
@@ -107,22 +105,53 @@ impl Codec {
     ///
     /// # Errors
     ///
-    /// CORRUPT_RECORD where a column holds what its field cannot be.
+    /// CORRUPT_RECORD, which names the record's key: a column holds what its field cannot be, or
+    /// what a newer schema wrote.
     pub fn prepare(&self, mut record: Record) -> Result<WireRecord> {
         for &position in &self.json {
-            if let Value::Text(json) = &record.0[position] {
-                let raw = json::to_wire(&self.message, self.fields[position].number, json);
-                record.0[position] = Value::Blob(raw.ok_or_else(|| self.corrupt(position))?);
-            }
+            self.read_json(&mut record, position)
+                .map_err(|why| self.layout.unreadable(&record, position, why))?;
         }
-        let held = |(position, (field, value)): (usize, (&Field, &Value))| {
-            field.holds(value) && !(value.is_null() && self.layout.is_key(position))
-        };
-        let mut values = self.fields.iter().zip(&record.0).enumerate();
-        match values.position(|value| !held(value)) {
-            Some(position) => Err(self.corrupt(position)),
+        match (0..self.fields.len()).find(|&position| !self.holds(&record, position)) {
+            Some(position) => {
+                Err(self.layout.unreadable(&record, position, json::Unreadable::Damaged))
+            }
             None => Ok(WireRecord(record)),
         }
+    }
+
+    /// Brings a record that was removed into the form that is encoded, without the fields that
+    /// cannot be read.
+    pub fn prepare_removed(&self, mut record: Record) -> WireRecord {
+        for &position in &self.json {
+            if self.read_json(&mut record, position).is_err() {
+                record.0[position] = Value::Null;
+            }
+        }
+        for position in 0..self.fields.len() {
+            if !self.holds(&record, position) {
+                record.0[position] = Value::Null;
+            }
+        }
+        WireRecord(record)
+    }
+
+    /// Makes wire records of the JSON in a column.
+    fn read_json(&self, record: &mut Record, position: usize) -> Result<(), json::Unreadable> {
+        record.0[position] = match &record.0[position] {
+            Value::Null => return Ok(()),
+            Value::Text(json) => {
+                Value::Blob(json::to_wire(&self.message, self.fields[position].number, json)?)
+            }
+            _ => return Err(json::Unreadable::Damaged),
+        };
+        Ok(())
+    }
+
+    /// Whether a column holds what its field can be.
+    fn holds(&self, record: &Record, position: usize) -> bool {
+        let value = &record.0[position];
+        self.fields[position].holds(value) && !(value.is_null() && self.layout.is_key(position))
     }
 
     /// Length of the encoded message.
@@ -148,13 +177,6 @@ impl Codec {
             (!hidden).then_some((field, value))
         })
     }
-
-    fn corrupt(&self, position: usize) -> Error {
-        let field = &self.fields[position].name;
-        let message =
-            format!("{}: the stored {field} cannot be read", self.layout.entity.namespace);
-        Error::new(Reason::CorruptRecord, message)
-    }
 }
 
 impl fmt::Debug for Codec {
@@ -170,8 +192,10 @@ struct Decoding<'a> {
     values: Vec<Value>,
     /// What was collected of singular messages: several occurrences of one merge, and merging
     /// is concatenating. <https://protobuf.dev/programming-guides/encoding/#last-one-wins>
-    collected: Vec<(usize, Vec<u8>)>,
+    collected: BTreeMap<usize, Vec<u8>>,
     seen: Vec<bool>,
+    /// The member of each oneof that is set, by the first member's position.
+    set: BTreeMap<usize, usize>,
     violations: Vec<Violation>,
     path: &'a str,
 }
@@ -180,18 +204,18 @@ impl Decoding<'_> {
     fn occurrence(&mut self, position: usize, occurrence: &Occurrence<'_>) -> Result<()> {
         let field = &self.codec.fields[position];
         self.seen[position] = true;
-        for &sibling in &self.codec.siblings[position] {
+        if let Some(&oneof) = self.codec.layout.members(position).first()
+            && let Some(sibling) = self.set.insert(oneof, position)
+            && sibling != position
+        {
             self.values[sibling] = Value::Null;
             self.seen[sibling] = false;
-            self.collected.retain(|(other, _)| *other != sibling);
+            self.collected.remove(&sibling);
         }
         let collects = field.is_collected() || field.form == Form::Raw;
         if collects {
             let bytes = field.collect(occurrence, &self.codec.types)?;
-            match self.collected.iter_mut().find(|(other, _)| *other == position) {
-                Some((_, collected)) => collected.extend_from_slice(bytes),
-                None => self.collected.push((position, bytes.to_vec())),
-            }
+            self.collected.entry(position).or_default().extend_from_slice(bytes);
             return Ok(());
         }
         let value = field.value(occurrence.wire);

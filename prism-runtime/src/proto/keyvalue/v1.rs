@@ -1,18 +1,20 @@
 // @generated from proto/ by `cargo xtask protos`. Do not edit.
-/// One entry of a record: a record is a sorted map from key to value.
+/// One entry of a record. A record is a sorted map from key to value.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Item {
-    /// Orders the items of a record, byte by byte. May be empty.
+    /// The items of a record are ordered by key, byte by byte. The key may be
+    /// empty.
     #[prost(bytes = "vec", tag = "1")]
     pub key: ::prost::alloc::vec::Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]
     pub value: ::prost::alloc::vec::Vec<u8>,
-    /// Replaced by every write of the item, also where it is absent.
+    /// Every write of the item replaces the metadata, even if this field is absent
+    /// from the request.
     #[prost(message, optional, tag = "3")]
     pub metadata: ::core::option::Option<super::super::common::ItemMetadata>,
 }
-/// Which items of a record. A predicate in which nothing is set is refused: it
-/// may come from a newer client.
+/// Selects items of a record. A predicate in which nothing is set is refused,
+/// because it may come from a newer client.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct KeyPredicate {
     #[prost(oneof = "key_predicate::Predicate", tags = "1, 2, 3")]
@@ -34,17 +36,18 @@ pub mod key_predicate {
 pub struct MatchAll {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MatchKeys {
-    /// 1 to 1000.
+    /// 1 to 1000 keys.
     #[prost(bytes = "vec", repeated, tag = "1")]
     pub keys: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
-/// A range that ends before it starts is empty.
+/// A range of keys. A range that ends before it starts is empty.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MatchRange {
-    /// Inclusive; absent: from the first key.
+    /// Inclusive. If absent, the range starts at the first key.
     #[prost(bytes = "vec", optional, tag = "1")]
     pub start_key: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
-    /// Exclusive, at most one byte longer than a key; absent: to the last key.
+    /// Exclusive. May be at most one byte longer than a key. If absent, the range
+    /// ends after the last key.
     #[prost(bytes = "vec", optional, tag = "2")]
     pub end_key: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
 }
@@ -52,25 +55,31 @@ pub struct MatchRange {
 pub struct PutRequest {
     #[prost(string, tag = "1")]
     pub namespace: ::prost::alloc::string::String,
-    /// The record.
+    /// Identifies the record.
     #[prost(string, tag = "2")]
     pub id: ::prost::alloc::string::String,
-    /// Written together or not at all. 1 to 1000, each key once.
+    /// 1 to 1000 items. Each key must occur only once. Either all items are
+    /// written or none.
     #[prost(message, repeated, tag = "3")]
     pub items: ::prost::alloc::vec::Vec<Item>,
-    /// Orders writes to the same key: microseconds since the Unix epoch at which
-    /// the client made the write. An item whose stored token is the same or
-    /// larger stays as it is, so a write can be sent again, late or twice. Refused
-    /// where it is ahead of the server's clock by more than the permitted skew, or
-    /// older than deletes are remembered. 0: the server takes its own clock, or
-    /// the stored token plus one if that is larger, and this write wins; such a
-    /// write is not safe to send again where others write too.
+    /// Orders writes to the same key. The token is the time at which the client
+    /// made the write, in microseconds since the Unix epoch.
+    ///
+    /// An item whose stored token is the same or larger is not changed, so a write
+    /// can be retried, late or twice.
+    ///
+    /// The server refuses a token that is ahead of its clock by more than the
+    /// permitted skew, or that is older than deletes are remembered.
+    ///
+    /// If 0, the server uses its own clock, or the stored token plus one if that
+    /// is larger, and this write wins. Such a write is not safe to retry if other
+    /// clients also write.
     #[prost(int64, tag = "4")]
     pub item_priority_token: i64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PutResponse {
-    /// True, also where stored items with a larger token stayed as they are.
+    /// True, even if stored items with a larger token were not changed.
     #[prost(bool, tag = "1")]
     pub success: bool,
 }
@@ -78,11 +87,12 @@ pub struct PutResponse {
 pub struct PutBatchRequest {
     #[prost(string, tag = "1")]
     pub namespace: ::prost::alloc::string::String,
-    /// Each one is written whole or not at all. 1 to 1000, each id once.
+    /// 1 to 1000 writes. Each id must occur only once. Each write is made as a
+    /// whole or not at all.
     #[prost(message, repeated, tag = "2")]
     pub writes: ::prost::alloc::vec::Vec<RecordWrite>,
 }
-/// A PutRequest in the namespace of its batch.
+/// A PutRequest in the namespace of the batch.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RecordWrite {
     #[prost(string, tag = "1")]
@@ -94,8 +104,9 @@ pub struct RecordWrite {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PutBatchResponse {
-    /// In the order of the writes. The call itself succeeds where some of them
-    /// fail; it fails for the namespace, the number of writes or an id given twice.
+    /// One result per write, in the order of the writes. The call itself succeeds
+    /// even if some writes fail. It fails because of the namespace or the number
+    /// of writes, or if an id is given twice.
     #[prost(message, repeated, tag = "1")]
     pub results: ::prost::alloc::vec::Vec<RecordWriteResult>,
 }
@@ -103,7 +114,7 @@ pub struct PutBatchResponse {
 pub struct RecordWriteResult {
     #[prost(bool, tag = "1")]
     pub success: bool,
-    /// Absent where the write succeeded.
+    /// Absent if the write succeeded.
     #[prost(message, optional, tag = "2")]
     pub error: ::core::option::Option<super::super::common::BatchError>,
 }
@@ -113,55 +124,59 @@ pub struct GetRequest {
     pub namespace: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub id: ::prost::alloc::string::String,
-    /// Absent: all items.
+    /// If absent, all items are returned.
     #[prost(message, optional, tag = "3")]
     pub predicate: ::core::option::Option<KeyPredicate>,
-    /// At most this many items in the page. 0: as many as fit.
+    /// The maximum number of items in the page. If 0, the page contains as many
+    /// items as fit.
     #[prost(int32, tag = "4")]
     pub limit: i32,
-    /// From an earlier response to the same request.
+    /// The next_page_token of an earlier response to the same request.
     #[prost(bytes = "vec", tag = "5")]
     pub page_token: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetResponse {
-    /// In key order. Empty where the record does not exist.
+    /// In key order. Empty if the record does not exist.
     #[prost(message, repeated, tag = "1")]
     pub items: ::prost::alloc::vec::Vec<Item>,
     /// Empty on the last page. A page ends at its size in bytes, not only at
-    /// `limit`, and may hold fewer items than there are.
+    /// `limit`, so it may contain fewer items than exist.
     #[prost(bytes = "vec", tag = "2")]
     pub next_page_token: ::prost::alloc::vec::Vec<u8>,
 }
-/// Either `keys` or `predicate` says what is deleted, and the whole record is
-/// deleted with `match_all`: a request with neither, or with both, is refused.
+/// Deletes the items that either `keys` or `predicate` selects. `match_all`
+/// deletes the whole record. A request with neither or both is refused.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteRequest {
     #[prost(string, tag = "1")]
     pub namespace: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub id: ::prost::alloc::string::String,
-    /// At most 1000.
+    /// At most 1000 keys.
     #[prost(bytes = "vec", repeated, tag = "3")]
     pub keys: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
     #[prost(message, optional, tag = "4")]
     pub predicate: ::core::option::Option<KeyPredicate>,
-    /// Orders the delete among writes, as in PutRequest; with the same token a
-    /// delete wins over a put. A delete is remembered, with its token or the one
-    /// that the server took, for every key that it names, stored or not, and for
-    /// every stored item that its predicate covers, so that a put with the same or
-    /// a smaller token that arrives later does not bring the item back. A key that
-    /// a range covers but that was not stored is not remembered.
+    /// Orders the delete among writes, as in PutRequest. With equal tokens, a
+    /// delete wins over a put.
+    ///
+    /// A delete is remembered with its token, or with the token that the server
+    /// chose. It is remembered for every key that the request names, whether it is
+    /// stored or not, and for every stored item that the predicate covers. A put
+    /// with the same or a smaller token that arrives later therefore does not
+    /// restore the item. If a range covers a key that was not stored, the delete
+    /// of this key is not remembered.
     #[prost(int64, tag = "5")]
     pub item_priority_token: i64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteResponse {
-    /// True, also where nothing was there.
+    /// True, even if nothing was stored.
     #[prost(bool, tag = "1")]
     pub success: bool,
-    /// Items that were there and are gone. Absent where the backend deletes
-    /// without reading.
+    /// The number of items that existed and were deleted. Absent if the backend
+    /// deletes without reading.
     #[prost(int64, optional, tag = "2")]
     pub deleted_count: ::core::option::Option<i64>,
 }
@@ -169,28 +184,29 @@ pub struct DeleteResponse {
 pub struct ScanRequest {
     #[prost(string, tag = "1")]
     pub namespace: ::prost::alloc::string::String,
-    /// Absent: every record of the namespace. The items of a record come together
-    /// and in key order; the order of the records is the backend's own, and the
-    /// same for as long as a page token lives.
+    /// If absent, every record of the namespace is scanned. The items of a record
+    /// are returned together and in key order. The backend determines the order of
+    /// the records. This order does not change while a page token is valid.
     #[prost(string, optional, tag = "2")]
     pub id: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(message, optional, tag = "3")]
     pub predicate: ::core::option::Option<KeyPredicate>,
-    /// At most this many items in the whole call. 0: no limit.
+    /// The maximum number of items in the whole call. If 0, there is no limit.
     #[prost(int64, tag = "4")]
     pub limit: i64,
-    /// Continues after the last item of an earlier scan.
+    /// The next_page_token of an earlier ScanResponse. The scan continues after
+    /// the last item of that response.
     #[prost(bytes = "vec", tag = "5")]
     pub page_token: ::prost::alloc::vec::Vec<u8>,
 }
-/// A scan is no snapshot: an item that is written or deleted meanwhile may be
-/// missed or seen, none is seen twice.
+/// A scan is not a snapshot. An item that is written or deleted during the scan
+/// may or may not be returned. No item is returned twice.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ScanResponse {
     #[prost(message, repeated, tag = "1")]
     pub items: ::prost::alloc::vec::Vec<ScannedItem>,
-    /// Where a new scan would go on, should this one break off here. Empty in the
-    /// last response of a scan that reached the end.
+    /// The position at which a new scan continues if this scan is interrupted
+    /// here. Empty in the last response of a scan that reached the end.
     #[prost(bytes = "vec", tag = "2")]
     pub next_page_token: ::prost::alloc::vec::Vec<u8>,
 }
@@ -209,22 +225,22 @@ pub struct CompareAndSwapRequest {
     pub id: ::prost::alloc::string::String,
     #[prost(bytes = "vec", tag = "3")]
     pub key: ::prost::alloc::vec::Vec<u8>,
-    /// Absent: expects that the item does not exist.
+    /// If absent, the item is expected not to exist.
     #[prost(bytes = "vec", optional, tag = "4")]
     pub old_value: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
-    /// Absent: deletes the item.
+    /// If absent, the item is deleted.
     #[prost(bytes = "vec", optional, tag = "5")]
     pub new_value: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
-    /// Of the new value, as in Put.
+    /// The metadata of the new value, as in Put.
     #[prost(message, optional, tag = "6")]
     pub metadata: ::core::option::Option<super::super::common::ItemMetadata>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CompareAndSwapResponse {
-    /// False where the item was not as expected.
+    /// False if the item was not as expected.
     #[prost(bool, tag = "1")]
     pub success: bool,
-    /// The current value, where the swap failed and the item exists.
+    /// The current value. Present if the swap failed and the item exists.
     #[prost(bytes = "vec", optional, tag = "2")]
     pub actual_value: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
 }

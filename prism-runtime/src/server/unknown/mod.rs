@@ -6,6 +6,7 @@
 //! another wire type than its own.
 
 mod path;
+mod sizes;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -33,22 +34,25 @@ pub enum UnknownFields {
 const MAX_COLLECTED: usize = 1000;
 
 impl Tables {
-    /// Checks a request.
+    /// Checks a request. Answers with the bytes that its elements take once it is decoded.
     ///
     /// # Errors
     ///
     /// INVALID_REQUEST where the bytes are not a message of this type, UNKNOWN_FIELD where they
-    /// hold fields that it does not have.
+    /// hold fields that it does not have, VALUE_TOO_LARGE if it has so many elements that it would
+    /// take much more memory than its own length once it is decoded.
     pub(super) fn check(
         &self,
         message: MessageId,
         bytes: &[u8],
         unknown: UnknownFields,
-    ) -> Result<()> {
+    ) -> Result<usize> {
         match walk::check(self, message, bytes) {
-            Ok(()) => Ok(()),
-            Err(Fault::Unknown) if unknown == UnknownFields::Drop => Ok(()),
-            Err(Fault::Unknown) => Err(refused(path::unknown_fields(self, message, bytes))),
+            Ok(walked) if walked.unknown && unknown == UnknownFields::Refuse => {
+                Err(refused(path::unknown_fields(self, message, bytes)))
+            }
+            Ok(walked) => Ok(walked.weight),
+            Err(Fault::TooMany) => Err(too_many(path::most_elements(self, message, bytes))),
             Err(Fault::Malformed(what)) => Err(Error::new(Reason::InvalidRequest, what)),
             Err(Fault::Utf8) => Err(not_utf8(path::first_bad_text(self, message, bytes))),
         }
@@ -61,6 +65,12 @@ fn refused(violations: Vec<Violation>) -> Error {
         all => format!("the request has {} unknown fields", all.len()),
     };
     Error::new(Reason::UnknownField, message).with_violations(violations)
+}
+
+/// VALUE_TOO_LARGE that names the field of the request that has the most elements.
+fn too_many(field: String) -> Error {
+    let what = "has more elements than a message of this length may have";
+    Error::invalid(vec![Violation::too_large(field, what)])
 }
 
 fn not_utf8(field: Option<String>) -> Error {

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use super::MAX_COLLECTED;
 use super::tables::{Field, Kind, MessageId, Tables};
-use super::walk::{Reader, Wire, is_member};
+use super::walk::{MAX_DEPTH, Reader, Wire, is_member};
 use crate::error::Violation;
 
 /// Every field of the message that its type does not have, with path and number. The message has
@@ -27,6 +27,61 @@ pub(super) fn unknown_fields(tables: &Tables, message: MessageId, bytes: &[u8]) 
         }
     });
     violations
+}
+
+/// Elements that are looked at to find the field that has the most of them.
+const MAX_COUNTED: usize = 100_000;
+
+/// Name of the repeated field that has the most elements, below all fields that lead to it, among
+/// the first [`MAX_COUNTED`].
+pub(super) fn most_elements(tables: &Tables, message: MessageId, bytes: &[u8]) -> String {
+    let mut count = Count { tables, path: Vec::new(), left: MAX_COUNTED, found: HashMap::new() };
+    // Stopped at the limit: what was counted stands.
+    let _ = count.message(message, &mut Reader { rest: bytes });
+    let most = count.found.into_values().max_by_key(|(elements, _)| *elements);
+    most.map_or_else(String::new, |(_, path)| path)
+}
+
+struct Count<'a> {
+    tables: &'a Tables,
+    /// Names of the fields that lead to what is read.
+    path: Vec<&'a str>,
+    left: usize,
+    found: HashMap<(MessageId, u32), (usize, String)>,
+}
+
+impl Count<'_> {
+    fn message(&mut self, id: MessageId, reader: &mut Reader<'_>) -> Option<()> {
+        let tables = self.tables;
+        while let Some((number, wire)) = reader.tag().ok()? {
+            if wire == Wire::EndGroup {
+                return Some(());
+            }
+            let Some(field) = tables.fields(id).field(number) else {
+                reader.skip(number, wire, 100).ok()?;
+                continue;
+            };
+            if self.path.len() == MAX_DEPTH {
+                return None;
+            }
+            self.path.push(&field.name);
+            if field.repeated {
+                self.left = self.left.checked_sub(1)?;
+                let path = &self.path;
+                let found = self.found.entry((id, number));
+                found.or_insert_with(|| (0, path.join("."))).0 += 1;
+            }
+            match &field.kind {
+                Kind::Message(inner) => {
+                    self.message(*inner, &mut Reader { rest: reader.delimited().ok()? })?;
+                }
+                Kind::Group(inner) => self.message(*inner, reader)?,
+                _ => reader.skip(number, wire, 100).ok()?,
+            }
+            self.path.pop();
+        }
+        Some(())
+    }
 }
 
 /// Path of the first text that is not UTF-8.

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
+use super::sizes::Sizes;
 use prost::Message as _;
 use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorSet};
 
 /// Where a message stands in the tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) struct MessageId(usize);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::server) struct MessageId(pub(super) usize);
 
 /// The messages of the descriptor sets that a server was given.
 #[derive(Debug, Default)]
@@ -16,6 +17,10 @@ pub(in crate::server) struct Tables {
     messages: Vec<Message>,
     by_name: HashMap<String, MessageId>,
 }
+
+/// What an element takes that becomes a value of a store by itself: a key, one of several values
+/// of a condition.
+const VALUE_WEIGHT: usize = 192;
 
 /// A message's fields.
 #[derive(Debug, Default)]
@@ -30,6 +35,11 @@ pub(super) struct Field {
     pub(super) name: String,
     pub(super) kind: Kind,
     pub(super) repeated: bool,
+    /// What an element takes once it is decoded, in bytes; 0 for a field that is a part of its
+    /// message.
+    pub(super) weight: usize,
+    /// Whether it is stored as JSON.
+    pub(super) json: bool,
 }
 
 /// How a field's value is written.
@@ -83,6 +93,27 @@ impl Tables {
         collected.resolve()
     }
 
+    /// Says that a field of a message is stored as JSON, which takes more to make.
+    pub(in crate::server) fn set_json(&mut self, message: &str, number: u32) {
+        if let Some(field) = self.field_mut(message, number) {
+            field.json = true;
+        }
+    }
+
+    /// Says that the elements of a field, if it is repeated, become values of a store.
+    pub(in crate::server) fn set_value(&mut self, message: &str, number: u32) {
+        if let Some(field) = self.field_mut(message, number)
+            && field.repeated
+        {
+            field.weight = field.weight.max(VALUE_WEIGHT);
+        }
+    }
+
+    fn field_mut(&mut self, message: &str, number: u32) -> Option<&mut Field> {
+        let MessageId(at) = self.message(message)?;
+        self.messages[at].fields.iter_mut().find(|field| field.number == number)
+    }
+
     /// Looks a message up by its full name.
     pub(in crate::server) fn message(&self, name: &str) -> Option<MessageId> {
         self.by_name.get(name).copied()
@@ -94,9 +125,9 @@ impl Tables {
 }
 
 #[derive(Default)]
-struct Collected {
-    messages: Vec<DescriptorProto>,
-    by_name: HashMap<String, MessageId>,
+pub(super) struct Collected {
+    pub(super) messages: Vec<DescriptorProto>,
+    pub(super) by_name: HashMap<String, MessageId>,
     /// Numbers of an enum, where it is closed.
     enums: HashMap<String, Option<Vec<i32>>>,
 }
@@ -126,11 +157,12 @@ impl Collected {
     }
 
     fn resolve(self) -> Result<Tables, String> {
+        let mut sizes = Sizes::new(&self);
         let mut messages = Vec::with_capacity(self.messages.len());
         for descriptor in &self.messages {
             let mut fields = Vec::with_capacity(descriptor.field.len());
             for field in &descriptor.field {
-                fields.push(self.field(field)?);
+                fields.push(self.field(field, &mut sizes)?);
             }
             fields.sort_unstable_by_key(|field| field.number);
             messages.push(Message { fields });
@@ -138,7 +170,11 @@ impl Collected {
         Ok(Tables { messages, by_name: self.by_name })
     }
 
-    fn field(&self, descriptor: &FieldDescriptorProto) -> Result<Field, String> {
+    fn field(
+        &self,
+        descriptor: &FieldDescriptorProto,
+        sizes: &mut Sizes<'_>,
+    ) -> Result<Field, String> {
         let target = descriptor.type_name().trim_start_matches('.');
         let kind = match descriptor.r#type() {
             Type::Double | Type::Fixed64 | Type::Sfixed64 => Kind::Fixed64,
@@ -157,7 +193,18 @@ impl Collected {
         let number = u32::try_from(descriptor.number())
             .map_err(|_| format!("field {} has a negative number", descriptor.name()))?;
         let repeated = descriptor.label() == Label::Repeated;
-        Ok(Field { number, name: descriptor.name().to_owned(), kind, repeated })
+        let weight = if repeated { self.weight(descriptor, sizes) } else { 0 };
+        let name = descriptor.name().to_owned();
+        Ok(Field { number, name, kind, repeated, weight, json: false })
+    }
+
+    /// What an element takes: lists grow by doubling, and a map has room for more than its entries.
+    fn weight(&self, descriptor: &FieldDescriptorProto, sizes: &mut Sizes<'_>) -> usize {
+        let element = sizes.element(descriptor);
+        let target = self.by_name.get(descriptor.type_name().trim_start_matches('.'));
+        let options = target.and_then(|id| self.messages[id.0].options.as_ref());
+        let is_entry = options.is_some_and(|options| options.map_entry());
+        if is_entry { 4 * element } else { 2 * element }
     }
 
     fn target(&self, name: &str) -> Result<MessageId, String> {

@@ -147,3 +147,36 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn elements_are_counted_before_anything_is_decoded() {
+    let mut tables = tables("proto3");
+    let node = tables.message("t.Node").unwrap();
+    // Two bytes each: an empty group.
+    let parts = |count: usize| b"\x1b\x1c".repeat(count);
+    let few = tables.check(node, &parts(1_000), UnknownFields::Refuse).unwrap();
+    assert!((24_000..400_000).contains(&few), "{few}");
+    let error = tables.check(node, &parts(1_000_000), UnknownFields::Drop).unwrap_err();
+    assert_eq!((error.code(), error.reason()), (Code::InvalidArgument, Reason::ValueTooLarge));
+    assert_eq!(error.violations()[0].field, "part");
+    // The same within others.
+    let mut nested = vec![0x0a];
+    encode_varint(2_000_000, &mut nested);
+    nested.extend(parts(1_000_000));
+    let error = tables.check(node, &nested, UnknownFields::Refuse).unwrap_err();
+    assert_eq!(error.violations()[0].field, "child.part");
+    // Numbers take little more than they take in the message.
+    let mut numbers = vec![0xa2, 0x1f];
+    encode_varint(4_000_000, &mut numbers);
+    numbers.resize(numbers.len() + 4_000_000, 1);
+    assert_eq!(tables.check(node, &numbers, UnknownFields::Refuse).unwrap(), 8_000_008);
+    // Made into JSON, they do not.
+    tables.set_json("t.Node", 500);
+    let error = tables.check(node, &numbers, UnknownFields::Refuse).unwrap_err();
+    assert_eq!(error.violations()[0].field, "numbers");
+    // What comes after the limit was not looked at: it may be nested without an end.
+    tables.set_json("t.Node", 3);
+    let deep = [parts(20_000), b"\x1b".repeat(1_000)].concat();
+    let error = tables.check(node, &deep, UnknownFields::Refuse).unwrap_err();
+    assert_eq!(error.violations()[0].field, "part");
+}

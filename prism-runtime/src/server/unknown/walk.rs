@@ -1,11 +1,11 @@
 //! The walk over a message's bytes that every request takes: it only finds whether something is
-//! wrong. What exactly is wrong, and where, is found by a second walk of `path.rs`.
+//! wrong, and counts what its elements take once they are decoded. What exactly is wrong, and where, is found by a second walk of `path.rs`.
 //! <https://protobuf.dev/programming-guides/encoding/>
 
 use super::tables::{Field, Kind, MessageId, Tables};
 
 /// Messages within messages that are followed, as protobuf's own decoders do.
-const MAX_DEPTH: usize = 100;
+pub(super) const MAX_DEPTH: usize = 100;
 /// Largest field number.
 const MAX_NUMBER: u64 = (1 << 29) - 1;
 
@@ -16,22 +16,49 @@ pub(super) enum Fault {
     Malformed(&'static str),
     /// A text is not UTF-8.
     Utf8,
-    /// Otherwise right, with fields that the type does not have.
-    Unknown,
+    /// It would take too much memory once it is decoded.
+    TooMany,
 }
 
 type Checked<T = ()> = Result<T, Fault>;
 
-/// Checks a message. Unknown fields are reported only where nothing worse is found.
-pub(super) fn check(tables: &Tables, message: MessageId, bytes: &[u8]) -> Checked {
-    let mut walk = Walk { tables, unknown: false };
+/// What a message's elements may take once it is decoded: this many bytes, and this many for each
+/// of the message's own.
+const FREE_WEIGHT: usize = 8 << 20;
+const WEIGHT_A_BYTE: usize = 16;
+
+/// What a value takes within a field that is stored as JSON, and a message with fields beside
+/// that: it is read into a tree.
+const JSON_VALUE: usize = 192;
+const JSON_MESSAGE: usize = 1024;
+
+/// What a walk has found in a message that is not malformed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Walked {
+    /// What its repeated elements take once it is decoded, in bytes.
+    pub(super) weight: usize,
+    /// Whether it has fields or values that the schema does not know.
+    pub(super) unknown: bool,
+}
+
+/// Checks a message.
+pub(super) fn check(tables: &Tables, message: MessageId, bytes: &[u8]) -> Checked<Walked> {
+    let limit = FREE_WEIGHT + WEIGHT_A_BYTE * bytes.len();
+    let mut walk = Walk { tables, unknown: false, weight: 0, limit, json: false };
     walk.message(message, &mut Reader { rest: bytes }, None, MAX_DEPTH)?;
-    if walk.unknown { Err(Fault::Unknown) } else { Ok(()) }
+    if walk.weight > limit {
+        return Err(Fault::TooMany);
+    }
+    Ok(Walked { weight: walk.weight, unknown: walk.unknown })
 }
 
 struct Walk<'a> {
     tables: &'a Tables,
     unknown: bool,
+    weight: usize,
+    limit: usize,
+    /// Within a field that is stored as JSON.
+    json: bool,
 }
 
 impl Walk<'_> {
@@ -46,6 +73,9 @@ impl Walk<'_> {
         let depth = deeper(depth)?;
         let tables = self.tables;
         let message = tables.fields(message);
+        if self.json && !reader.rest.is_empty() {
+            self.weight += JSON_MESSAGE;
+        }
         while let Some((number, wire)) = reader.tag()? {
             if wire == Wire::EndGroup {
                 return ends(group, number);
@@ -68,6 +98,10 @@ impl Walk<'_> {
         reader: &mut Reader<'_>,
         depth: usize,
     ) -> Checked {
+        self.weight += if self.json || field.json { JSON_VALUE } else { field.weight };
+        if self.weight > self.limit {
+            return Err(Fault::TooMany);
+        }
         match (&field.kind, wire) {
             (Kind::Varint, Wire::Varint) => reader.varint().map(drop),
             (Kind::ClosedEnum(numbers), Wire::Varint) => {
@@ -84,38 +118,56 @@ impl Walk<'_> {
             (Kind::Bytes, Wire::Length) => reader.delimited().map(drop),
             (Kind::Message(inner), Wire::Length) => {
                 let mut inner_reader = Reader { rest: reader.delimited()? };
-                self.message(*inner, &mut inner_reader, None, depth)
+                let outer = self.json;
+                self.json |= field.json;
+                self.message(*inner, &mut inner_reader, None, depth)?;
+                self.json = outer;
+                Ok(())
             }
             (Kind::Group(inner), Wire::StartGroup) => {
-                self.message(*inner, reader, Some(field.number), depth)
+                let outer = self.json;
+                self.json |= field.json;
+                self.message(*inner, reader, Some(field.number), depth)?;
+                self.json = outer;
+                Ok(())
             }
-            (kind, Wire::Length) if field.repeated => self.packed(kind, reader.delimited()?),
+            (_, Wire::Length) if field.repeated => self.packed(field, reader.delimited()?),
             _ => Err(Fault::Malformed("a field has another wire type than the schema gives it")),
         }
     }
 
-    fn packed(&mut self, kind: &Kind, bytes: &[u8]) -> Checked {
+    fn packed(&mut self, field: &Field, bytes: &[u8]) -> Checked {
         let mut reader = Reader { rest: bytes };
-        match kind {
+        let mut count = 0;
+        match &field.kind {
             Kind::Fixed32 | Kind::Fixed64 => {
-                let size = if matches!(kind, Kind::Fixed32) { 4 } else { 8 };
-                if bytes.len().is_multiple_of(size) { Ok(()) } else { Err(truncated()) }
+                let size = if matches!(field.kind, Kind::Fixed32) { 4 } else { 8 };
+                if !bytes.len().is_multiple_of(size) {
+                    return Err(truncated());
+                }
+                count = bytes.len() / size;
             }
             Kind::Varint => {
                 while !reader.rest.is_empty() {
                     reader.varint()?;
+                    count += 1;
                 }
-                Ok(())
             }
             Kind::ClosedEnum(numbers) => {
                 while !reader.rest.is_empty() {
                     let value = reader.varint()?;
                     self.unknown |= !is_member(numbers, value);
+                    count += 1;
                 }
-                Ok(())
             }
-            _ => Err(Fault::Malformed("a field has another wire type than the schema gives it")),
+            _ => {
+                let what = "a field has another wire type than the schema gives it";
+                return Err(Fault::Malformed(what));
+            }
         }
+        let json = self.json || field.json;
+        self.weight += count * if json { JSON_VALUE } else { field.weight };
+        Ok(())
     }
 }
 

@@ -12,7 +12,8 @@ use crate::schema::sql::Visibility;
 use crate::schema::{Index, Value};
 use crate::store::StoreFuture;
 use crate::store::entity::{
-    BATCH_BYTES, EntityBackend, EntityStore, Filter, ListQuery, Page, View, Write, payload_bytes,
+    BATCH_BYTES, EntityBackend, EntityStore, Filter, ListQuery, Page, View, Write, held_bytes,
+    payload_bytes,
 };
 use crate::{Error, Result};
 
@@ -45,20 +46,22 @@ impl EntityStore for MemoryEntityStore {
         StoreFuture::ready(Ok(found.cloned()))
     }
 
-    fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Vec<Record>> {
+    fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Page> {
         let rows = self.lock();
-        let mut found = Vec::new();
+        let mut batch = Page::default();
         let mut bytes = 0;
         for record in keys.iter().filter_map(|key| rows.records.get(key)) {
-            if self.sees(view, record) {
-                bytes += payload_bytes(&self.layout, record);
-                found.push(record.clone());
+            if !self.sees(view, record) {
+                continue;
             }
             if bytes > BATCH_BYTES {
+                batch.more = true;
                 break;
             }
+            bytes += payload_bytes(&self.layout, record);
+            batch.records.push(record.clone());
         }
-        StoreFuture::ready(Ok(found))
+        StoreFuture::ready(Ok(batch))
     }
 
     fn list(&self, query: ListQuery) -> StoreFuture<Page> {
@@ -74,7 +77,15 @@ impl EntityStore for MemoryEntityStore {
             .filter(|record| query.conditions.iter().all(|filter| meets(filter, record)))
             .filter(|record| after(record))
             .collect();
-        found.sort_by(|one, two| self.order(&query.order, one, |_, column| &two.0[column]));
+        let order = |one: &&Record, two: &&Record| {
+            self.order(&query.order, one, |_, column| &two.0[column])
+        };
+        // The lock is held: no more is sorted than the page takes, and tells that there is more.
+        if found.len() > query.limit.saturating_add(1) {
+            found.select_nth_unstable_by(query.limit, order);
+            found.truncate(query.limit + 1);
+        }
+        found.sort_by(order);
         let mut page = Page::default();
         let mut bytes = 0;
         for record in found {
@@ -82,7 +93,7 @@ impl EntityStore for MemoryEntityStore {
                 page.more = true;
                 break;
             }
-            bytes += payload_bytes(&self.layout, record);
+            bytes += held_bytes(record);
             page.records.push(record.clone());
         }
         StoreFuture::ready(Ok(page))

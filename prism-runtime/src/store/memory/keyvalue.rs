@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::Result;
+use tokio::runtime::Handle;
+
 use crate::keyvalue::decide::{self, Current, Reach, Stamp, Swap, Version};
-use crate::keyvalue::page::{Page, PageRead, Query, StoredItem};
+use crate::keyvalue::page::{Effort, Page, PageRead, Query, StoredItem};
 use crate::keyvalue::selection::Selection;
 use crate::proto::common::ItemMetadata;
 use crate::store::StoreFuture;
@@ -14,12 +15,16 @@ use crate::store::keyvalue::{
     ItemSwap, KeyValueStore, RecordDelete, RecordPut, SwapOutcome, Target, content_of,
     too_many_namespaces,
 };
+use crate::{Error, Result};
 
 /// Key-value records in memory: gone with the process.
 #[derive(Debug, Default)]
 pub struct KeyValue {
-    data: RwLock<Data>,
+    data: Arc<RwLock<Data>>,
 }
+
+/// Rows that a read looks at on its caller's event loop, whatever they hold.
+const INLINE: Effort = Effort::rows(10_000);
 
 #[derive(Debug, Default)]
 struct Data {
@@ -53,13 +58,24 @@ impl KeyValue {
 
 impl KeyValueStore for KeyValue {
     fn read(&self, mut read: PageRead) -> StoreFuture<PageRead> {
-        let data = self.reading();
-        if let Some(records) = data.namespaces.get(&read.query.namespace) {
-            fill(records, &mut read);
-        } else {
-            read.page.end();
+        read.page.attempt(INLINE);
+        fill(&self.reading(), &mut read);
+        if read.page.is_done() {
+            return StoreFuture::ready(Ok(read));
         }
-        StoreFuture::ready(Ok(read))
+        let data = Arc::clone(&self.data);
+        let whole = move || {
+            read.page.attempt(Effort::WHOLE);
+            fill(&data.read().unwrap_or_else(PoisonError::into_inner), &mut read);
+            read
+        };
+        match Handle::try_current() {
+            Ok(runtime) => {
+                let reading = runtime.spawn_blocking(whole);
+                StoreFuture::pending(async move { reading.await.map_err(Error::internal) })
+            }
+            Err(_) => StoreFuture::ready(Ok(whole())),
+        }
     }
 
     fn put(&self, put: RecordPut) -> StoreFuture<()> {
@@ -104,6 +120,9 @@ impl KeyValueStore for KeyValue {
             }
             records.retain(|_, record| !record.is_empty());
         }
+        let Data { namespaces, undeclared } = &mut *data;
+        namespaces.retain(|_, records| !records.is_empty());
+        undeclared.retain(|namespace| namespaces.contains_key(namespace));
         StoreFuture::ready(Ok(u64::from(limit) - left))
     }
 }
@@ -213,25 +232,26 @@ impl Row {
     }
 }
 
-fn fill(records: &BTreeMap<String, Record>, read: &mut PageRead) {
+fn fill(data: &Data, read: &mut PageRead) {
     let PageRead { query, page } = read;
+    if data.namespaces.get(&query.namespace).is_none_or(|records| offer_all(records, query, page)) {
+        page.end();
+    }
+}
+
+/// Offers rows; tells whether the page wants more.
+fn offer_all(records: &BTreeMap<String, Record>, query: &Query, page: &mut Page) -> bool {
     let after = page.after().cloned();
     let after_key = after.as_ref().map(|position| position.key.as_slice());
     if let Some(id) = &query.id {
-        let record = records.get(id);
-        if record.is_none_or(|record| offer(query, page, (id, record), after_key)) {
-            page.end();
-        }
-        return;
+        return records.get(id).is_none_or(|record| offer(query, page, (id, record), after_key));
     }
     let first = after.as_ref().map_or("", |position| position.id.as_str());
-    for (id, record) in records.range::<str, _>((Bound::Included(first), Bound::Unbounded)) {
+    let mut records = records.range::<str, _>((Bound::Included(first), Bound::Unbounded));
+    records.all(|(id, record)| {
         let after_key = after_key.filter(|_| id == first);
-        if !offer(query, page, (id, record), after_key) {
-            return;
-        }
-    }
-    page.end();
+        offer(query, page, (id, record), after_key)
+    })
 }
 
 /// Offers the rows of a record after a key; tells whether the page wants more.
@@ -241,9 +261,17 @@ fn offer(
     (id, record): (&str, &Record),
     after: Option<&[u8]>,
 ) -> bool {
-    let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-    record
-        .range::<[u8], _>((start, Bound::Unbounded))
-        .try_for_each(|(key, row)| page.offer(query, &row.item(id, key)))
-        .is_continue()
+    if let Selection::Keys(keys) = &query.selection {
+        let mut keys = keys.iter().filter(|key| after.is_none_or(|after| key.as_slice() > after));
+        let mut rows = keys.by_ref().filter_map(|key| record.get_key_value(key));
+        return rows.all(|(key, row)| page.offer(query, &row.item(id, key)).is_continue());
+    }
+    let (start, end) = query.selection.bounds();
+    let start = match after {
+        Some(after) if after >= start => Bound::Excluded(after),
+        _ => Bound::Included(start),
+    };
+    let mut rows = record.range::<[u8], _>((start, Bound::Unbounded));
+    let mut rows = rows.by_ref().take_while(|(key, _)| end.is_none_or(|end| key.as_slice() < end));
+    rows.all(|(key, row)| page.offer(query, &row.item(id, key)).is_continue())
 }

@@ -7,15 +7,21 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::error::shutting_down;
 use crate::Result;
+use crate::memory::{self, Share};
 use crate::store::StoreFuture;
 
 /// Whoever waits for an answer: gone with the last strong reference.
 pub(super) type Caller = Weak<()>;
 
+/// An answer, and what it holds.
+pub(super) type Answered<T> = (Result<T>, Option<Share>);
+
 /// Where a job's answer goes.
 #[derive(Debug)]
 pub(super) struct Answer<T> {
-    sender: oneshot::Sender<Result<T>>,
+    sender: oneshot::Sender<Answered<T>>,
+    /// What the call holds, and what is read for it.
+    share: Option<Share>,
     caller: Caller,
     /// The caller's event loop, where it has one.
     home: Option<Handle>,
@@ -27,10 +33,13 @@ pub(super) fn answer<T: Send + 'static>(room: OwnedSemaphorePermit) -> (Answer<T
     let (sender, outcome) = oneshot::channel();
     let waiting = Arc::new(());
     let home = Handle::try_current().ok();
-    let answer = Answer { sender, caller: Arc::downgrade(&waiting), home, _room: room };
+    let (share, caller) = (memory::hand_over(), Arc::downgrade(&waiting));
+    let answer = Answer { sender, share, caller, home, _room: room };
     let outcome = StoreFuture::pending(async move {
         let _waiting = waiting;
-        outcome.await.unwrap_or_else(|_| Err(shutting_down()))
+        let (result, share) = outcome.await.unwrap_or_else(|_| (Err(shutting_down()), None));
+        memory::keep(share);
+        result
     });
     (answer, outcome)
 }
@@ -39,7 +48,14 @@ impl<T> Answer<T> {
     /// Answers.
     pub(super) fn send(self, result: Result<T>) {
         // The caller may have gone.
-        let _ = self.sender.send(result);
+        let _ = self.sender.send((result, self.share));
+    }
+
+    /// Counts what was read for the call.
+    pub(super) fn hold(&mut self, bytes: usize) {
+        if let Some(share) = &mut self.share {
+            share.settle(share.bytes() + bytes);
+        }
     }
 
     /// Whether nobody waits for the answer any more.
@@ -56,7 +72,7 @@ impl<T> Answer<T> {
 /// Answers of one event loop.
 struct Batch<T> {
     home: Handle,
-    answers: Vec<(oneshot::Sender<Result<T>>, Result<T>)>,
+    answers: Vec<(oneshot::Sender<Answered<T>>, Answered<T>)>,
 }
 
 /// Answers many. An event loop is woken once for all that its callers wait for: to be woken from
@@ -68,13 +84,16 @@ pub(super) fn send_all<T: Send + 'static>(
     for (answer, result) in answers {
         let Some(home) = answer.home else {
             // The caller may have gone.
-            let _ = answer.sender.send(result);
+            let _ = answer.sender.send((result, answer.share));
             continue;
         };
         let of_home = |batch: &&mut Batch<T>| batch.home.id() == home.id();
         match batches.iter_mut().find(of_home) {
-            Some(batch) => batch.answers.push((answer.sender, result)),
-            None => batches.push(Batch { home, answers: vec![(answer.sender, result)] }),
+            Some(batch) => batch.answers.push((answer.sender, (result, answer.share))),
+            None => {
+                let answers = vec![(answer.sender, (result, answer.share))];
+                batches.push(Batch { home, answers });
+            }
         }
     }
     for Batch { home, answers } in batches {

@@ -164,12 +164,24 @@ impl Connection {
         Ok(Transaction { connection: self, ended: false })
     }
 
+    /// Begins a transaction all of whose statements see the same moment. It fails where it writes
+    /// what has been written since.
+    pub(super) async fn begin_snapshot(&mut self) -> sqlx::Result<Transaction<'_>> {
+        let isolated = self.begin.replacen("BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ", 1);
+        self.open_with(&isolated).await?;
+        Ok(Transaction { connection: self, ended: false })
+    }
+
     async fn open(&mut self) -> sqlx::Result<()> {
+        let begin = Arc::clone(&self.begin);
+        self.open_with(&begin).await
+    }
+
+    async fn open_with(&mut self, begin: &str) -> sqlx::Result<()> {
         if self.left_open {
             self.end("ROLLBACK").await?;
         }
-        let begin = Arc::clone(&self.begin);
-        self.run(&begin).await?;
+        self.run(begin).await?;
         self.in_transaction = true;
         Ok(())
     }

@@ -13,6 +13,7 @@ use sqlx::{ConnectOptions as _, Connection as _, PgConnection, raw_sql};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::answer::Answered;
 use super::connection::Connection;
 use super::control::Control;
 use super::error::{Failure, is_crowded, outcome_unknown, overloaded, shutting_down, unreachable};
@@ -20,6 +21,7 @@ use super::open_error::Place;
 use super::pool::{Connector, Lease, Pool};
 use super::{OpenError, Options};
 use crate::Result;
+use crate::memory::{hand_over, keep, within_future};
 use crate::store::{Readiness, StoreFuture};
 
 /// How long the first connection may take.
@@ -65,6 +67,11 @@ pub(super) trait Transact: Send {
     /// What it holds.
     fn bytes(&self) -> usize {
         0
+    }
+
+    /// Whether all statements of its transaction are to see the same moment.
+    fn is_snapshot(&self) -> bool {
+        false
     }
 
     /// It has been committed.
@@ -138,7 +145,7 @@ impl Database {
 
     fn run<W: Transact + 'static>(&self, mut work: W, form: Form) -> StoreFuture<W::Output> {
         let (pool, connector) = (Arc::clone(&self.pool), Arc::clone(&self.connector));
-        self.spawn(work.bytes(), async move |answer: oneshot::Sender<Result<W::Output>>| {
+        self.spawn(work.bytes(), async move |answer: oneshot::Sender<Answered<W::Output>>| {
             let mut answer = answer;
             for attempt in 0.. {
                 let lease = tokio::select! {
@@ -159,7 +166,7 @@ impl Database {
                     }
                     Tried::Done(outcome) => {
                         // The caller may have gone.
-                        let _ = answer.send(outcome.map_err(Failure::into_error));
+                        let _ = answer.send((outcome.map_err(Failure::into_error), hand_over()));
                         return;
                     }
                 }
@@ -170,7 +177,7 @@ impl Database {
     fn spawn<T, F>(
         &self,
         bytes: usize,
-        work: impl FnOnce(oneshot::Sender<Result<T>>) -> F,
+        work: impl FnOnce(oneshot::Sender<Answered<T>>) -> F,
     ) -> StoreFuture<T>
     where
         T: Send + 'static,
@@ -182,11 +189,16 @@ impl Database {
         };
         let (answer, outcome) = oneshot::channel();
         let work = work(answer);
+        let mut share = hand_over();
         self.handle.spawn(async move {
-            work.await;
+            within_future(&mut share, work).await;
             drop(permit);
         });
-        StoreFuture::pending(async move { outcome.await.unwrap_or_else(|_| Err(shutting_down())) })
+        StoreFuture::pending(async move {
+            let (result, held) = outcome.await.unwrap_or_else(|_| (Err(shutting_down()), None));
+            keep(held);
+            result
+        })
     }
 
     /// Room for a call that holds so many bytes.
@@ -426,7 +438,10 @@ pub(super) async fn transaction<W: Transact>(
     connection: &mut Connection,
     work: &mut W,
 ) -> Result<W::Output, Failure> {
-    let mut transaction = connection.begin().await?;
+    let mut transaction = match work.is_snapshot() {
+        true => connection.begin_snapshot().await?,
+        false => connection.begin().await?,
+    };
     match work.run(&mut transaction).await {
         Ok(output) => {
             transaction.commit().await.map_err(Failure::of_commit)?;

@@ -19,12 +19,14 @@ use crate::entity::decide::{Change, Mask, decide, join, repeat, unique_violation
 use crate::entity::layout::Layout;
 use crate::entity::prefix_bounds;
 use crate::entity::record::{Key, Record};
+use crate::memory::{READ_AHEAD, charge};
 use crate::schema::plan::Comparison;
 use crate::schema::sql::{ListShape, Shape};
 use crate::schema::{Storage, Value};
 use crate::store::StoreFuture;
 use crate::store::entity::{
-    BATCH_BYTES, EntityBackend, EntityStore, ListQuery, Page, View, Write, payload_bytes,
+    BATCH_BYTES, EntityBackend, EntityStore, HOLDS_NUL, ListQuery, Page, View, Write, held_bytes,
+    payload_bytes,
 };
 use crate::{Error, Result};
 
@@ -69,6 +71,10 @@ struct PostgresEntityStore {
 }
 
 impl EntityStore for PostgresEntityStore {
+    fn refuses_nul(&self) -> bool {
+        true
+    }
+
     fn get(&self, key: Key, view: View) -> StoreFuture<Option<Record>> {
         if let Err(error) = check_key(self.table.layout(), &key, "") {
             return StoreFuture::ready(Err(error));
@@ -76,10 +82,10 @@ impl EntityStore for PostgresEntityStore {
         Lookup::send(&self.database, &self.lookups, Arc::clone(&self.table), (key, view))
     }
 
-    fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Vec<Record>> {
+    fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Page> {
         let checked = keys.iter().try_for_each(|key| check_key(self.table.layout(), key, ""));
         match checked {
-            Ok(()) if keys.is_empty() => return StoreFuture::ready(Ok(Vec::new())),
+            Ok(()) if keys.is_empty() => return StoreFuture::ready(Ok(Page::default())),
             Ok(()) => {}
             Err(error) => return StoreFuture::ready(Err(error)),
         }
@@ -151,9 +157,10 @@ struct BatchGet {
 }
 
 impl Transact for BatchGet {
-    type Output = Vec<Record>;
+    type Output = Page;
 
-    async fn run(&mut self, connection: &mut Connection) -> Result<Vec<Record>, Failure> {
+    async fn run(&mut self, connection: &mut Connection) -> Result<Page, Failure> {
+        charge(READ_AHEAD)?;
         let table = self.using.table(connection).await?;
         let found = batch_get(&table, connection, &self.keys, self.view).await;
         self.using.settle(found)
@@ -169,6 +176,7 @@ impl Transact for List {
     type Output = Page;
 
     async fn run(&mut self, connection: &mut Connection) -> Result<Page, Failure> {
+        charge(READ_AHEAD)?;
         let table = self.using.table(connection).await?;
         let page = list(&table, connection, &self.query).await;
         self.using.settle(page)
@@ -181,7 +189,7 @@ async fn batch_get(
     connection: &mut Connection,
     keys: &[Key],
     view: View,
-) -> Result<Vec<Record>, Failure> {
+) -> Result<Page, Failure> {
     // A power of two, so that there are few such statements; the last key fills it up.
     let places = keys.len().next_power_of_two();
     let statement = table.statements().get_many(places, view.visibility);
@@ -190,18 +198,20 @@ async fn batch_get(
     let mut by_key = BTreeMap::new();
     while let Some(row) = rows.try_next().await? {
         let record = table.record(&row)?;
+        charge(held_bytes(&record))?;
         by_key.insert(table.layout.key_of(&record), record);
     }
-    let mut found = Vec::with_capacity(by_key.len());
+    let mut batch = Page::default();
     let mut bytes = 0;
     for record in keys.iter().filter_map(|key| by_key.remove(key)) {
-        bytes += payload_bytes(&table.layout, &record);
-        found.push(record);
         if bytes > BATCH_BYTES {
+            batch.more = true;
             break;
         }
+        bytes += payload_bytes(&table.layout, &record);
+        batch.records.push(record);
     }
-    Ok(found)
+    Ok(batch)
 }
 
 async fn list(
@@ -248,7 +258,9 @@ async fn list(
             break;
         }
         let record = table.record(&row)?;
-        bytes += payload_bytes(&table.layout, &record);
+        let held = held_bytes(&record);
+        charge(held)?;
+        bytes += held;
         page.records.push(record);
     }
     Ok(page)
@@ -292,6 +304,7 @@ impl Writing {
             }
         }
         let current = table.lock(connection, &write.key).await?;
+        charge(current.as_ref().map_or(0, held_bytes))?;
         let change = decide(&table.layout, &write.command, current.as_ref())?;
         if self.crowded {
             make_way(table, connection, write, &change).await?;
@@ -423,9 +436,10 @@ fn check_write(layout: &Layout, write: &Write) -> Result<()> {
         Action::Update { record, .. } => (record, None),
         Action::Delete { .. } | Action::Undelete => return Ok(()),
     };
-    let columns = layout.entity.columns.iter().zip(&record.0).enumerate();
-    for (position, (column, value)) in columns {
-        let counts = mask.is_none_or(|fields| fields.iter().any(|(field, _)| *field == position));
+    let mut counted = vec![mask.is_none(); layout.width()];
+    mask.into_iter().flatten().for_each(|(position, _)| counted[*position] = true);
+    let columns = layout.entity.columns.iter().zip(&record.0).zip(counted);
+    for ((column, value), counts) in columns {
         let field = join(&write.command.path, &column.field);
         match value {
             Value::Text(text) if counts && column.storage == Storage::Json => {
@@ -445,7 +459,7 @@ fn check_json(field: &str, text: &str) -> Result<()> {
         before.count() % 2 == 0
     });
     match escaped {
-        true => Err(Error::invalid_field(field, "holds a NUL, which Postgres does not store")),
+        true => Err(Error::invalid_field(field, HOLDS_NUL)),
         false => Ok(()),
     }
 }

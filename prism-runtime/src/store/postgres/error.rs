@@ -101,7 +101,7 @@ pub(super) fn of_all(error: &sqlx::Error) -> Error {
 /// Text that holds a NUL, which Postgres does not store.
 pub(super) fn check_text(field: &str, text: &str) -> Result<(), Error> {
     if text.contains('\0') {
-        return Err(Error::invalid_field(field, "holds a NUL, which Postgres does not store"));
+        return Err(Error::invalid_field(field, crate::store::entity::HOLDS_NUL));
     }
     Ok(())
 }

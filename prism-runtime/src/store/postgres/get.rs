@@ -13,7 +13,7 @@ use super::items::{LAST_KEY, key_after, place};
 use super::keyvalue::stored_item;
 use super::lane::{Flight, Job, Lane};
 use super::pool::Patience;
-use crate::keyvalue::page::PageRead;
+use crate::keyvalue::page::{Effort, PageRead};
 use crate::keyvalue::selection::Selection;
 use crate::store::StoreFuture;
 use crate::{Error, Result};
@@ -69,7 +69,7 @@ const MANY: &str = ranges!("");
 const ORDERED: &str = ranges!(" ORDER BY place, item.key");
 
 /// Rows of a range, and the bytes of a value, that a shared statement reads; and the keys that one
-/// read may name to take part in it. A read of more goes on by itself.
+/// read may name to take part in it. A read of more is made by itself.
 const RANGE_ROWS: usize = 16;
 const VALUE_BYTES: i32 = 64 << 10;
 const MOST_KEYS: usize = 64;
@@ -86,8 +86,8 @@ pub(super) struct Get {
 pub(super) enum Shared {
     /// All of it.
     Done(PageRead),
-    /// It goes on by itself.
-    More(PageRead),
+    /// It is too long for that: it is made again, by itself.
+    Alone(PageRead),
 }
 
 /// What is left to be done for a read.
@@ -157,7 +157,8 @@ impl Get {
             self.read.page.end();
         }
         let done = state != State::More;
-        (self.answer, Ok(if done { Shared::Done(self.read) } else { Shared::More(self.read) }))
+        self.answer.hold(self.read.page.bytes());
+        (self.answer, Ok(if done { Shared::Done(self.read) } else { Shared::Alone(self.read) }))
     }
 }
 
@@ -191,11 +192,13 @@ impl Flight for Gets {
     const PATIENCE: Patience = Patience::Long;
 
     async fn fly(&mut self, connection: &mut Connection, jobs: &mut Vec<Get>) -> sqlx::Result<()> {
+        // One that comes again has what a lost connection has answered: another snapshot.
+        jobs.iter_mut().for_each(|get| get.read.page.attempt(Effort::WHOLE));
         let mut states = vec![State::Ended; jobs.len()];
         match self.read(connection, jobs, &mut states).await {
             Ok(()) => {}
             Err(error) if breaks_connection(&error) => {
-                // What has been offered is on the page; the others are read again from there on.
+                // Pages that are full are answers; the others are read again.
                 let mut states = states.into_iter();
                 let closed = |_: &mut Get| states.next() == Some(State::Closed);
                 let closed = jobs.extract_if(.., closed);

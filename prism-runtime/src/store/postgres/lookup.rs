@@ -17,8 +17,11 @@ use crate::entity::layout::Layout;
 use crate::entity::record::{Key, Record};
 use crate::schema::sql::Visibility;
 use crate::store::StoreFuture;
-use crate::store::entity::View;
+use crate::store::entity::{View, held_bytes};
 use crate::{Error, Result};
+
+/// Bytes of the rows that Gets read together. More are read one by one.
+const MAX_READ_BYTES: usize = 16 << 20;
 
 /// A Get of a record.
 pub(super) struct Lookup {
@@ -45,7 +48,9 @@ impl Lookup {
         outcome
     }
 
-    fn answer(self, result: Result<Option<Record>>) {
+    fn answer(mut self, result: Result<Option<Record>>) {
+        let record = result.as_ref().ok().and_then(Option::as_ref);
+        self.answer.hold(record.map_or(0, held_bytes));
         self.answer.send(result);
     }
 }
@@ -92,14 +97,15 @@ impl Flight for Lookups {
             let mut using = Using::new(Arc::clone(&current));
             match find_now(&mut using, connection, &keys).await {
                 Ok((table, found)) => {
-                    send_all(jobs.extract_if(.., of_table).map(|job| {
+                    send_all(jobs.extract_if(.., of_table).map(|mut job| {
                         let record = found.get(&job.key);
                         let seen = record.filter(|record| sees(&table.layout, job.view, record));
+                        job.answer.hold(seen.map_or(0, held_bytes));
                         (job.answer, Ok(seen.cloned()))
                     }));
                 }
                 Err(Broken::Connection(error)) => return Err(error),
-                // One of them is damaged or refused: the others are not.
+                // One of them is damaged or refused: the others are not. Or they are large.
                 Err(Broken::Refused(table)) => {
                     for job in jobs.extract_if(.., of_table).collect::<Vec<_>>() {
                         let record = table.get(connection, &job.key, job.view).await;
@@ -161,8 +167,13 @@ async fn find(
     let rows: Vec<_> = keys.iter().map(|key| (key, None)).collect();
     let mut rows = table.query_many(&table.many.find, &rows)?.fetch(connection);
     let mut found = BTreeMap::new();
+    let mut bytes = 0;
     while let Some(row) = rows.try_next().await? {
         let record = table.record(&row)?;
+        bytes += held_bytes(&record);
+        if bytes > MAX_READ_BYTES && keys.len() > 1 {
+            return Err(Failure::Conflict);
+        }
         found.insert(table.layout.key_of(&record), record);
     }
     Ok(found)

@@ -21,6 +21,7 @@ mod lane;
 mod lookup;
 mod open_error;
 mod options;
+mod page;
 mod pool;
 mod put;
 mod record;

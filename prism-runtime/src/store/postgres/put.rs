@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
-use super::admission::{Admission, Admitted};
+use super::admission::{Admission, Admitted, look_up};
 use super::answer::{Answer, Caller, answer, send_all};
 use super::connection::Connection;
 use super::database::{Database, transaction};
@@ -16,7 +16,7 @@ use super::lane::{Flight, Job, Lane};
 use crate::keyvalue::decide::{self, Current, Token};
 use crate::proto::keyvalue::v1::Item;
 use crate::store::StoreFuture;
-use crate::store::keyvalue::{RecordPut, content_of, too_many_namespaces};
+use crate::store::keyvalue::{RecordPut, Target, content_of, too_many_namespaces};
 use crate::{Error, Result};
 
 /// A Put and where its answer goes.
@@ -141,11 +141,61 @@ impl Flight for Puts {
 impl Puts {
     /// Admits the namespaces that are news. A Put to such a one always stores something.
     async fn admit(&self, connection: &mut Connection, jobs: &mut Vec<Put>) -> sqlx::Result<()> {
-        while let Some(put) = jobs.iter().find(|put| !self.admitted.knows(&put.put.target)) {
-            let target = put.put.target.clone();
-            let mut admission = Admission::new(&self.admitted, target.clone());
+        let is_news = |put: &Put| !self.admitted.knows(&put.put.target, put.put.stamp.now);
+        let mut news: Vec<(Target, i64)> = jobs
+            .iter()
+            .filter(|put| is_news(put))
+            .map(|put| (put.put.target.clone(), put.put.stamp.now))
+            .collect();
+        if news.is_empty() {
+            return Ok(());
+        }
+        news.sort_by(|one, two| one.0.namespace.cmp(&two.0.namespace));
+        news.dedup_by(|one, two| one.0.namespace == two.0.namespace);
+        self.look_up(connection, &mut news).await?;
+        for (target, now) in news {
+            self.admit_one(connection, jobs, &target, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Leaves those that have no place yet.
+    async fn look_up(
+        &self,
+        connection: &mut Connection,
+        news: &mut Vec<(Target, i64)>,
+    ) -> sqlx::Result<()> {
+        let namespaces: Vec<&str> = news.iter().map(|(target, _)| &*target.namespace).collect();
+        let now = news.iter().map(|(_, now)| *now).max().unwrap_or_default();
+        let known: HashSet<String> = match look_up(connection, &namespaces, now).await {
+            Ok(known) => known.into_iter().collect(),
+            Err(error) if breaks_connection(&error) => return Err(error),
+            // They are looked up one by one.
+            Err(_) => HashSet::new(),
+        };
+        news.retain(|(target, now)| {
+            let has_place = known.contains(&*target.namespace);
+            if has_place {
+                self.admitted.learn(target, *now);
+            }
+            !has_place
+        });
+        Ok(())
+    }
+
+    async fn admit_one(
+        &self,
+        connection: &mut Connection,
+        jobs: &mut Vec<Put>,
+        target: &Target,
+        now: i64,
+    ) -> sqlx::Result<()> {
+        let is_of = |put: &Put| put.put.target.namespace == target.namespace;
+        while jobs.iter().any(is_of) {
+            let mut admission = Admission::new(&self.admitted, target.clone(), now);
             let error = match transaction(connection, &mut admission).await {
-                Ok(()) | Err(Failure::Conflict) => continue,
+                Ok(()) => return Ok(()),
+                Err(Failure::Conflict) => continue,
                 Err(Failure::Database(error)) if is_locked(&error) => {
                     jobs.retain(|put| !put.is_abandoned());
                     continue;
@@ -153,9 +203,8 @@ impl Puts {
                 Err(Failure::Database(error)) => return Err(error),
                 Err(Failure::Call(error)) => error,
             };
-            let refused = |put: &mut Put| put.put.target.namespace == target.namespace;
             let mut error = Some(error);
-            for put in jobs.extract_if(.., refused) {
+            for put in jobs.extract_if(.., |put| is_of(put)) {
                 let max = target.max_namespaces.unwrap_or_default();
                 put.answer(Err(error.take().unwrap_or_else(|| too_many_namespaces(max))));
             }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::admission::{Admitted, admit};
+use super::admission::{Admitted, admit, is_known};
 use super::connection::Connection;
 use super::database::Transact;
 use super::error::Failure;
 use super::items::{self, Change, LAST_KEY, key_after};
 use crate::keyvalue::decide::{self, Current, Reach, Swap};
 use crate::keyvalue::selection::Selection;
+use crate::memory::charge;
 use crate::store::keyvalue::{ItemSwap, RecordDelete, SwapOutcome, Target};
 
 /// Items that a covering delete reads before it writes them.
@@ -29,13 +30,21 @@ pub(super) trait Operation: Send + Sync + 'static {
     fn bytes(&self) -> usize {
         0
     }
+
+    /// Whether it reads more than once what must be of one moment.
+    fn is_snapshot(&self) -> bool {
+        false
+    }
+
+    /// The time of the call, in microseconds.
+    fn now(&self) -> i64;
 }
 
 /// A write to a record.
 pub(super) struct Write<O> {
     target: Target,
     admitted: Arc<Admitted>,
-    /// Whether the namespace was found admitted, or was, when the operation ran.
+    /// Whether the namespace was looked up, or was admitted, when the operation ran.
     admits: bool,
     operation: O,
 }
@@ -50,10 +59,14 @@ impl<O: Operation> Transact for Write<O> {
     type Output = O::Output;
 
     async fn run(&mut self, connection: &mut Connection) -> Result<O::Output, Failure> {
-        let admitted = self.admitted.knows(&self.target);
-        let mut record = Record { connection, target: &self.target, admitted };
+        let now = self.operation.now();
+        let place = match self.admitted.knows(&self.target, now) {
+            true => Place::Known,
+            false => Place::Unknown,
+        };
+        let mut record = Record { connection, target: &self.target, now, place };
         let output = self.operation.run(&mut record).await?;
-        self.admits = record.admitted;
+        self.admits = record.place == Place::LookedUp;
         Ok(output)
     }
 
@@ -61,9 +74,13 @@ impl<O: Operation> Transact for Write<O> {
         self.operation.bytes()
     }
 
+    fn is_snapshot(&self) -> bool {
+        self.operation.is_snapshot()
+    }
+
     fn committed(&self) {
         if self.admits {
-            self.admitted.learn(&self.target);
+            self.admitted.learn(&self.target, self.operation.now());
         }
     }
 }
@@ -72,7 +89,19 @@ impl<O: Operation> Transact for Write<O> {
 pub(super) struct Record<'a> {
     connection: &'a mut Connection,
     target: &'a Target,
-    admitted: bool,
+    now: i64,
+    place: Place,
+}
+
+/// What is known of the place of a record's namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Nothing yet.
+    Unknown,
+    /// It has one.
+    Known,
+    /// It has one, which is noted in this transaction.
+    LookedUp,
 }
 
 impl Operation for RecordDelete {
@@ -89,6 +118,15 @@ impl Operation for RecordDelete {
             }
             covering => self.delete_covered(record, covering).await.map(Some),
         }
+    }
+
+    /// A Put that comes between two reads of what is covered is to be deleted whole or not at all.
+    fn is_snapshot(&self) -> bool {
+        !matches!(self.selection, Selection::Keys(_))
+    }
+
+    fn now(&self) -> i64 {
+        self.stamp.now
     }
 }
 
@@ -150,7 +188,10 @@ impl Operation for ItemSwap {
         let matches = actual == self.expected;
         let content = self.new.is_some().then_some(self.content);
         match decide::swap(seen.as_ref(), matches, content, &self.stamp) {
-            Swap::Fails => return Ok(SwapOutcome::Differs(actual)),
+            Swap::Fails => {
+                charge(actual.as_ref().map_or(0, Vec::len))?;
+                return Ok(SwapOutcome::Differs(actual));
+            }
             Swap::Succeeds(None) => {}
             Swap::Succeeds(Some(version)) => {
                 let change = record.change(key, version, self.new.as_deref(), seen);
@@ -163,6 +204,10 @@ impl Operation for ItemSwap {
     fn bytes(&self) -> usize {
         let length = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
         length(&self.expected) + length(&self.new)
+    }
+
+    fn now(&self) -> i64 {
+        self.stamp.now
     }
 }
 
@@ -192,14 +237,24 @@ impl<'a> Record<'a> {
         Ok(query.fetch_one(&mut *self.connection).await?)
     }
 
+    /// Has the namespace admitted. What is stored in it and locked here keeps its place, so that a
+    /// long transaction need not lock that too.
+    async fn admit(&mut self, changes: &[Change<'_>]) -> Result<Place, Failure> {
+        let holds = changes.iter().any(|change| change.seen.is_some());
+        if holds && is_known(self.connection, self.target).await? {
+            return Ok(Place::Known);
+        }
+        admit(self.connection, self.target, self.now).await?;
+        Ok(Place::LookedUp)
+    }
+
     /// Writes all changes; an item that came into being meanwhile is a conflict.
     async fn store(&mut self, changes: &[Change<'_>]) -> Result<(), Failure> {
         if changes.is_empty() {
             return Ok(());
         }
-        if !self.admitted {
-            admit(self.connection, self.target).await?;
-            self.admitted = true;
+        if self.place == Place::Unknown {
+            self.place = self.admit(changes).await?;
         }
         let stored = items::store(self.connection, changes).await?;
         if stored.len() == changes.len() { Ok(()) } else { Err(Failure::Conflict) }

@@ -97,7 +97,9 @@ pub(super) async fn forget(
     limit: usize,
 ) -> Result<u64, Failure> {
     let forgotten = sqlx::query(
-        "DELETE FROM prism_requests WHERE (caller, method, namespace, request_id) IN \
+        // One that is remembered anew meanwhile is looked at again, and what was selected is not.
+        "DELETE FROM prism_requests WHERE created_at <= $1 \
+         AND (caller, method, namespace, request_id) IN \
          (SELECT caller, method, namespace, request_id FROM prism_requests \
           WHERE created_at <= $1 LIMIT $2)",
     )

@@ -195,11 +195,11 @@ impl Table {
         let lacks = self.layout.written_at.filter(|_| !self.has_written_at());
         let value = |(position, ty): (usize, &ColumnType)| {
             if lacks == Some(position) {
-                return Ok(Value::Null);
+                return Value::Null;
             }
-            value::read(row, position, *ty).ok_or_else(|| self.damaged(position))
+            value::read(row, position, *ty).unwrap_or_else(|| self.layout.unfit(position))
         };
-        self.types.iter().enumerate().map(value).collect::<Result<_>>().map(Record)
+        Ok(Record(self.types.iter().enumerate().map(value).collect()))
     }
 
     fn damaged(&self, position: usize) -> Error {

@@ -19,8 +19,11 @@ use crate::entity::record::{Key, Record};
 use crate::schema::Value;
 use crate::schema::sql::Statement;
 use crate::store::StoreFuture;
-use crate::store::entity::Write;
+use crate::store::entity::{Write, held_bytes, written_bytes};
 use crate::{Error, Result};
+
+/// Bytes of the rows that writes read together. A row that is longer is read by itself.
+const MAX_READ_BYTES: usize = 16 << 20;
 
 /// A write of a record, without a request id.
 pub(super) struct Pending {
@@ -46,7 +49,7 @@ impl Pending {
         table: &Arc<CurrentTable>,
         write: Write,
     ) -> StoreFuture<Shared> {
-        let room = match database.admit(bytes(&write)) {
+        let room = match database.admit(written_bytes(&write)) {
             Ok(room) => room,
             Err(error) => return StoreFuture::ready(Err(error)),
         };
@@ -59,22 +62,15 @@ impl Pending {
         self.answer.send(Ok(Shared::Alone(Box::new(self.write))));
     }
 
-    fn end(self, outcome: Outcome) -> (Answer<Shared>, Result<Shared>) {
+    fn end(mut self, outcome: Outcome) -> (Answer<Shared>, Result<Shared>) {
+        if let Outcome::Decided(Ok(Some(record))) = &outcome {
+            self.answer.hold(held_bytes(record));
+        }
         let answer = match outcome {
             Outcome::Decided(result) => result.map(Shared::Written),
             Outcome::Alone => Ok(Shared::Alone(Box::new(self.write))),
         };
         (self.answer, answer)
-    }
-}
-
-/// What a write holds.
-fn bytes(write: &Write) -> usize {
-    match &write.command.action {
-        Action::Create(record) | Action::Put(record) | Action::Update { record, .. } => {
-            record.0.iter().map(Value::size).sum()
-        }
-        Action::Delete { .. } | Action::Undelete => 0,
     }
 }
 
@@ -88,7 +84,7 @@ impl Job for Pending {
     }
 
     fn bytes(&self) -> usize {
-        bytes(&self.write)
+        written_bytes(&self.write)
     }
 
     fn fail(self, error: Error) {
@@ -330,8 +326,14 @@ impl<'a> Rows<'a> {
             jobs.iter().map(|job| (&job.write.key, Row::default())).collect();
         let keys: Vec<_> = rows.keys().map(|key| (*key, None)).collect();
         let mut stored = table.query_many(statement, &keys)?.fetch(connection);
+        let mut bytes = 0;
         while let Some(row) = stored.try_next().await? {
             let record = table.record(&row)?;
+            bytes += held_bytes(&record);
+            if bytes > MAX_READ_BYTES && keys.len() > 1 {
+                // They are made again in parts.
+                return Err(Failure::Conflict);
+            }
             if let Some(row) = rows.get_mut(&table.layout.key_of(&record)) {
                 (row.was_there, row.now) = (true, Some(record));
             }

@@ -13,7 +13,7 @@ use super::checkpoint::Checkpointer;
 use super::local::Local;
 use super::lock;
 use super::readers::Readers;
-use super::writer::{Writer, shutting_down};
+use super::writer::{Part, Writer, shutting_down};
 use super::{OpenError, Options, connection};
 use crate::Result;
 use crate::store::StoreFuture;
@@ -28,7 +28,7 @@ pub struct Database {
     /// Commits that may have been acknowledged.
     commits: Arc<AtomicU64>,
     writer: Writer,
-    readers: Mutex<Option<Arc<Readers>>>,
+    readers: Readers,
     running: Mutex<Option<Running>>,
     /// Present while the database is open, for the connections of other threads.
     alive: Arc<()>,
@@ -37,7 +37,6 @@ pub struct Database {
 /// What closing a database ends, in this order.
 struct Running {
     writer: JoinHandle<()>,
-    readers: Vec<JoinHandle<()>>,
     checkpointer: Checkpointer,
     checkpoints: JoinHandle<()>,
     lock: FileLock,
@@ -65,15 +64,14 @@ impl Database {
         let commits = Arc::new(AtomicU64::new(0));
         let (writer, writer_thread) =
             Writer::start(writing, &options, Arc::clone(&commits)).map_err(of_system)?;
-        let (readers, reader_threads) = Readers::start(&options).map_err(of_system)?;
+        let readers = Readers::start(&options).map_err(of_system)?;
         let (checkpointer, checkpoints) =
             Checkpointer::start(copying, &options, Arc::clone(&commits)).map_err(of_system)?;
         Ok(Arc::new(Database {
             writer,
-            readers: Mutex::new(Some(Arc::new(readers))),
+            readers,
             running: Mutex::new(Some(Running {
                 writer: writer_thread,
-                readers: reader_threads,
                 checkpointer,
                 checkpoints,
                 lock,
@@ -107,7 +105,8 @@ impl Database {
     }
 
     /// Reads on another thread, for what may take longer than an event loop should stand still.
-    /// It sees every write that was acknowledged before.
+    /// It sees every write that was acknowledged before. A read whose future is dropped is left out,
+    /// or interrupted. Reads that take long do not make others wait for their end.
     ///
     /// The answer is an error where `work` fails, OVERLOADED where too many reads wait, and
     /// SHUTTING_DOWN once the database is closed.
@@ -116,11 +115,7 @@ impl Database {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
-        let readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match readers {
-            Some(readers) => readers.read(work),
-            None => StoreFuture::ready(Err(shutting_down())),
-        }
+        self.readers.read(work)
     }
 
     /// Writes on the writer's thread, in a transaction that `work` shares with other writes; the
@@ -151,6 +146,34 @@ impl Database {
         self.writer.write(bytes, work)
     }
 
+    /// Writes to a record as [`Database::write_sized`] does, where other writes to it may be made in
+    /// parts: then this one waits for the last of them. `record` is the same for the same record.
+    pub(super) fn write_record<T, F>(&self, record: u64, bytes: u64, work: F) -> StoreFuture<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        if self.closed.load(Ordering::Acquire) {
+            return StoreFuture::ready(Err(shutting_down()));
+        }
+        self.writer.write_record(record, bytes, work)
+    }
+
+    /// Writes to a record in parts: `work` is called until it says that it is done, each time in a
+    /// transaction, between which writes to other records are made. A part that fails ends it, and
+    /// leaves the parts before it written. Once it has begun it goes on, also where nobody waits
+    /// for the answer any more.
+    pub(super) fn write_in_parts<T, F>(&self, record: u64, work: F) -> StoreFuture<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection) -> Result<Part<T>> + Send + 'static,
+    {
+        if self.closed.load(Ordering::Acquire) {
+            return StoreFuture::ready(Err(shutting_down()));
+        }
+        self.writer.write_in_parts(record, work)
+    }
+
     /// Ends the database: writes that were handed in are made and answered, the write-ahead log is
     /// copied into the file, the lock is released. Blocks until then. Calls after it answer
     /// SHUTTING_DOWN.
@@ -160,8 +183,7 @@ impl Database {
         let Some(running) = running else { return };
         self.writer.stop();
         join(running.writer);
-        drop(self.readers.lock().unwrap_or_else(PoisonError::into_inner).take());
-        running.readers.into_iter().for_each(join);
+        self.readers.close();
         Local::close(&self.alive);
         drop(running.checkpointer);
         join(running.checkpoints);
@@ -192,7 +214,7 @@ fn migrate(connection: &Connection, options: &Options) -> Result<(), OpenError> 
 
 /// Waits for a thread, unless it is this one: the last reference to a database may be held by a
 /// write of its own.
-fn join(thread: JoinHandle<()>) {
+pub(super) fn join(thread: JoinHandle<()>) {
     if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
         tracing::error!("a thread of the database panicked");
     }

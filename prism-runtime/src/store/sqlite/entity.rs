@@ -15,12 +15,14 @@ use crate::entity::decide::{
 use crate::entity::layout::Layout;
 use crate::entity::prefix_bounds;
 use crate::entity::record::{Key, Record, decode_values, encode_values};
+use crate::memory::charge;
 use crate::schema::plan::Comparison;
 use crate::schema::sql::{Dialect, ListShape, Parameter, Shape, Statement, Statements, Visibility};
 use crate::schema::{FieldType, Storage, Value};
 use crate::store::StoreFuture;
 use crate::store::entity::{
-    BATCH_BYTES, EntityBackend, EntityStore, ListQuery, Page, View, Write, payload_bytes,
+    BATCH_BYTES, EntityBackend, EntityStore, ListQuery, Page, View, Write, held_bytes,
+    payload_bytes, written_bytes,
 };
 use crate::{Error, Reason, Result};
 
@@ -79,7 +81,7 @@ impl EntityStore for SqliteEntityStore {
         StoreFuture::ready(self.database.read(read))
     }
 
-    fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Vec<Record>> {
+    fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Page> {
         if keys.len() <= INLINE_KEYS {
             let read = |connection: &Connection| self.table.batch_get(connection, &keys, view);
             return StoreFuture::ready(self.database.read(read));
@@ -95,7 +97,8 @@ impl EntityStore for SqliteEntityStore {
 
     fn write(&self, write: Write) -> StoreFuture<Option<Record>> {
         let table = Arc::clone(&self.table);
-        self.database.write(move |connection| table.write(connection, &write))
+        let bytes = written_bytes(&write) as u64;
+        self.database.write_sized(bytes, move |connection| table.write(connection, &write))
     }
 
     /// Looks beside the event loops for what has expired, which no index says, so that the writer
@@ -176,20 +179,21 @@ impl Table {
     }
 
     /// All of them as of one moment.
-    fn batch_get(&self, connection: &Connection, keys: &[Key], view: View) -> Result<Vec<Record>> {
+    fn batch_get(&self, connection: &Connection, keys: &[Key], view: View) -> Result<Page> {
         in_one_snapshot(connection, |connection| {
-            let mut found = Vec::with_capacity(keys.len());
+            let mut batch = Page::default();
             let mut bytes = 0;
             for key in keys {
-                if let Some(record) = self.get(connection, key, view)? {
-                    bytes += payload_bytes(&self.layout, &record);
-                    found.push(record);
-                }
+                let Some(record) = self.get(connection, key, view)? else { continue };
+                charge(held_bytes(&record))?;
                 if bytes > BATCH_BYTES {
+                    batch.more = true;
                     break;
                 }
+                bytes += payload_bytes(&self.layout, &record);
+                batch.records.push(record);
             }
-            Ok(found)
+            Ok(batch)
         })
     }
 
@@ -233,7 +237,9 @@ impl Table {
                 break;
             }
             let record = self.record(row)?;
-            bytes += payload_bytes(&self.layout, &record);
+            let held = held_bytes(&record);
+            charge(held)?;
+            bytes += held;
             page.records.push(record);
         }
         Ok(page)
@@ -246,9 +252,11 @@ impl Table {
             && !remembered.is_forgotten(now)
         {
             let current = self.current(connection, &remembered.key)?;
+            charge(current.as_ref().map_or(0, held_bytes))?;
             return repeat(&self.layout, request, &remembered, current, now).map(Some);
         }
         let current = self.current(connection, &write.key)?;
+        charge(current.as_ref().map_or(0, held_bytes))?;
         let change = decide(&self.layout, &write.command, current.as_ref())?;
         self.carry_out(connection, write, &change)?;
         if let Some(request) = &write.request {
@@ -327,7 +335,7 @@ impl Table {
             let mut rows = bound.raw_query();
             while let Some(row) = rows.next()? {
                 let part = |(column, &position): (usize, &usize)| {
-                    self.value(row.get_ref(column)?, Reading::Plain, position)
+                    read(row.get_ref(column)?, Reading::Plain).ok_or_else(|| self.damaged(position))
                 };
                 let parts = self.layout.key.iter().enumerate().map(part);
                 records.push(Key(parts.collect::<Result<_>>()?));
@@ -439,37 +447,35 @@ impl Table {
     fn record(&self, row: &Row<'_>) -> Result<Record> {
         let mut values = Vec::with_capacity(self.reading.len());
         for (position, reading) in self.reading.iter().enumerate() {
-            values.push(self.value(row.get_ref(position)?, *reading, position)?);
+            let value = read(row.get_ref(position)?, *reading);
+            values.push(value.unwrap_or_else(|| self.layout.unfit(position)));
         }
         Ok(Record(values))
-    }
-
-    fn value(&self, stored: ValueRef<'_>, reading: Reading, position: usize) -> Result<Value> {
-        Ok(match (reading, stored) {
-            (_, ValueRef::Null) => Value::Null,
-            (Reading::Double, ValueRef::Real(number)) => Value::Double(number),
-            (Reading::Double, ValueRef::Integer(number)) => Value::Double(number as f64),
-            (Reading::Double, ValueRef::Blob(bytes)) => match bytes.try_into() {
-                Ok(bits) => Value::Double(f64::from_bits(u64::from_be_bytes(bits))),
-                Err(_) => return Err(self.damaged(position)),
-            },
-            // A number alone; see `Values::json_number`.
-            (Reading::Json, ValueRef::Integer(number)) => json_text(number as f64),
-            (Reading::Json, ValueRef::Real(number)) => json_text(number),
-            (Reading::Json, ValueRef::Blob(_)) => json_text(-0.0),
-            (_, ValueRef::Integer(number)) => Value::Int(number),
-            (_, ValueRef::Text(text)) => match std::str::from_utf8(text) {
-                Ok(text) => Value::Text(text.to_owned()),
-                Err(_) => return Err(self.damaged(position)),
-            },
-            (Reading::Plain, ValueRef::Blob(bytes)) => Value::Blob(bytes.to_vec()),
-            _ => return Err(self.damaged(position)),
-        })
     }
 
     fn damaged(&self, position: usize) -> Error {
         corrupt(self.layout.column(position).map_or("time of the last write", |c| &c.field))
     }
+}
+
+/// A stored value; none where it is none that a column has.
+fn read(stored: ValueRef<'_>, reading: Reading) -> Option<Value> {
+    Some(match (reading, stored) {
+        (_, ValueRef::Null) => Value::Null,
+        (Reading::Double, ValueRef::Real(number)) => Value::Double(number),
+        (Reading::Double, ValueRef::Integer(number)) => Value::Double(number as f64),
+        (Reading::Double, ValueRef::Blob(bytes)) => {
+            Value::Double(f64::from_bits(u64::from_be_bytes(bytes.try_into().ok()?)))
+        }
+        // A number alone; see `Values::json_number`.
+        (Reading::Json, ValueRef::Integer(number)) => json_text(number as f64),
+        (Reading::Json, ValueRef::Real(number)) => json_text(number),
+        (Reading::Json, ValueRef::Blob(_)) => json_text(-0.0),
+        (_, ValueRef::Integer(number)) => Value::Int(number),
+        (_, ValueRef::Text(text)) => Value::Text(std::str::from_utf8(text).ok()?.to_owned()),
+        (Reading::Plain, ValueRef::Blob(bytes)) => Value::Blob(bytes.to_vec()),
+        _ => return None,
+    })
 }
 
 fn corrupt(what: &str) -> Error {

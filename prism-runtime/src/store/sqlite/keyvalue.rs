@@ -1,5 +1,6 @@
 //! Key-value records in SQLite.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use rusqlite::types::ValueRef;
@@ -7,11 +8,13 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Database;
 use super::connection::in_one_snapshot;
+use super::writer::Part;
 use crate::Result;
 use crate::keyvalue::decide::{self, Current, Reach, Swap, Version};
 use crate::keyvalue::limits::KEY_BYTES;
 use crate::keyvalue::page::{Effort, Page, PageRead, Query, StoredItem};
 use crate::keyvalue::selection::Selection;
+use crate::memory::charge;
 use crate::proto::common::ItemMetadata;
 use crate::store::StoreFuture;
 use crate::store::keyvalue::{
@@ -65,11 +68,27 @@ const SWEEP: &str = "
     DELETE FROM kv_items WHERE (namespace, id, key) IN
         (SELECT namespace, id, key FROM kv_items WHERE removable_at < ?1 LIMIT ?2)";
 
+/// Namespaces in which nothing is stored, not even a delete that is remembered.
+const EMPTY: &str = "
+    SELECT namespace FROM kv_namespaces AS known WHERE NOT EXISTS
+        (SELECT 1 FROM kv_items AS item WHERE item.namespace = known.namespace) LIMIT ?1";
+
+/// Gives the place of a namespace back, unless it was written to since.
+const GIVE_BACK: &str = "
+    DELETE FROM kv_namespaces WHERE namespace = ?1 AND NOT EXISTS
+        (SELECT 1 FROM kv_items AS item WHERE item.namespace = ?1)";
+
+/// Namespaces that one transaction gives back.
+const PLACES: usize = 500;
+
 /// Behind every key, which is at most as long as this is but for one byte.
 const LAST_KEY: [u8; KEY_BYTES + 1] = [0xFF; KEY_BYTES + 1];
 
 /// Rows that a covering delete reads before it writes them.
 const CHUNK: usize = 1000;
+
+/// How many times that one transaction of it does: about 20 ms, for which other writers wait.
+const CHUNKS: u32 = 2;
 
 /// Keys that are looked up on an event loop.
 const SHORT_KEYS: usize = 64;
@@ -78,12 +97,18 @@ const SHORT_KEYS: usize = 64;
 #[derive(Clone, Debug)]
 pub struct KeyValue {
     database: Arc<Database>,
+    hasher: RandomState,
 }
 
 impl KeyValue {
     /// The records of a database.
     pub fn new(database: Arc<Database>) -> Self {
-        KeyValue { database }
+        KeyValue { database, hasher: RandomState::new() }
+    }
+
+    /// What a record is told from others by. Two that have the same wait for each other at times.
+    fn record(&self, target: &Target) -> u64 {
+        self.hasher.hash_one((&target.namespace, &target.id))
     }
 }
 
@@ -91,46 +116,86 @@ impl KeyValueStore for KeyValue {
     fn read(&self, mut read: PageRead) -> StoreFuture<PageRead> {
         let many =
             matches!(&read.query.selection, Selection::Keys(keys) if keys.len() > SHORT_KEYS);
-        if read.query.effort == Effort::Short && !many {
-            let filled = self.database.read(|connection| fill(connection, &mut read));
-            return StoreFuture::ready(filled.map(|()| read));
+        if !many && !read.page.is_of_scan() {
+            read.page.attempt(Effort::SHORT);
+            match self.database.read(|connection| fill(connection, &mut read)) {
+                Ok(()) if read.page.is_done() => return StoreFuture::ready(Ok(read)),
+                Ok(()) => {}
+                Err(error) => return StoreFuture::ready(Err(error)),
+            }
         }
+        // Another snapshot, so what an event loop has read of the page is read again.
         self.database.read_offloaded(move |connection| {
+            read.page.attempt(Effort::WHOLE);
             fill(connection, &mut read)?;
+            charge(read.page.bytes())?;
             Ok(read)
         })
     }
 
     fn put(&self, put: RecordPut) -> StoreFuture<()> {
         let bytes = put.items.iter().map(|item| item.key.len() + item.value.len()).sum::<usize>();
-        self.database.write_sized(bytes as u64, move |connection| {
+        self.database.write_record(self.record(&put.target), bytes as u64, move |connection| {
             Write::new(connection, &put.target).put(&put)
         })
     }
 
     fn delete(&self, delete: RecordDelete) -> StoreFuture<Option<u64>> {
-        self.database.write(move |connection| {
-            let mut write = Write::new(connection, &delete.target);
-            let gone = match &delete.selection {
-                Selection::Keys(keys) => write.delete_named(keys, &delete),
-                covering => write.delete_covered(covering, &delete),
-            };
-            gone.map(Some)
-        })
+        let record = self.record(&delete.target);
+        if let Selection::Keys(keys) = &delete.selection {
+            let bytes = keys.iter().map(|key| size_of_val(key) + key.len()).sum::<usize>();
+            return self.database.write_record(record, bytes as u64, move |connection| {
+                Write::new(connection, &delete.target).delete_named(&delete).map(Some)
+            });
+        }
+        let mut covered = Covered::new(delete);
+        self.database.write_in_parts(record, move |connection| covered.delete_next(connection))
     }
 
     fn swap(&self, swap: ItemSwap) -> StoreFuture<SwapOutcome> {
         let length = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
         let bytes = length(&swap.expected) + length(&swap.new);
-        self.database.write_sized(bytes as u64, move |connection| {
+        self.database.write_record(self.record(&swap.target), bytes as u64, move |connection| {
             Write::new(connection, &swap.target).swap(&swap)
         })
     }
 
     fn sweep(&self, before: i64, limit: u32) -> StoreFuture<u64> {
-        self.database.write(move |connection| {
-            Ok(connection.prepare_cached(SWEEP)?.execute(params![before, limit])? as u64)
+        let database = Arc::clone(&self.database);
+        StoreFuture::pending(async move {
+            let sweep = database.write(move |connection| {
+                Ok(connection.prepare_cached(SWEEP)?.execute(params![before, limit])? as u64)
+            });
+            let swept = sweep.await?;
+            if swept < u64::from(limit) {
+                give_back(&database).await?;
+            }
+            Ok(swept)
         })
+    }
+}
+
+/// Gives back the places of empty namespaces, which are looked for beside the writer.
+async fn give_back(database: &Database) -> Result<()> {
+    loop {
+        let find = database.read_offloaded(|connection| {
+            let mut empty = connection.prepare_cached(EMPTY)?;
+            let names = empty.query_map([PLACES as i64], |row| row.get(0))?;
+            Ok(names.collect::<rusqlite::Result<Vec<String>>>()?)
+        });
+        let empty = find.await?;
+        let is_last = empty.len() < PLACES;
+        if !empty.is_empty() {
+            let remove = database.write(move |connection| {
+                let mut remove = connection.prepare_cached(GIVE_BACK)?;
+                empty.iter().try_for_each(|name| remove.execute([name]).map(drop))?;
+                Ok(())
+            });
+            remove.await?;
+        }
+        if is_last {
+            return Ok(());
+        }
     }
 }
 
@@ -171,7 +236,7 @@ fn fill_keys(
 fn fill_record(connection: &Connection, query: &Query, page: &mut Page, id: &str) -> Result<()> {
     let (start, end) = query.selection.bounds();
     let from = page.after().map_or_else(|| start.to_vec(), |after| key_after(&after.key));
-    let limit = rows_limit(query);
+    let limit = rows_limit(page);
     if let Some(end) = end {
         let mut statement = connection.prepare_cached(RECORD_RANGE)?;
         let rows = statement.query(params![query.namespace, id, from, limit, end])?;
@@ -189,13 +254,13 @@ fn fill_namespace(connection: &Connection, query: &Query, page: &mut Page) -> Re
         |after| (after.id.clone(), key_after(&after.key)),
     );
     let mut statement = connection.prepare_cached(NAMESPACE)?;
-    let rows = statement.query(params![query.namespace, id, from, rows_limit(query)])?;
+    let rows = statement.query(params![query.namespace, id, from, rows_limit(page)])?;
     offer_all(rows, query, page)
 }
 
 /// The page stops before the limit is reached, so an end of the rows is the end of what there is.
-fn rows_limit(query: &Query) -> i64 {
-    i64::from(query.effort.rows()) + 1
+fn rows_limit(page: &Page) -> i64 {
+    i64::from(page.effort_rows()) + 1
 }
 
 fn offer_all(mut rows: rusqlite::Rows<'_>, query: &Query, page: &mut Page) -> Result<()> {
@@ -257,29 +322,14 @@ impl<'a> Write<'a> {
         Ok(())
     }
 
-    fn delete_named(&mut self, keys: &[Vec<u8>], delete: &RecordDelete) -> Result<u64> {
+    fn delete_named(&mut self, delete: &RecordDelete) -> Result<u64> {
+        let Selection::Keys(keys) = &delete.selection else { return Ok(0) };
         let mut gone = 0;
         for key in keys {
             let current = self.current(key)?;
             gone += self.delete(key, current.as_ref(), (Reach::Named, delete))?;
         }
         Ok(gone)
-    }
-
-    fn delete_covered(&mut self, selection: &Selection, delete: &RecordDelete) -> Result<u64> {
-        let (start, end) = selection.bounds();
-        let mut from = start.to_vec();
-        let mut gone = 0;
-        loop {
-            let covered = self.covered(&from, end.unwrap_or(&LAST_KEY))?;
-            for (key, current) in &covered {
-                gone += self.delete(key, Some(current), (Reach::Covered, delete))?;
-            }
-            match covered.last() {
-                Some((last, _)) if covered.len() == CHUNK => from = key_after(last),
-                _ => return Ok(gone),
-            }
-        }
     }
 
     fn delete(
@@ -304,7 +354,10 @@ impl<'a> Write<'a> {
         let matches = actual == swap.expected;
         let content = swap.new.is_some().then_some(swap.content);
         match decide::swap(current.as_ref(), matches, content, &swap.stamp) {
-            Swap::Fails => return Ok(SwapOutcome::Differs(actual)),
+            Swap::Fails => {
+                charge(actual.as_ref().map_or(0, Vec::len))?;
+                return Ok(SwapOutcome::Differs(actual));
+            }
             Swap::Succeeds(None) => {}
             Swap::Succeeds(Some(version)) => {
                 self.store(&swap.key, &version, swap.new.as_deref())?;
@@ -375,6 +428,37 @@ impl<'a> Write<'a> {
         }
         self.admitted = true;
         Ok(())
+    }
+}
+
+/// A delete of all that a predicate covers, in parts.
+struct Covered {
+    delete: RecordDelete,
+    /// The key that the next part begins with.
+    from: Vec<u8>,
+    gone: u64,
+}
+
+impl Covered {
+    fn new(delete: RecordDelete) -> Self {
+        let from = delete.selection.bounds().0.to_vec();
+        Covered { delete, from, gone: 0 }
+    }
+
+    fn delete_next(&mut self, connection: &Connection) -> Result<Part<Option<u64>>> {
+        let mut write = Write::new(connection, &self.delete.target);
+        let end = self.delete.selection.bounds().1.unwrap_or(&LAST_KEY);
+        for _ in 0..CHUNKS {
+            let covered = write.covered(&self.from, end)?;
+            for (key, current) in &covered {
+                self.gone += write.delete(key, Some(current), (Reach::Covered, &self.delete))?;
+            }
+            match covered.last() {
+                Some((last, _)) if covered.len() == CHUNK => self.from = key_after(last),
+                _ => return Ok(Part::Done(Some(self.gone))),
+            }
+        }
+        Ok(Part::More)
     }
 }
 

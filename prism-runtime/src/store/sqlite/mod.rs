@@ -14,6 +14,7 @@ mod local;
 mod lock;
 mod open_error;
 mod options;
+mod parts;
 mod readers;
 mod writer;
 

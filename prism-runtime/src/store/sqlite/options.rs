@@ -36,6 +36,9 @@ pub struct Options {
     pub write_queue_bytes: u64,
     /// Threads for reads that are too long for an event loop. Default: 2.
     pub reader_threads: usize,
+    /// How many of those threads there are at most while reads that take long make others wait.
+    /// Default: 16.
+    pub max_reader_threads: usize,
     /// Reads that may wait for those threads; more are refused with OVERLOADED. Default: 1,000.
     pub read_queue: usize,
     /// How often the write-ahead log is copied back into the database. Default: 100 ms.
@@ -63,6 +66,7 @@ impl Options {
             write_queue: 10_000,
             write_queue_bytes: 256 << 20,
             reader_threads: 2,
+            max_reader_threads: 16,
             read_queue: 1_000,
             checkpoint_interval: Duration::from_millis(100),
             wal_limit_bytes: 64 << 20,

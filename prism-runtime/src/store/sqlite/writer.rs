@@ -5,18 +5,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::Options;
 use super::error::TransactionFailure;
+use super::parts::Parts;
+use crate::memory::{self, Share};
 use crate::store::StoreFuture;
 use crate::{Error, Reason, Result};
 
 /// Writes that share a COMMIT at most.
 const MAX_BATCH: usize = 256;
+
+/// Bytes that the writes of a COMMIT hold, from which on it takes no more: with what they read.
+const MAX_BATCH_BYTES: usize = 16 << 20;
+/// How long jobs may run before their transaction ends: those that ran first are not to wait for
+/// all that come after them.
+const MAX_TIME: Duration = Duration::from_millis(50);
 
 /// When a write that found the queue full is worth another try.
 const RETRY: Duration = Duration::from_millis(100);
@@ -43,9 +51,10 @@ impl Writer {
         commits: Arc<AtomicU64>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (sender, receiver) = sync_channel(options.write_queue);
+        let most = options.write_queue;
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".into())
-            .spawn(move || run(&connection, &receiver, &commits))?;
+            .spawn(move || run(&connection, &receiver, &commits, most))?;
         let max_bytes = options.write_queue_bytes;
         Ok((Writer { queue: sender, waiting_bytes: Arc::default(), max_bytes }, thread))
     }
@@ -57,14 +66,45 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
+        self.hand_in(None, bytes, Once(Some(work)))
+    }
+
+    /// Hands in a write to a record, which waits for the end of one that is made in parts.
+    pub(super) fn write_record<T, F>(&self, record: u64, bytes: u64, work: F) -> StoreFuture<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        self.hand_in(Some(record), bytes, Once(Some(work)))
+    }
+
+    /// Hands in a write to a record that is made in parts, each in a transaction.
+    pub(super) fn write_in_parts<T, F>(&self, record: u64, work: F) -> StoreFuture<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection) -> Result<Part<T>> + Send + 'static,
+    {
+        self.hand_in(Some(record), 0, work)
+    }
+
+    fn hand_in<T: Send + 'static>(
+        &self,
+        record: Option<u64>,
+        bytes: u64,
+        work: impl Work<T> + 'static,
+    ) -> StoreFuture<T> {
         let Some(reserved) = self.reserve(bytes) else {
             return StoreFuture::ready(Err(overloaded()));
         };
         let (answer, outcome) = oneshot::channel();
-        let job = Write { work: Some(work), result: None, answer, reserved };
+        let share = memory::hand_over();
+        let job = Write { record, work, result: None, has_begun: false, answer, reserved, share };
         match self.queue.try_send(Message::Write(Box::new(job))) {
             Ok(()) => StoreFuture::pending(async move {
-                outcome.await.unwrap_or_else(|_| Err(shutting_down()))
+                let (result, share) =
+                    outcome.await.unwrap_or_else(|_| (Err(shutting_down()), None));
+                memory::keep(share);
+                result
             }),
             Err(TrySendError::Full(_)) => StoreFuture::ready(Err(overloaded())),
             Err(TrySendError::Disconnected(_)) => StoreFuture::ready(Err(shutting_down())),
@@ -94,21 +134,69 @@ pub(super) fn overloaded() -> Error {
     Error::new(Reason::Overloaded, "too many calls wait for the storage").with_retry_after(RETRY)
 }
 
-/// A write between its caller and the thread.
-trait Job: Send {
-    /// Whether nobody waits for the answer any more.
-    fn is_abandoned(&self) -> bool;
-    /// Runs the write and keeps its result; gives back the error of one that failed.
-    fn run(&mut self, connection: &Connection) -> Result<(), &Error>;
-    /// Answers with the result, or with the error of the transaction that it was part of.
-    fn answer(self: Box<Self>, outcome: Result<(), &TransactionFailure>);
+/// What a part of a write has come to.
+pub(super) enum Part<T> {
+    /// There is another one to make.
+    More,
+    /// It was the last one.
+    Done(T),
 }
 
-struct Write<T, F> {
-    work: Option<F>,
+/// What a write does, in one part or several.
+trait Work<T>: Send {
+    fn run(&mut self, connection: &Connection) -> Result<Part<T>>;
+}
+
+/// Work of one part.
+struct Once<F>(Option<F>);
+
+impl<T, F> Work<T> for Once<F>
+where
+    F: FnOnce(&Connection) -> Result<T> + Send,
+{
+    fn run(&mut self, connection: &Connection) -> Result<Part<T>> {
+        let work = self.0.take().ok_or_else(|| Error::internal("a write ran twice"))?;
+        work(connection).map(Part::Done)
+    }
+}
+
+impl<T, F> Work<T> for F
+where
+    F: FnMut(&Connection) -> Result<Part<T>> + Send,
+{
+    fn run(&mut self, connection: &Connection) -> Result<Part<T>> {
+        self(connection)
+    }
+}
+
+/// A write between its caller and the thread.
+pub(super) trait Job: Send {
+    /// Whether nobody waits for the answer any more, of a write that has not begun.
+    fn is_abandoned(&self) -> bool;
+    /// The record that it writes to, where that may be written in parts.
+    fn record(&self) -> Option<u64>;
+    /// Bytes that it holds.
+    fn held(&self) -> usize;
+    /// Runs the write, or its next part, and keeps the result; gives back the error of one that
+    /// failed.
+    fn run(&mut self, connection: &Connection) -> Result<(), &Error>;
+    /// Whether there is another part.
+    fn is_unfinished(&self) -> bool;
+    /// Answers with the result, or with the error of the transaction that it was part of.
+    fn answer(self: Box<Self>, outcome: Result<(), &TransactionFailure>);
+    /// Answers with an error.
+    fn refuse(self: Box<Self>, error: Error);
+}
+
+struct Write<T, W> {
+    record: Option<u64>,
+    work: W,
     result: Option<Result<T>>,
-    answer: oneshot::Sender<Result<T>>,
+    has_begun: bool,
+    answer: oneshot::Sender<(Result<T>, Option<Share>)>,
     reserved: Reserved,
+    /// What the call holds, and what is read for it.
+    share: Option<Share>,
 }
 
 /// Bytes that wait, until it is dropped.
@@ -123,26 +211,39 @@ impl Drop for Reserved {
     }
 }
 
-impl<T, F> Job for Write<T, F>
-where
-    T: Send,
-    F: FnOnce(&Connection) -> Result<T> + Send,
-{
+impl<T: Send, W: Work<T>> Job for Write<T, W> {
     fn is_abandoned(&self) -> bool {
-        self.answer.is_closed()
+        !self.has_begun && self.answer.is_closed()
+    }
+
+    fn record(&self) -> Option<u64> {
+        self.record
+    }
+
+    fn held(&self) -> usize {
+        self.share.as_ref().map_or(0, Share::bytes)
     }
 
     fn run(&mut self, connection: &Connection) -> Result<(), &Error> {
-        let result = match self.work.take() {
-            // What a panic leaves half done is rolled back with the job.
-            Some(work) => catch_unwind(AssertUnwindSafe(|| work(connection)))
-                .unwrap_or_else(|_| Err(Error::internal("a write panicked"))),
-            None => Err(Error::internal("a write ran twice")),
+        self.has_begun = true;
+        let (share, work) = (&mut self.share, &mut self.work);
+        // What a panic leaves half done is rolled back with the job.
+        let part =
+            catch_unwind(AssertUnwindSafe(|| memory::within(share, || work.run(connection))))
+                .unwrap_or_else(|_| Err(Error::internal("a write panicked")));
+        let result = match part {
+            Ok(Part::More) => return Ok(()),
+            Ok(Part::Done(value)) => Ok(value),
+            Err(error) => Err(error),
         };
         match self.result.insert(result) {
             Ok(_) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    fn is_unfinished(&self) -> bool {
+        self.has_begun && self.result.is_none()
     }
 
     fn answer(self: Box<Self>, outcome: Result<(), &TransactionFailure>) {
@@ -156,29 +257,49 @@ where
         // Whoever has the answer finds the room free.
         drop(self.reserved);
         // The caller may have gone.
-        let _ = self.answer.send(result);
+        let _ = self.answer.send((result, self.share));
+    }
+
+    fn refuse(self: Box<Self>, error: Error) {
+        drop(self.reserved);
+        let _ = self.answer.send((Err(error), self.share));
     }
 }
 
-fn run(connection: &Connection, queue: &Receiver<Message>, commits: &AtomicU64) {
+fn run(connection: &Connection, queue: &Receiver<Message>, commits: &AtomicU64, most: usize) {
     let mut batch = Vec::with_capacity(MAX_BATCH);
+    let mut parts = Parts::new(most);
     let mut stopping = false;
     loop {
-        let first = if stopping { queue.try_recv().ok() } else { queue.recv().ok() };
-        let Some(first) = first else { return };
-        let waiting = std::iter::once(first).chain(std::iter::from_fn(|| queue.try_recv().ok()));
-        for message in waiting.take(MAX_BATCH) {
+        let waits = !stopping && parts.is_empty();
+        let first = if waits { queue.recv().ok() } else { queue.try_recv().ok() };
+        if first.is_none() && parts.is_empty() {
+            return;
+        }
+        let rest = std::iter::from_fn(|| queue.try_recv().ok());
+        for message in first.into_iter().chain(rest).take(MAX_BATCH) {
             match message {
                 Message::Write(job) if job.is_abandoned() => {}
                 Message::Write(job) => batch.push(job),
                 Message::Stop => stopping = true,
             }
         }
-        let mut pending = batch.drain(..).peekable();
-        while pending.peek().is_some() {
-            Transaction { connection, jobs: Vec::with_capacity(MAX_BATCH) }
-                .run(&mut pending, commits);
-        }
+        transact(connection, batch.drain(..), commits, &mut parts);
+        transact(connection, parts.next().into_iter(), commits, &mut parts);
+        transact(connection, parts.freed().into_iter(), commits, &mut parts);
+    }
+}
+
+/// Makes writes, in as many transactions as it takes.
+fn transact(
+    connection: &Connection,
+    jobs: impl Iterator<Item = Box<dyn Job>>,
+    commits: &AtomicU64,
+    parts: &mut Parts,
+) {
+    let mut pending = jobs.peekable();
+    while pending.peek().is_some() {
+        Transaction { connection, jobs: Vec::new() }.run(&mut pending, commits, parts);
     }
 }
 
@@ -189,27 +310,46 @@ struct Transaction<'c> {
 }
 
 impl Transaction<'_> {
-    /// Runs jobs until none is left or SQLite has rolled the transaction back, and answers those
-    /// that ran.
-    fn run(mut self, pending: &mut dyn Iterator<Item = Box<dyn Job>>, commits: &AtomicU64) {
+    /// Runs jobs until none is left, they hold much, the time for one transaction is over or
+    /// SQLite has rolled it back, and answers those that ran. Those that wait for a write in parts
+    /// do not run.
+    fn run(
+        mut self,
+        pending: &mut dyn Iterator<Item = Box<dyn Job>>,
+        commits: &AtomicU64,
+        parts: &mut Parts,
+    ) {
         if let Err(error) = self.execute("BEGIN IMMEDIATE") {
             self.jobs.extend(pending);
-            return self.answer(Err(&TransactionFailure::before_commit(&error)));
+            return self.answer(Err(&TransactionFailure::before_commit(&error)), parts);
         }
+        let end = Instant::now() + MAX_TIME;
+        let mut held = 0;
         for job in pending {
+            let Some(job) = parts.admit(job) else { continue };
             if let Err(failure) = self.run_job(job) {
                 self.roll_back();
-                return self.answer(Err(&failure));
+                return self.answer(Err(&failure), parts);
+            }
+            if let Some(job) = self.jobs.last() {
+                parts.hold(&**job);
+            }
+            if Instant::now() > end {
+                break;
+            }
+            held += self.jobs.last().map_or(0, |job| job.held());
+            if held > MAX_BATCH_BYTES {
+                break;
             }
         }
         let outcome = self.execute("COMMIT");
         if let Err(error) = &outcome {
             self.roll_back();
-            return self.answer(Err(&TransactionFailure::of_commit(error)));
+            return self.answer(Err(&TransactionFailure::of_commit(error)), parts);
         }
         // Before the answers: who has one must read what it says.
         commits.fetch_add(1, Ordering::Release);
-        self.answer(Ok(()));
+        self.answer(Ok(()), parts);
     }
 
     /// Runs a job so that its failure undoes its own writes alone. An error is one of the whole
@@ -234,10 +374,13 @@ impl Transaction<'_> {
         self.execute("RELEASE job").map_err(of_sqlite)
     }
 
-    fn answer(self, outcome: Result<(), &TransactionFailure>) {
+    fn answer(self, outcome: Result<(), &TransactionFailure>, parts: &mut Parts) {
         for job in self.jobs {
-            job.answer(outcome);
+            if let Some(ended) = parts.keep(job, outcome.is_ok()) {
+                ended.answer(outcome);
+            }
         }
+        parts.settle();
     }
 
     fn roll_back(&self) {

@@ -1,5 +1,6 @@
 //! What expires, what is unique while it lives, what is remembered for a day.
 
+use futures_util::future::join;
 use serde_json::json;
 
 use super::{create, get, get_deleted, invalid, key, ok, refused, with};
@@ -48,6 +49,43 @@ pub async fn expiry(harness: &Harness) {
     }
     get(harness, "c", "o").await;
     get(harness, "c", "d").await;
+}
+
+/// What is written beside the sweep that finds it expired stays: a record, and a request id.
+pub async fn sweeps_beside_writes(harness: &Harness) {
+    let orders = harness.collection("Order");
+    let create_once = |order: &str| {
+        let order = with(key("c", order), json!({"expireTime": "2100-01-01T00:00:00Z"}));
+        json!({"order": order, "requestId": "once"})
+    };
+    for round in 0..25 {
+        create(harness, "c", "o", json!({"expireTime": "2026-01-01T00:00:01Z"})).await;
+        ok(harness, "CreateOrder", create_once("first")).await;
+        harness.pass_seconds(2 * DAY);
+        let put = json!({"order": with(key("c", "o"), json!({"note": "kept"}))});
+        let again = create_once("second");
+        let writes = async {
+            let put = ok(harness, "PutOrder", put);
+            join(put, ok(harness, "CreateOrder", again.clone())).await
+        };
+        if round % 2 == 0 {
+            join(orders.sweep(100), writes).await.0.unwrap();
+        } else {
+            join(writes, orders.sweep(100)).await.1.unwrap();
+        }
+        assert_eq!(get(harness, "c", "o").await["note"], "kept", "round {round}");
+        let repeated = ok(harness, "CreateOrder", again).await;
+        assert_eq!(repeated["orderId"], "second", "the request is remembered, round {round}");
+        for order in ["o", "first", "second"] {
+            // For good.
+            let gone = json!({"order": with(key("c", order), json!({
+                "expireTime": "2026-01-01T00:00:01Z"
+            }))});
+            ok(harness, "PutOrder", gone).await;
+        }
+        harness.pass_seconds(2 * DAY);
+        orders.sweep(100).await.unwrap();
+    }
 }
 
 /// A record is gone `retention_days` after its last write, whether that has a field or not.

@@ -66,17 +66,32 @@ pub async fn list_orders(harness: &Harness) {
         (list(json!({"status": 1, "orderBy": "status desc, total asc"})), "bfa"),
         (list(json!({"orderBy": "due_time"})), "cfadbe"),
         (list(json!({"orderBy": "due_time DESC"})), "ebdafc"),
+        (list(json!({"orderBy": "note, order_id"})), "bedacf"),
+        (list(json!({"orderBy": "note desc , order_id  desc"})), "fcadeb"),
+        (list(json!({"orderBy": "status, total desc, order_id"})), "eafbcd"),
+        (list(json!({"orderBy": "status, customer_id, order_id"})), "eabfcd"),
+        (list(json!({"orderBy": "status desc,total asc,order_id desc"})), "dcbfae"),
     ] {
         for page_size in [1, 2, 3, 0] {
             let found = all(harness, request.clone(), page_size).await.concat();
             assert_eq!(found, expected, "{request} by {page_size}");
         }
     }
-    for order in ["total", "status, total", "secret", "nothing", "status desc, total desc", "note,"]
-    {
+    for order in [
+        "total",
+        "status, total",
+        "secret",
+        "nothing",
+        "status desc, total desc",
+        "note,",
+        "note, order_id desc",
+        "note, order_id, total",
+        "order_id, note",
+        "status, total desc, order_id desc",
+    ] {
         let error =
             invalid(harness, "ListOrders", list(json!({"orderBy": order})), &["order_by"]).await;
-        assert!(error.message().contains("\"status, total desc\""), "{error}");
+        assert!(error.message().contains("\"status, total desc, order_id\""), "{error}");
     }
     let twice = list(json!({"orderBy": "note, note"}));
     invalid(harness, "ListOrders", twice, &["order_by"]).await;
@@ -123,6 +138,25 @@ pub async fn list_conditions(harness: &Harness) {
         let names: Vec<&str> =
             sessions.iter().map(|session| session["name"].as_str().unwrap_or("")).collect();
         assert_eq!(names, expected, "{request}");
+    }
+}
+
+/// Violations name the request's fields, not those of the entity that they stand for.
+pub async fn list_violations(harness: &Harness) {
+    let names: Vec<String> = (0..1_001).map(|number| number.to_string()).collect();
+    let error = invalid(harness, "ListSessions", json!({"names": names}), &["names"]).await;
+    assert_eq!(error.reason(), Reason::ValueTooLarge);
+    // A NUL is found nowhere, or refused where the backend does not take it.
+    for (method, request, field) in [
+        ("ListOrders", list(json!({"notePrefix": "a\0"})), "note_prefix"),
+        ("ListSessions", json!({"names": ["a", "\0"]}), "names[1]"),
+        ("ListOrders", json!({"customerId": "\0"}), "customer_id"),
+        ("BatchGetOrders", json!({"keys": [key("c", "a"), key("c", "\0")]}), "keys[1].order_id"),
+    ] {
+        match harness.call(method, request.clone()).await {
+            Ok(answer) => assert_eq!(answer, json!({}), "{request}"),
+            Err(error) => assert_eq!(error.violations()[0].field, field, "{error}"),
+        }
     }
 }
 
@@ -190,15 +224,28 @@ pub async fn page_bytes(harness: &Harness) {
         let order = with(key("c", id), json!({"tags": ["x".repeat(size)]}));
         ok(harness, "PutOrder", json!({"order": order})).await;
     }
+    assert_eq!(pages(harness, "c").await, ["ab", "c", "d", "e"]);
+    // What is stored as JSON, or kept from callers, is read too.
+    for id in ["a", "b", "c", "d"] {
+        let fields =
+            json!({"secret": "x".repeat(400_000), "settingsJson": {"theme": "x".repeat(300_000)}});
+        let order = with(key("hidden", id), fields);
+        ok(harness, "PutOrder", json!({"order": order})).await;
+    }
+    assert_eq!(pages(harness, "hidden").await, ["ab", "cd"]);
+}
+
+/// The ids on each page of a customer's orders.
+async fn pages(harness: &Harness, customer: &str) -> Vec<String> {
     let mut pages = Vec::new();
     let mut token = json!("");
     loop {
-        let answer = ok(harness, "ListOrders", list(json!({"pageToken": token}))).await;
+        let request = json!({"customerId": customer, "pageToken": token});
+        let answer = ok(harness, "ListOrders", request).await;
         pages.push(ids(&answer).concat());
         match answer.get("nextPageToken") {
             Some(next) => token = next.clone(),
-            None => break,
+            None => return pages,
         }
     }
-    assert_eq!(pages, ["ab", "c", "d", "e"]);
 }

@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 use super::{create, get, invalid, key, ok, refused, with};
 use crate::Reason;
 use crate::conformance::entity::Harness;
+use crate::conformance::entity::typed::Order;
 use crate::entity::Part;
 use crate::schema::plan::Comparison;
 
@@ -60,6 +61,73 @@ async fn allow_missing(harness: &Harness) {
     assert_eq!(changed["createTime"], made["createTime"]);
     let no_key = json!({"order": {"customerId": "c"}, "updateMask": "total", "allowMissing": true});
     invalid(harness, "UpdateOrder", no_key, &["order.order_id"]).await;
+}
+
+/// A record that an answer cannot hold is not made, however it would come about.
+pub async fn record_bytes(harness: &Harness) {
+    let text = |bytes: usize| "x".repeat(bytes);
+    let create = |fields: Json| json!({"order": with(key("c", "o"), fields)});
+    let over = json!({"tags": [text(4_190_000)]});
+    for (method, request) in [
+        ("CreateOrder", create(over.clone())),
+        ("PutOrder", create(over.clone())),
+        ("UpdateOrder", with(update(over, "tags"), json!({"allowMissing": true}))),
+    ] {
+        let error = invalid(harness, method, request, &["order.tags"]).await;
+        assert_eq!(error.reason(), Reason::ValueTooLarge, "{method}");
+        refused(harness, "GetOrder", key("c", "o"), Reason::RecordNotFound).await;
+    }
+    let own = Order { order_id: "o".to_owned(), secret: text(4_190_000), ..Order::default() };
+    let error = harness.orders().create(&Order { customer_id: "c".to_owned(), ..own }).await;
+    assert_eq!(error.unwrap_err().reason(), Reason::ValueTooLarge);
+    // In parts, each of which fits; also of what is stored as JSON and of what callers do not see.
+    let parts = [
+        (json!({"tags": [text(1_000_000)]}), "tags"),
+        (json!({"linesJson": [{"theme": text(1_000_000)}]}), "linesJson"),
+        (json!({"secret": text(1_000_000)}), "secret"),
+        (json!({"attributes": {"a": text(1_000_000)}}), "attributes"),
+    ];
+    ok(harness, "CreateOrder", create(json!({}))).await;
+    for (fields, mask) in parts {
+        ok(harness, "UpdateOrder", update(fields, mask)).await;
+    }
+    let before = get(harness, "c", "o").await;
+    let last = update(json!({"settings": {"theme": text(1_100_000)}}), "settings");
+    let error = invalid(harness, "UpdateOrder", last.clone(), &["order.settings"]).await;
+    assert_eq!(error.reason(), Reason::ValueTooLarge);
+    assert_eq!(get(harness, "c", "o").await, before);
+    let page = ok(harness, "ListOrders", json!({"customerId": "c"})).await;
+    assert_eq!(page["orders"], json!([before]));
+    let batch = json!({"keys": [key("c", "o")]});
+    let error = refused(harness, "BatchGetOrders", batch, Reason::ValueTooLarge).await;
+    assert!(error.message().contains("Get"), "{error}");
+    // With less of something else there is room.
+    ok(harness, "UpdateOrder", update(json!({}), "tags")).await;
+    ok(harness, "UpdateOrder", last).await;
+    ok(harness, "DeleteOrder", key("c", "o")).await;
+    ok(harness, "UndeleteOrder", key("c", "o")).await;
+}
+
+/// A mask is a set, of at most 10,000 paths as sent.
+pub async fn long_masks(harness: &Harness) {
+    create(harness, "c", "o", json!({"card": "visa", "note": "n"})).await;
+    let mask = |path: &str, count: usize| vec![path; count].join(",");
+    let paid = || json!({"invoice": "7", "note": "changed"});
+    let long = format!("note,{}", mask("invoice", 9_999));
+    let changed = ok(harness, "UpdateOrder", update(paid(), &long)).await;
+    assert_eq!((&changed["invoice"], &changed["note"]), (&json!("7"), &json!("changed")));
+    assert!(changed.get("card").is_none(), "{changed}");
+    for path in ["invoice", "nothing", "*", "orderId"] {
+        let request = update(paid(), &mask(path, 10_001));
+        let error = invalid(harness, "UpdateOrder", request, &["update_mask"]).await;
+        assert_eq!(error.reason(), Reason::ValueTooLarge);
+    }
+    let twice = update(paid(), "nothing,note,nothing,orderId,orderId");
+    let paths = ["update_mask.paths[0]", "update_mask.paths[3]"];
+    invalid(harness, "UpdateOrder", twice, &paths).await;
+    let whole = ok(harness, "UpdateOrder", update(json!({"card": "amex"}), "*,*")).await;
+    assert_eq!(whole["card"], "amex");
+    assert!(whole.get("note").is_none(), "{whole}");
 }
 
 /// Immutable fields keep their value, output-only ones are ignored.
@@ -130,6 +198,17 @@ pub async fn etags(harness: &Harness) {
     let etag = ok(harness, "UpdateOrder", own.clone()).await["etag"].clone();
     refused(harness, "UpdateOrder", own, Reason::EtagMismatch).await;
     let etag = ok(harness, "PutOrder", put(&etag)).await["etag"].clone();
+    refused(
+        harness,
+        "PutOrder",
+        with(put(&json!("")), json!({"etag": "stale"})),
+        Reason::EtagMismatch,
+    )
+    .await;
+    let differ = with(put(&etag), json!({"etag": "other"}));
+    invalid(harness, "PutOrder", differ, &["order.etag"]).await;
+    let own = with(put(&json!("")), json!({"etag": etag}));
+    let etag = ok(harness, "PutOrder", own).await["etag"].clone();
     let etag = ok(harness, "DeleteOrder", delete(&etag)).await["order"]["etag"].clone();
     refused(harness, "UpdateOrder", stale, Reason::EtagMismatch).await;
     let undelete = |etag: &Json| with(key("c", "o"), json!({"etag": etag}));
@@ -137,6 +216,8 @@ pub async fn etags(harness: &Harness) {
     ok(harness, "UndeleteOrder", undelete(&etag)).await;
     let absent = json!({"order": with(key("c", "none"), json!({"etag": "e"}))});
     refused(harness, "PutOrder", absent.clone(), Reason::EtagMismatch).await;
+    let own = json!({"order": key("c", "none"), "etag": "e"});
+    refused(harness, "PutOrder", own, Reason::EtagMismatch).await;
     for allow in [false, true] {
         let request = with(absent.clone(), json!({"updateMask": "*", "allowMissing": allow}));
         refused(harness, "UpdateOrder", request, Reason::EtagMismatch).await;

@@ -148,3 +148,45 @@ fn names_that_no_compiler_writes() {
     let enumeration = field(4, &field(1, b"E"));
     assert_eq!(codes("a.proto", "a", "Thing", &enumeration), ["P0021"]);
 }
+
+#[test]
+fn only_the_entry_of_a_map_may_begin_with_a_digit() {
+    let nested = |options: &[u8]| {
+        let string = |name: &[u8], number: u8| {
+            let head = [field(1, name), vec![0x18, number, 0x20, 1, 0x28, 9]];
+            field(2, &head.concat())
+        };
+        let entry = [field(1, b"1Entry"), string(b"key", 1), string(b"value", 2)].concat();
+        field(3, &[entry, options.to_vec()].concat())
+    };
+    let map_entry = field(7, &[0x38, 1]);
+    let labelled = |label: u8| {
+        let head = [field(1, b"_1"), vec![0x18, 1, 0x20, label, 0x28, 11]].concat();
+        field(2, &[head, field(6, b".a.Thing.1Entry")].concat())
+    };
+    let (optional, repeated) = (labelled(1), labelled(3));
+    let said = |parts: &[&[u8]]| codes("a.proto", "a", "Thing", &parts.concat());
+    assert_eq!(said(&[&nested(&map_entry), &repeated]), Vec::<&str>::new());
+    assert_eq!(said(&[&nested(&[]), &repeated]), ["P0017"]);
+    assert_eq!(said(&[&nested(&map_entry), &optional]), ["P0017"]);
+}
+
+#[test]
+fn names_that_differ_in_letter_case_alone() {
+    let member = |name: &[u8], number: u8| {
+        field(2, &[field(1, name), vec![0x18, number, 0x20, 1, 0x28, 9]].concat())
+    };
+    let message = [field(1, b"Book"), member(b"title", 1), member(b"TITLE", 2)].concat();
+    let file = |syntax: &[u8]| {
+        let file = [field(1, b"a.proto"), field(2, b"a"), field(4, &message), field(12, syntax)];
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("set.binpb");
+        std::fs::write(&path, field(1, &file.concat())).unwrap();
+        (Inputs { descriptor_set: Some(path), ..Inputs::default() }, folder)
+    };
+    let (inputs, _folder) = file(b"proto2");
+    assert!(load(&inputs).is_ok());
+    let (inputs, _folder) = file(b"proto3");
+    let said = render(&load(&inputs).unwrap_err(), Format::Plain);
+    assert!(said.contains("call it `TITLE_2` and add `json_name = \"TITLE\"`"), "{said}");
+}

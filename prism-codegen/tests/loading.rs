@@ -192,6 +192,14 @@ fn a_byte_order_mark_is_skipped_and_does_not_move_a_finding() {
 }
 
 #[test]
+fn the_entry_of_a_map_is_called_as_the_field() {
+    let text = "syntax = \"proto3\";\nmessage A { map<string, string> _1 = 1; }\n";
+    let folder = folder(&[("a.proto", text)]);
+    let loaded = load(&inputs(&[folder.path()], &[Path::new("a.proto")])).unwrap();
+    assert!(loaded.pool.get_message_by_name("A.1Entry").unwrap().is_map_entry());
+}
+
+#[test]
 fn a_crate_has_a_name_that_cargo_takes() {
     let folder = folder(&[("thing.proto", THING)]);
     let file = folder.path().join("thing.proto");

@@ -38,7 +38,8 @@ pub(super) fn pool_error(error: &prost_reflect::DescriptorError) -> Diagnostic {
         (span.line, span.column) = (line as u32 + 1, column as u32 + 1);
     }
     let message = error.to_string();
-    catalog::unresolved(&span, &message, "here", advice(&message))
+    let help = spellings(&message).unwrap_or_else(|| advice(&message).to_owned());
+    catalog::unresolved(&span, &message, "here", &help)
 }
 
 /// The import that closes a cycle, written as `a -> b -> a`.
@@ -115,6 +116,7 @@ impl Explain<'_> {
             return own.unwrap_or_else(|| syntax_advice(message).to_owned());
         }
         suggestion(message, self.pool)
+            .or_else(|| spellings(message))
             .or_else(|| error.help().map(|help| help.to_string()))
             .unwrap_or_else(|| advice(message).to_owned())
     }
@@ -136,9 +138,6 @@ fn suggestion(message: &str, pool: &DescriptorPool) -> Option<String> {
             }
             (wrong, members(pool, kind.as_message()?.full_name())?)
         }
-        [first, second] if message.starts_with("camel-case name") => {
-            return Some(one_name_in_two_spellings(first, second));
-        }
         [wrong, kind] if message.contains("not found for") => (*wrong, members(pool, kind)?),
         [kind, _, wrong] if message.starts_with("expected a value") => {
             (*wrong, members(pool, kind)?)
@@ -152,17 +151,19 @@ fn suggestion(message: &str, pool: &DescriptorPool) -> Option<String> {
 }
 
 /// Help for two fields that have one name but for letter case and underscores. protobuf refuses them
-/// only if their JSON names are the same.
-fn one_name_in_two_spellings(first: &str, second: &str) -> String {
+/// only if their JSON names are the same; prost-reflect always does.
+fn spellings(message: &str) -> Option<String> {
+    let names = message.strip_prefix("camel-case name of field '")?.strip_suffix('\'')?;
+    let (first, second) = names.split_once("' conflicts with field '")?;
     let json = json_name(second);
     let renamed = format!("call it `{second}_2`");
     if json == json_name(first) {
-        return format!("{renamed}: both have the JSON name `{json}`");
+        return Some(format!("{renamed}: both have the JSON name `{json}`"));
     }
-    format!(
+    Some(format!(
         "{renamed} and add `json_name = \"{json}\"` to its options, so that its JSON stays: \
          names have to differ in more than letter case and underscores"
-    )
+    ))
 }
 
 /// The JSON name that a compiler gives a field.
@@ -225,7 +226,6 @@ fn syntax_advice(message: &str) -> &'static str {
 
 fn advice(message: &str) -> &'static str {
     const ADVICE: &[(&str, &str)] = &[
-        ("camel-case name", "rename one of the two"),
         (
             "field number",
             "give every field of the message a number of its own that is not reserved",

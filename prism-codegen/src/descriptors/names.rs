@@ -3,7 +3,7 @@
 //! Rust, SQL, YAML and Markdown.
 
 use prism_options::{Diagnostics, Span};
-use prost_types::field_descriptor_proto::Type;
+use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{
     DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto,
     ServiceDescriptorProto,
@@ -67,6 +67,11 @@ fn is_identifier(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
+/// Whether a name is one that a compiler makes for the entry of a map: that of `_1` is `1Entry`.
+fn is_entry_name(name: &str) -> bool {
+    name.strip_suffix("Entry").is_some_and(|it| is_identifier(&format!("_{it}")))
+}
+
 struct Check<'a> {
     span: Span,
     found: &'a mut Diagnostics,
@@ -90,6 +95,14 @@ impl Check<'_> {
         self.path_of_names("type", name.strip_prefix('.').unwrap_or(name));
     }
 
+    /// The type of a repeated field, which may be the entry of a map.
+    fn entry_reference(&mut self, name: &str) {
+        match name.rsplit_once('.') {
+            Some((message, entry)) if is_entry_name(entry) => self.reference(message),
+            _ => self.reference(name),
+        }
+    }
+
     /// A text that may be anything that can be seen.
     fn text(&mut self, what: &str, text: &str) {
         if text.chars().any(is_hidden) {
@@ -98,7 +111,10 @@ impl Check<'_> {
     }
 
     fn message(&mut self, message: &DescriptorProto) {
-        self.name("message", message.name());
+        let is_entry = message.options.as_ref().is_some_and(|options| options.map_entry());
+        if !is_entry || !is_entry_name(message.name()) {
+            self.name("message", message.name());
+        }
         for field in &message.field {
             self.field("field", field);
             let oneof = field.oneof_index.map(usize::try_from);
@@ -122,14 +138,15 @@ impl Check<'_> {
         for declared in &message.enum_type {
             self.enumeration(declared);
         }
-        self.map_entry(message);
+        if is_entry {
+            self.map_entry(message);
+        }
     }
 
     /// That an entry is a key and a value.
     fn map_entry(&mut self, message: &DescriptorProto) {
         let fields = message.field.iter().map(|field| (field.name(), field.number()));
-        let is_entry = message.options.as_ref().is_some_and(|options| options.map_entry());
-        if is_entry && !fields.eq([("key", 1), ("value", 2)]) {
+        if !fields.eq([("key", 1), ("value", 2)]) {
             let what = format!("`{}` is the entry of no map", shown(message.name()));
             self.found.push(catalog::malformed(&self.span, &what));
         }
@@ -139,7 +156,10 @@ impl Check<'_> {
         self.name(what, field.name());
         self.text("JSON name", field.json_name());
         if let Some(name) = &field.type_name {
-            self.reference(name);
+            match field.label() {
+                Label::Repeated => self.entry_reference(name),
+                Label::Optional | Label::Required => self.reference(name),
+            }
         }
         if let Some(name) = &field.extendee {
             self.reference(name);

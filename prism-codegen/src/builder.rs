@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use prism_options::{Diagnostics, Span};
 
 use crate::descriptors::Inputs;
-use crate::diagnostics::catalog::evolve as catalog;
+use crate::diagnostics::catalog::{evolve as catalog, load};
 use crate::diagnostics::{self, Format};
 use crate::emit::deploy::BuildContext;
 use crate::emit::{self, Layout, Options};
 use crate::pipeline::{self, Checked, Migrated, Mode, Outcome, Targets};
+use crate::printable::shown;
 
 /// How to generate; begun by [`configure`].
 #[derive(Clone, Debug)]
@@ -232,6 +233,10 @@ impl Builder {
             (None, true) => PathBuf::from("generated"),
             (None, false) => folder("OUT_DIR").unwrap_or_else(|| PathBuf::from("generated")),
         };
+        if let (true, Err(why)) = (self.whole_crate, crate_name(&self.crate_name)) {
+            let found = load::bad_crate_name(&Span::default(), &shown(&self.crate_name), why);
+            return Err(Error(Diagnostics::from_one(found)));
+        }
         let layout = match self.whole_crate {
             true => Layout::Crate {
                 name: self.crate_name.clone(),
@@ -275,6 +280,41 @@ impl Builder {
             catalog::runtime_out_of_reach(&Span::default(), runtime_path.unwrap_or_default())
         });
         context.map(Some).map_err(|found| Error(Diagnostics::from_one(found)))
+    }
+}
+
+/// Why Cargo or rustc would not take a package of this name, which its library and its binary
+/// have too.
+fn crate_name(name: &str) -> Result<(), &'static str> {
+    /// Crates that the generated one names, and what Cargo keeps for itself.
+    const TAKEN: [&str; 10] = [
+        "alloc",
+        "build",
+        "core",
+        "deps",
+        "examples",
+        "incremental",
+        "prism_runtime",
+        "proc_macro",
+        "std",
+        "test",
+    ];
+    const LONGEST: usize = 64;
+    let library = name.replace('-', "_");
+    if name.is_empty() {
+        Err("it is empty")
+    } else if name.len() > LONGEST {
+        Err("it is longer than 64 bytes")
+    } else if !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) {
+        Err("it holds another character than letters, digits, `-` and `_`")
+    } else if !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        Err("it does not begin with a letter")
+    } else if TAKEN.contains(&library.as_str()) {
+        Err("it is another crate's")
+    } else if emit::rust::is_keyword(&library) {
+        Err("it is a keyword of Rust")
+    } else {
+        Ok(())
     }
 }
 

@@ -1,8 +1,10 @@
 //! Stage 1: files in, descriptors and source texts out. No protoc is needed.
 
 mod compile;
+mod defaults;
 mod explain;
 mod folders;
+mod names;
 mod resolver;
 mod set;
 

@@ -14,5 +14,6 @@ pub mod lower;
 pub mod model;
 pub mod output;
 pub mod pipeline;
+mod printable;
 
 pub use builder::{Builder, Error, configure};

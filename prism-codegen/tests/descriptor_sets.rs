@@ -105,3 +105,88 @@ fn an_annotation_of_the_same_name_that_is_another() {
     assert!(said.contains("a.proto:5:17: error[P0011]"), "{said}");
     assert!(said.contains("`(prism.message)`"), "{said}");
 }
+
+/// A file with a message, and what is said of a set that holds it alone.
+fn codes(name: &str, package: &str, message: &str, more: &[u8]) -> Vec<&'static str> {
+    let message = [field(1, message.as_bytes()), more.to_vec()].concat();
+    let file = [
+        field(1, name.as_bytes()),
+        field(2, package.as_bytes()),
+        field(4, &message),
+        field(12, b"proto3"),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("set.binpb");
+    std::fs::write(&path, field(1, &file.concat())).unwrap();
+    match load(&Inputs { descriptor_set: Some(path), ..Inputs::default() }) {
+        Ok(_) => Vec::new(),
+        Err(found) => {
+            assert!(!render(&found, Format::Plain).contains("evil\n"));
+            found.iter().map(|finding| finding.code).collect()
+        }
+    }
+}
+
+#[test]
+fn names_that_no_compiler_writes() {
+    assert_eq!(codes("a/b c.proto", "a.b_1", "Thing", &[]), Vec::<&str>::new());
+    assert_eq!(codes("a.proto", "", "_", &[]), Vec::<&str>::new());
+    for name in ["", "a.proto\nevil\n", "../a.proto", "/a.proto", "a//b.proto", "a\\b.proto"] {
+        assert_eq!(codes(name, "a", "Thing", &[]), ["P0018"], "{name:?}");
+    }
+    for package in ["a..b", ".a", "a.", "a b", "a;\nevil\n", "é", "1a"] {
+        assert_eq!(codes("a.proto", package, "Thing", &[]), ["P0017"], "{package:?}");
+    }
+    for message in ["", "a b", "a\nevil\n", "a.b", "é", "1a", "a\u{202e}"] {
+        assert_eq!(codes("a.proto", "a", message, &[]), ["P0017"], "{message:?}");
+    }
+    let value = |name: &[u8]| field(4, &[field(1, b"E"), field(2, &field(1, name))].concat());
+    assert_eq!(codes("a.proto", "a", "Thing", &value(b"X\nevil\n")), ["P0017"]);
+    let member = |name: &[u8], json: &[u8]| field(2, &[field(1, name), field(10, json)].concat());
+    assert_eq!(codes("a.proto", "a", "Thing", &member(b"x\nevil\n", b"x")), ["P0017"]);
+    assert_eq!(codes("a.proto", "a", "Thing", &member(b"x", b"x\nevil\n")), ["P0019"]);
+    let enumeration = field(4, &field(1, b"E"));
+    assert_eq!(codes("a.proto", "a", "Thing", &enumeration), ["P0021"]);
+}
+
+#[test]
+fn only_the_entry_of_a_map_may_begin_with_a_digit() {
+    let nested = |options: &[u8]| {
+        let string = |name: &[u8], number: u8| {
+            let head = [field(1, name), vec![0x18, number, 0x20, 1, 0x28, 9]];
+            field(2, &head.concat())
+        };
+        let entry = [field(1, b"1Entry"), string(b"key", 1), string(b"value", 2)].concat();
+        field(3, &[entry, options.to_vec()].concat())
+    };
+    let map_entry = field(7, &[0x38, 1]);
+    let labelled = |label: u8| {
+        let head = [field(1, b"_1"), vec![0x18, 1, 0x20, label, 0x28, 11]].concat();
+        field(2, &[head, field(6, b".a.Thing.1Entry")].concat())
+    };
+    let (optional, repeated) = (labelled(1), labelled(3));
+    let said = |parts: &[&[u8]]| codes("a.proto", "a", "Thing", &parts.concat());
+    assert_eq!(said(&[&nested(&map_entry), &repeated]), Vec::<&str>::new());
+    assert_eq!(said(&[&nested(&[]), &repeated]), ["P0017"]);
+    assert_eq!(said(&[&nested(&map_entry), &optional]), ["P0017"]);
+}
+
+#[test]
+fn names_that_differ_in_letter_case_alone() {
+    let member = |name: &[u8], number: u8| {
+        field(2, &[field(1, name), vec![0x18, number, 0x20, 1, 0x28, 9]].concat())
+    };
+    let message = [field(1, b"Book"), member(b"title", 1), member(b"TITLE", 2)].concat();
+    let file = |syntax: &[u8]| {
+        let file = [field(1, b"a.proto"), field(2, b"a"), field(4, &message), field(12, syntax)];
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("set.binpb");
+        std::fs::write(&path, field(1, &file.concat())).unwrap();
+        (Inputs { descriptor_set: Some(path), ..Inputs::default() }, folder)
+    };
+    let (inputs, _folder) = file(b"proto2");
+    assert!(load(&inputs).is_ok());
+    let (inputs, _folder) = file(b"proto3");
+    let said = render(&load(&inputs).unwrap_err(), Format::Plain);
+    assert!(said.contains("call it `TITLE_2` and add `json_name = \"TITLE\"`"), "{said}");
+}

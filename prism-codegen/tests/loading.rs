@@ -92,7 +92,7 @@ fn a_folder_stands_for_the_files_below_it() {
     let loaded = load(&inputs(&[&root.join("proto")], &[&file, &root.join("proto")])).unwrap();
     assert_eq!(loaded.files, expected);
     let found = load(&inputs(&[], &[&root.join("empty")])).unwrap_err();
-    assert_eq!(codes(&found), ["P0017"]);
+    assert_eq!(codes(&found), ["P0024"]);
 }
 
 #[test]
@@ -199,6 +199,71 @@ fn editions_and_rubbish_are_refused() {
     assert_eq!(codes(&load(&inputs).unwrap_err()), ["P0013"]);
     fs::write(inputs.descriptor_set.as_ref().unwrap(), b"").unwrap();
     assert_eq!(codes(&load(&inputs).unwrap_err()), ["P0013"]);
+}
+
+#[test]
+fn a_byte_order_mark_is_skipped_and_does_not_move_a_finding() {
+    let marked = |text: &str| format!("\u{feff}{text}");
+    let folder = folder(&[
+        ("a.proto", &marked(THING)),
+        (
+            "b.proto",
+            &marked("syntax = \"proto3\"; import \"a.proto\";\nmessage B { Thing it = 1; }\n"),
+        ),
+        ("c.proto", &marked("syntax = \"proto3\"; message C { Nothing it = 1; }\n")),
+        ("d.proto", &marked("edition = \"2023\";\n")),
+    ]);
+    load(&inputs(&[folder.path()], &[Path::new("b.proto")])).unwrap();
+    let refused = |file: &str| load(&inputs(&[folder.path()], &[Path::new(file)])).unwrap_err();
+    let found = refused("c.proto");
+    let span = &found.iter().next().unwrap().label.span;
+    assert_eq!((span.line, span.column), (1, 32));
+    assert_eq!(codes(&refused("d.proto")), ["P0007"]);
+}
+
+#[test]
+fn the_entry_of_a_map_is_called_as_the_field() {
+    let text = "syntax = \"proto3\";\nmessage A { map<string, string> _1 = 1; }\n";
+    let folder = folder(&[("a.proto", text)]);
+    let loaded = load(&inputs(&[folder.path()], &[Path::new("a.proto")])).unwrap();
+    assert!(loaded.pool.get_message_by_name("A.1Entry").unwrap().is_map_entry());
+}
+
+#[test]
+fn a_crate_has_a_name_that_cargo_takes() {
+    let folder = folder(&[("thing.proto", THING)]);
+    let file = folder.path().join("thing.proto");
+    let generate = |name: &str, out: &str| {
+        let builder = prism_codegen::configure().whole_crate().crate_name(name);
+        let builder = builder.include(folder.path()).out_dir(folder.path().join(out));
+        builder.generate(std::slice::from_ref(&file))
+    };
+    for name in
+        ["", "1a", "a b", "a\nb", "../x", "type", "self", "std", "prism-runtime", "é", "a\"b"]
+    {
+        let refused = generate(name, "refused").unwrap_err();
+        assert_eq!(codes(refused.diagnostics()), ["P0023"], "{name:?}");
+    }
+    for name in ["a", "my-proxy", "My_Proxy2"] {
+        generate(name, name).unwrap();
+    }
+}
+
+#[test]
+fn texts_that_cannot_be_seen_are_refused_in_sources_too() {
+    let field = |name: &str| {
+        format!("syntax = \"proto3\";\nmessage A {{ string a = 1 [json_name = \"{name}\"]; }}\n")
+    };
+    let folder = folder(&[
+        ("a.proto", &field("x\\ny")),
+        ("b.proto", &field("x\u{202e}y")),
+        ("c.proto", &field("\u{2615} x")),
+    ]);
+    for file in ["a.proto", "b.proto"] {
+        let found = load(&inputs(&[folder.path()], &[Path::new(file)])).unwrap_err();
+        assert_eq!(codes(&found), ["P0019"], "{file}");
+    }
+    load(&inputs(&[folder.path()], &[Path::new("c.proto")])).unwrap();
 }
 
 const BEHAVED: &str = "syntax = \"proto3\";\nimport \"prism/options.proto\";\n\

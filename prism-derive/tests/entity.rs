@@ -174,3 +174,27 @@ fn the_entity_has_its_key_and_indexes() {
         ]
     );
 }
+
+#[derive(Clone, PartialEq, prost::Message, Entity)]
+#[prism(crate = "crate::support", message = "acme.v1.Reading", namespace = "readings")]
+pub struct Reading {
+    #[prost(message, optional, tag = "1")]
+    #[prism(key = "partition")]
+    pub at: Option<prost_types::Timestamp>,
+    #[prost(message, required, tag = "2")]
+    #[prism(key = "clustering")]
+    pub offset: prost_types::Duration,
+}
+
+#[test]
+fn a_time_in_the_key_is_always_there() {
+    let expected = |number, field, ty| Column {
+        cardinality: Cardinality::Required,
+        ..column(number, field, ty)
+    };
+    let schema = Reading::schema();
+    assert_eq!(schema.key, [1, 2]);
+    let columns =
+        [expected(1, "at", FieldType::Timestamp), expected(2, "offset", FieldType::Duration)];
+    assert_eq!(schema.columns, columns);
+}

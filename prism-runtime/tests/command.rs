@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         return prism_runtime::main(support::schema());
     }
     let filter = std::env::args().nth(1).unwrap_or_default();
-    let tests: [(&str, fn()); 12] = [
+    let tests: [(&str, fn()); 13] = [
         ("migrations_may_be_applied_without_serving", migrations_may_be_applied_without_serving),
         ("a_postgres_serves_in_place_of_the_file", a_postgres_serves_in_place_of_the_file),
         ("what_was_put_is_there_after_a_restart", what_was_put_is_there_after_a_restart),
@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         ("memory_makes_no_file", memory_makes_no_file),
         ("a_start_up_error_is_one_line", a_start_up_error_is_one_line),
         ("wrong_flags_are_two", wrong_flags_are_two),
+        ("no_place_of_a_database_is_shown", no_place_of_a_database_is_shown),
         ("logs_are_json_and_hold_nothing_of_a_request", logs_are_json),
     ];
     for (name, test) in tests {
@@ -369,6 +370,37 @@ fn wrong_flags_are_two() {
     let output = command(folder.path(), &["--lisen", "x"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("--listen"));
+}
+
+/// Neither what keeps the proxy from starting, nor a log at its most talkative, nor a file shows the
+/// password of what is not a URL.
+fn no_place_of_a_database_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let corpus: [&[&str]; 8] = [
+        &["--database", "host=h password=s3cret"],
+        &["--database", "postgres:s3cret"],
+        &["--database", "postgres://u:s3cret@127.0.0.1:1/d"],
+        &["--database", "postgres://u:s3cret@127.0.0.1:1/d?s3cret=s3cret"],
+        &["--set", "database:s3cret"],
+        &["--set", "postgres://u:s3cret@h/d?a=b"],
+        &["--set", "database=jdbc:postgresql://h/d?password=s3cret"],
+        &["postgres://u:s3cret@h/d"],
+    ];
+    let check = |mut command: Command| {
+        let output = command.env("RUST_LOG", "trace").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && text.contains("error"), "{text}");
+        assert!(!text.contains("s3cret"), "{text}");
+    };
+    for arguments in corpus {
+        check(command(folder.path(), arguments));
+    }
+    for url in ["host=h password=s3cret", "s3cret", " postgres://u:s3cret@h/d", "jdbc:s3cret"] {
+        let mut command = command(folder.path(), &[]);
+        command.env("DATABASE_URL", url);
+        check(command);
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "a file was made");
 }
 
 fn logs_are_json() {

@@ -204,6 +204,118 @@ fn a_database_url_is_a_postgres_whose_password_is_not_shown() {
     }
 }
 
+/// Values of `DATABASE_URL` that are no URL, or not one that is known.
+const NO_URLS: [&str; 16] = [
+    "host=s3cret password=s3cret",
+    "postgres:s3cret",
+    "postgres:u:s3cret@h/d",
+    "postgres:/u:s3cret@h/d",
+    "jdbc:postgresql://h/d?password=s3cret",
+    "mysql://u:s3cret@h/d",
+    "u:s3cret@h:5432/d",
+    "//u:s3cret@h/d",
+    "  postgres://u:s3cret@h/d",
+    "postgres://u:s3cret@h/d\n",
+    "'postgres://u:s3cret@h/d'",
+    "postgres://u:s3cret@h:port/d",
+    "postgres://u:s3cret@h/d?sslmod=require",
+    "postgres://u:p@h/d?s3cret=s3cret",
+    "sqlite:a.db?key=s3cret",
+    "sqlite:postgres://u:s3cret@h/d",
+];
+
+#[test]
+fn what_is_no_url_is_refused_and_not_shown() {
+    let places = NO_URLS.into_iter().chain(["./s3cret.db", "s3cret", "/s3cret/prism.db", ""]);
+    for text in places {
+        let error = load("", &[("DATABASE_URL", text)], &[]).unwrap_err();
+        assert!(error.starts_with("DATABASE_URL "), "{text}: {error}");
+        assert!(!error.contains("s3cret") && error.lines().count() == 1, "{text}: {error}");
+    }
+    // A path is one where the settings take it.
+    for text in NO_URLS {
+        let sources = [
+            load("", &[("PRISM_DATABASE", text)], &[]),
+            load("", &[], &[("database", text)]),
+            load("", &[("PRISM_BACKENDS__MAIN__URL", text)], &[]),
+            load(&format!("database: {text:?}\n"), &[], &[]),
+        ];
+        for config in sources {
+            let config = config.unwrap();
+            let error = config.validate().unwrap_err().to_string();
+            assert!(!error.contains("s3cret") && error.lines().count() == 1, "{text}: {error}");
+            assert!(!format!("{config:?}").contains("s3cret"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn no_error_of_a_file_shows_a_secret() {
+    let url = "postgres://u:s3cret@h/d";
+    for text in [
+        format!("database: {url}: x\n"),
+        format!("database:\n  {url}:\n"),
+        format!("database:\n  {url}: x\n"),
+        format!("database: [{url}\n"),
+        format!("database: {{{url}\n"),
+        format!("database: {{{url}}}\n"),
+        format!("database: [{url}]\n"),
+        format!("database: \"{url}\n"),
+        format!("database: '{url}\n"),
+        format!("database: !s3cret {url}\n"),
+        "database: *s3cret\n".to_owned(),
+        format!("database: *{url}\n"),
+        "database: &s3cret\n".to_owned(),
+        "database: %s3cret\n".to_owned(),
+        "database: @s3cret\n".to_owned(),
+        "database: |s3cret\n".to_owned(),
+        "database: >s3cret\n".to_owned(),
+        format!("database: \"\\{url}\"\n"),
+        format!("database: \"\\x{url}\"\n"),
+        "%s3cret\n---\ndatabase: a.db\n".to_owned(),
+        format!("{url}\n"),
+        format!("{url}: a\n"),
+        format!("- {url}\n"),
+        format!("backends: {url}\n"),
+        format!("backends: {{main: {url}}}\n"),
+        format!("backends: {{main: [{url}]}}\n"),
+        format!("backends: {{{url}: {{url: a.db}}}}\n"),
+        format!("backends: {{main: {{{url}: a.db}}}}\n"),
+        format!("backends: {{main: {{url: a.db, max_connections: {url}}}}}\n"),
+        format!("backends: {{main: {{url: a.db, prepared_statements: {url}}}}}\n"),
+        format!("namespaces: {{orders: {url}}}\n"),
+        format!("keyvalue: {{backend: {url}}}\n"),
+        format!("migrate: {url}\n"),
+        format!("server: {{threads: {url}}}\n"),
+        format!("server: {{token_keys: {url}}}\n"),
+        format!("server: {{token_keys: [{url}]}}\n"),
+        format!("server: {{unknown_fields: {url}}}\n"),
+        format!("server: {{listen: {url}}}\n"),
+        format!("auth: {{mode: {url}}}\n"),
+        format!("log: {{format: {url}}}\n"),
+        format!("database: a.db\n{url}\n"),
+        format!("database: a.db\n  {url}\n"),
+        format!("database: {url}\ndatabase: {url}\n"),
+        format!("database: {url}\n---\ndatabase: {url}\n"),
+        format!("database: {url}\n\tx\n"),
+        format!("? {url}\n"),
+        format!("<<: {url}\n"),
+        format!("\u{1}{url}\n"),
+    ] {
+        // Some are valid: a tag is ignored.
+        let shown = valid(&text).map_or_else(|error| error, |config| format!("{config:?}"));
+        assert!(!shown.contains("s3cret"), "{text}: {shown}");
+        assert_eq!(shown.lines().count(), 1, "{text}: {shown}");
+    }
+    for name in ["PRISM_BACKENDS", "PRISM_BACKENDS__MAIN", "PRISM_SERVER", "PRISM_SERVER__THREADS"]
+    {
+        for value in [url.to_owned(), format!("{{{url}: x}}"), format!("{{main: {{{url}: x}}}}")] {
+            let error = load("", &[(name, &value)], &[]).unwrap_err();
+            assert!(error.starts_with(name) && !error.contains("s3cret"), "{error}");
+        }
+    }
+}
+
 const BACKENDS: &str = "backends:
   main: {url: 'postgres://u:pass-word@db/prod', max_connections: 32}
   archive: {url: 'sqlite:./archive.db'}

@@ -53,6 +53,30 @@ fn a_server_that_refuses_is_said_clearly() {
 }
 
 #[test]
+fn a_server_that_cannot_be_written_to_is_refused() {
+    let Ok(programs) = Programs::find() else { return };
+    let cluster = Cluster::start(programs).unwrap();
+    let database = cluster.create_database("writable").unwrap();
+    let standby = cluster.standby().unwrap();
+    let url = database.at_port(standby.port()).url();
+    assert!(refusal(&Options::new(&url)).contains("is read-only: the server is a standby"));
+    // The primary is found among several, wherever it stands.
+    let hosts = format!("@127.0.0.1:{},127.0.0.1:{}/", standby.port(), database.port());
+    let several = url.replace(&format!("@127.0.0.1:{}/", standby.port()), &hosts);
+    drop(Database::open(&Options::new(&several)).unwrap());
+    drop(Database::open(&Options::new(format!("{several}?target_session_attrs=primary"))).unwrap());
+    // Asked for, a standby is served from.
+    let looked_at =
+        Options { migrate: false, ..Options::new(format!("{url}?target_session_attrs=any")) };
+    let end = Instant::now() + Duration::from_secs(30);
+    while let Err(error) = Database::open(&looked_at) {
+        assert!(Instant::now() < end, "the tables do not reach the standby: {error}");
+    }
+    let text = refusal(&Options::new(format!("{url}?target_session_attrs=standby")));
+    assert!(text.contains("target_session_attrs: read-write, primary or any"), "{text}");
+}
+
+#[test]
 fn migrations_are_compared_before_anything_is_applied() {
     let Some(database) = for_test() else { return };
     let url = database.url();
@@ -136,7 +160,10 @@ async fn a_database_that_cannot_be_served_is_refused() {
 
     run(&url, &["ALTER DATABASE DATABASE_NAME SET default_transaction_read_only = on"]).await;
     let text = refusal(&options(&url, &[]));
-    assert!(text.contains("default_transaction_read_only of the database"), "{text}");
+    assert!(
+        text.contains("is read-only: the server is a standby, or default_transaction"),
+        "{text}"
+    );
 
     // Without settings that go with the connection, as behind a pooler, they have to be right.
     run(

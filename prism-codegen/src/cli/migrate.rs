@@ -10,7 +10,7 @@ use prism_codegen::Builder;
 use prism_codegen::evolve::{History, Lock, MigrationFile};
 use prism_migrate::check::State;
 use prism_migrate::verify::Severity;
-use prism_migrate::{Access, Database, Migration, check};
+use prism_migrate::{Access, Database, Migration, Place, check, is_memory};
 use prism_schema::sql::Dialect;
 
 use super::project::Project;
@@ -198,7 +198,9 @@ fn with(
     access: Access,
     run: impl FnOnce(&mut Database, &History) -> Result<ExitCode, String>,
 ) -> ExitCode {
-    let place = target.database.or_else(|| env::var("DATABASE_URL").ok());
+    let is_variable = target.database.is_none();
+    let variable = || Some(env::var_os("DATABASE_URL")?.to_string_lossy().into_owned());
+    let place = target.database.or_else(variable);
     let Some(place) = place.filter(|place| !place.is_empty()) else {
         return reporter
             .usage("no database: name it with --database URL|PATH, or set DATABASE_URL");
@@ -211,6 +213,12 @@ fn with(
             return Err(format!(
                 "{out} has neither schema.lock nor migrations: name the folder with --out"
             ));
+        }
+        if is_variable
+            && !is_memory(&place)
+            && let Err(error) = Place::parse_url(&place)
+        {
+            return Err(format!("DATABASE_URL {error}"));
         }
         let mut database = Database::open(&place, access).map_err(|error| error.to_string())?;
         run(&mut database, &files)

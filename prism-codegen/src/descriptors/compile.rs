@@ -11,7 +11,7 @@ use protox::file::GoogleFileResolver;
 
 use super::folders::{Expanded, expand};
 use super::resolver::{Progress, Resolver, find};
-use super::{Inputs, Loaded, explain};
+use super::{Inputs, Loaded, explain, names};
 use crate::diagnostics::catalog::load as catalog;
 
 pub(super) fn load(inputs: &Inputs) -> Result<Loaded, Diagnostics> {
@@ -40,6 +40,7 @@ pub(super) fn load(inputs: &Inputs) -> Result<Loaded, Diagnostics> {
     }
     let pool = compilation.finish();
     let mut progress = progress.take();
+    pool.file_descriptor_protos().for_each(|file| names::check(file, &mut progress.found));
     progress.read.sort();
     progress.read.dedup();
     if progress.found.has_errors() {

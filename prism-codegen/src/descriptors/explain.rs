@@ -5,6 +5,7 @@ use prism_options::{Diagnostic, Label, Sources, Span};
 use prost_reflect::DescriptorPool;
 
 use crate::diagnostics::{catalog::load as catalog, suggest};
+use crate::printable::shown;
 
 /// Every error that the compiler found in one file. `pool` holds what the file imports.
 pub(super) fn compiler_error(
@@ -21,7 +22,7 @@ pub(super) fn compiler_error(
         let first = labels(error, file, sources).into_iter().next();
         let span = first.map_or_else(|| Span::file(file), |label| label.span);
         let import = message.split('\'').nth(1).unwrap_or(&message);
-        return vec![catalog::missing_import(&span, import)];
+        return vec![catalog::missing_import(&span, &shown(import))];
     }
     let explain = Explain { file, sources, pool, syntax: error.is_parse() };
     let mut found = vec![explain.finding(error)];
@@ -37,7 +38,8 @@ pub(super) fn pool_error(error: &prost_reflect::DescriptorError) -> Diagnostic {
         (span.line, span.column) = (line as u32 + 1, column as u32 + 1);
     }
     let message = error.to_string();
-    catalog::unresolved(&span, &message, "here", advice(&message))
+    let help = spellings(&message).unwrap_or_else(|| advice(&message).to_owned());
+    catalog::unresolved(&span, &message, "here", &help)
 }
 
 /// The import that closes a cycle, written as `a -> b -> a`.
@@ -76,11 +78,22 @@ impl Explain<'_> {
             return catalog::unresolved(&label.span, &message, &label.text, &help);
         }
         let message = error.to_string();
+        if let Some(import) = self.bad_import(error, &first.span) {
+            return catalog::bad_import(&first.span, &shown(import));
+        }
         let help = self.help(error, &message);
         let make = if self.syntax { catalog::syntax } else { catalog::unresolved };
         let mut diagnostic = make(&first.span, &message, &first.text, &help);
         diagnostic.related.extend(labels);
         diagnostic
+    }
+
+    /// What stands in an import that is no path. protox has one text for this and for the name of a
+    /// group; only its help tells them apart.
+    fn bad_import(&self, error: &dyn miette::Diagnostic, at: &Span) -> Option<&str> {
+        let of_import = error.help().is_some_and(|help| help.to_string().starts_with("imports "));
+        let text = self.sources.get(self.file)?.text.get(at.range.clone())?;
+        (self.syntax && of_import).then(|| text.trim_matches(['"', '\'']))
     }
 
     /// The place of an error inside an aggregate, whose tokens the compiler had joined.
@@ -103,6 +116,7 @@ impl Explain<'_> {
             return own.unwrap_or_else(|| syntax_advice(message).to_owned());
         }
         suggestion(message, self.pool)
+            .or_else(|| spellings(message))
             .or_else(|| error.help().map(|help| help.to_string()))
             .unwrap_or_else(|| advice(message).to_owned())
     }
@@ -134,6 +148,34 @@ fn suggestion(message: &str, pool: &DescriptorPool) -> Option<String> {
         Some(close) => format!("write `{close}`"),
         None => format!("write one of {}", names.join(", ")),
     })
+}
+
+/// Help for two fields that have one name but for letter case and underscores. protobuf refuses them
+/// only if their JSON names are the same; prost-reflect always does.
+fn spellings(message: &str) -> Option<String> {
+    let names = message.strip_prefix("camel-case name of field '")?.strip_suffix('\'')?;
+    let (first, second) = names.split_once("' conflicts with field '")?;
+    let json = json_name(second);
+    let renamed = format!("call it `{second}_2`");
+    if json == json_name(first) {
+        return Some(format!("{renamed}: both have the JSON name `{json}`"));
+    }
+    Some(format!(
+        "{renamed} and add `json_name = \"{json}\"` to its options, so that its JSON stays: \
+         names have to differ in more than letter case and underscores"
+    ))
+}
+
+/// The JSON name that a compiler gives a field.
+fn json_name(field: &str) -> String {
+    let mut words = field.split('_');
+    let mut name = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let mut letters = word.chars();
+        name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        name.push_str(letters.as_str());
+    }
+    name
 }
 
 /// The values of an enum, or the fields of a message.

@@ -61,6 +61,8 @@ impl FileResolver for Resolver {
 
 impl Resolver {
     fn parse(&self, name: &str, path: &str, text: String) -> Result<File, protox::Error> {
+        // Editors of Windows begin a file in UTF-8 with a byte order mark, which protoc skips.
+        let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
         let edition = edition(&text);
         let source = Source::new(path, text.clone());
         self.progress.borrow_mut().found.sources.insert(name, source);
@@ -101,7 +103,7 @@ fn is_absent(error: &io::Error) -> bool {
 
 /// The `edition = "2023"` that a file begins with, comments aside.
 fn edition(text: &str) -> Option<(std::ops::Range<usize>, &str)> {
-    let mut rest = text.trim_start_matches('\u{feff}');
+    let mut rest = text;
     loop {
         rest = rest.trim_start();
         if let Some(comment) = rest.strip_prefix("//") {

@@ -9,12 +9,16 @@ use prost_reflect::DescriptorPool;
 use prost_types::{FileDescriptorProto, FileDescriptorSet};
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 
-use super::{Loaded, compile, explain, is_builtin};
+use super::{Loaded, compile, explain, is_builtin, names};
 use crate::diagnostics::catalog::load as catalog;
 
 pub(super) fn load(path: &Path, wanted: &[PathBuf]) -> Result<Loaded, Diagnostics> {
     let mut found = Diagnostics::default();
     let Some((bytes, set)) = read(path, &mut found) else { return Err(found) };
+    set.file.iter().for_each(|file| names::check(file, &mut found));
+    if found.has_errors() {
+        return Err(found);
+    }
     refuse_editions(&set, &mut found);
     let files = files(&set, wanted, &mut found);
     if found.has_errors() {

@@ -45,7 +45,8 @@ pub fn emit(input: Input<'_>) -> Vec<File> {
     context.insert("name", name);
     context.insert("version", CRATE_VERSION);
     context.insert("library", &name.replace('-', "_"));
-    context.insert("runtime_path", runtime_path);
+    let quoted = runtime_path.as_deref().map(|path| serde_json::Value::from(path).to_string());
+    context.insert("runtime_path", &quoted);
     context.insert("deploy", &deploy.is_some());
     context.insert("runtime_version", env!("CARGO_PKG_VERSION"));
     context.insert("entities", &entities(input));

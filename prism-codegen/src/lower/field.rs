@@ -84,7 +84,7 @@ pub(super) fn columns(
 
 fn column(context: &Context, part: &Part, name: String, key: &[u32]) -> Column {
     let (ty, wrapper) = types::field_type(&part.field);
-    let cardinality = types::cardinality(&part.field);
+    let cardinality = cardinality(&part.field, key);
     check_role(context, part);
     Column {
         number: part.number(),
@@ -98,6 +98,14 @@ fn column(context: &Context, part: &Part, name: String, key: &[u32]) -> Column {
         managed: part.managed,
         access: access(context, part, key.contains(&part.number())),
         masked: part.masked.is_some(),
+    }
+}
+
+/// Every record has its key: a Timestamp or Duration in it must be sent, as a `required` field.
+fn cardinality(field: &FieldDescriptor, key: &[u32]) -> Cardinality {
+    match types::cardinality(field) {
+        Cardinality::Optional if key.contains(&field.number()) => Cardinality::Required,
+        other => other,
     }
 }
 

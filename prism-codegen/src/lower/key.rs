@@ -78,7 +78,7 @@ fn check_type(context: &Context, part: &Part) {
         ("a wrapper may be absent", format!("declare it as `{declared}`"))
     } else if proto2 && !field.is_required() {
         ("in proto2 a key must be `required`", format!("declare it as `required {declared}`"))
-    } else if types::is_optional_scalar(field) {
+    } else if types::is_declared_optional(field) {
         ("an `optional` field may be absent", format!("declare it as `{declared}`"))
     } else {
         return;

@@ -1,7 +1,7 @@
 //! Request fields that identify records.
 
 use prism_options::spec;
-use prism_schema::{RequestField, Role};
+use prism_schema::{FieldType, RequestField, Role};
 use prost_reflect::{Kind, MessageDescriptor};
 
 use super::needs::Declaration;
@@ -30,7 +30,7 @@ pub(super) fn is_named(bound: &Bound, candidate: &Candidate) -> bool {
     if !candidate.options.value.entity_field.is_empty() {
         return true;
     }
-    let scalar = !matches!(candidate.field.kind(), Kind::Message(_));
+    let scalar = parts_message(candidate).is_none();
     let name = candidate.name();
     let named = bound
         .key_names()
@@ -44,7 +44,7 @@ pub(super) fn keys(bound: &Bound, candidate: &Candidate) -> Option<(u32, Vec<(u3
     let entity = bound.entity.message.name();
     let names = bound.key_names();
     let schema = &bound.entity.model.schema;
-    if let (true, Kind::Message(message)) = (candidate.field.is_list(), candidate.field.kind()) {
+    if let Some(message) = parts_message(candidate) {
         return Some((0, parts(bound, &message)?));
     }
     let [number] = schema.key.as_slice() else {
@@ -60,6 +60,14 @@ pub(super) fn keys(bound: &Bound, candidate: &Candidate) -> Option<(u32, Vec<(u3
     }
     same_type(bound, candidate, *number, true)?;
     Some((*number, Vec::new()))
+}
+
+/// The message of a repeated field that holds the parts of a key. A time is one part, as a scalar.
+fn parts_message(candidate: &Candidate) -> Option<MessageDescriptor> {
+    let Kind::Message(message) = candidate.field.kind() else { return None };
+    let (ty, _) = types::field_type(&candidate.field);
+    let parts = candidate.field.is_list() && matches!(ty, FieldType::Message(_));
+    parts.then_some(message)
 }
 
 /// The fields of a ROLE_KEYS message: all of the key's, and nothing else.
@@ -136,9 +144,7 @@ pub(super) fn declaration(bound: &Bound) -> Declaration {
             let field = bound.entity.message.get_field(*number);
             let ty = field.map(|it| types::declared(&it)).unwrap_or_default();
             let plural = operation::plurals(&bound.key_names().concat()).swap_remove(0);
-            // Only a scalar has its role from its name.
-            let role = ty.contains('.').then_some("ROLE_KEYS");
-            Declaration { field: format!("repeated {ty} {plural}"), role, first: None }
+            Declaration::plain(format!("repeated {ty} {plural}"))
         }
         _ => Declaration {
             field: format!("repeated {}Key keys", bound.entity.message.name()),

@@ -1,7 +1,7 @@
 //! Protobuf types as the model knows them, and as findings name them.
 
 use prism_schema::{Cardinality, FieldType};
-use prost_reflect::{Cardinality as Label, FieldDescriptor, Kind, Syntax};
+use prost_reflect::{Cardinality as Label, FieldDescriptor, Kind};
 
 /// A field's type as a column has it, and whether the field is a scalar's wrapper.
 pub(super) fn field_type(field: &FieldDescriptor) -> (FieldType, bool) {
@@ -78,13 +78,9 @@ pub(super) fn oneof(field: &FieldDescriptor) -> Option<String> {
     Some(oneof.name().to_owned())
 }
 
-/// Whether a scalar was declared `optional`.
-pub(super) fn is_optional_scalar(field: &FieldDescriptor) -> bool {
-    let message = matches!(field.kind(), Kind::Message(_));
-    match field.parent_file().syntax() {
-        Syntax::Proto2 => !field.is_required() && !field.is_list() && !message,
-        Syntax::Proto3 => field.field_descriptor_proto().proto3_optional() && !message,
-    }
+/// Whether proto3's `optional` stands before the field, whatever its type.
+pub(super) fn is_declared_optional(field: &FieldDescriptor) -> bool {
+    field.field_descriptor_proto().proto3_optional()
 }
 
 /// A field's type as its declaration spells it: `repeated string`, `map<string, int32>`.

@@ -51,13 +51,7 @@ pub(super) fn resolve(
     let column = Column {
         number: *prost.tags.first()?,
         name: attributes.column.as_ref().map_or_else(|| field.clone(), LitStr::value),
-        cardinality: match (&prost.kind, prost.label) {
-            (Kind::Map(_), _) => "Map",
-            (_, Label::Repeated) => "Repeated",
-            (_, Label::Required) => "Required",
-            (_, Label::Optional) => "Optional",
-            (_, Label::Implicit) => "Implicit",
-        },
+        cardinality: cardinality(&ty, wrapper, prost, attributes),
         storage: "Native",
         managed: super::word(attributes.managed.as_ref(), &MANAGED, report),
         access: super::word(attributes.access.as_ref(), &ACCESS, report),
@@ -69,6 +63,24 @@ pub(super) fn resolve(
     column.check_managed(attributes, report);
     let storage = column.storage(attributes, report);
     Some(Column { storage, ..column })
+}
+
+fn cardinality(
+    ty: &ColumnType,
+    wrapper: bool,
+    prost: &ProstField,
+    attributes: &Field,
+) -> &'static str {
+    // prost has an `Option` for every message; a time in the key is always there.
+    let time = matches!(ty.variant, "Timestamp" | "Duration") && !wrapper;
+    match (&prost.kind, prost.label) {
+        (Kind::Map(_), _) => "Map",
+        (_, Label::Repeated) => "Repeated",
+        (_, Label::Required) => "Required",
+        (_, Label::Optional) if time && attributes.key.is_some() => "Required",
+        (_, Label::Optional) => "Optional",
+        (_, Label::Implicit) => "Implicit",
+    }
 }
 
 const MANAGED: [(&str, &str); 6] = [

@@ -37,7 +37,7 @@ impl Keys {
         if !column.always_present() {
             report.error(
                 ident,
-                "a key is a scalar that is always present",
+                "a key is a scalar, timestamp or duration that is always present",
                 "use a field without `optional` and `repeated`",
             );
         }

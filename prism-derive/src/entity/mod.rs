@@ -98,11 +98,18 @@ fn message(
     quote! {
         impl #codegen::Entity for #name {
             fn schema() -> &'static #codegen::schema::Entity {
+                // Outside of the block below: the message's own module may be called `schema`.
+                fn members() -> ::std::vec::Vec<#codegen::schema::Column> {
+                    let of_oneofs: &[::std::vec::Vec<#codegen::schema::Column>] =
+                        &[#(<#oneofs as #codegen::schema::Members>::columns()),*];
+                    of_oneofs.concat()
+                }
+                {
                 use #codegen::schema;
                 static SCHEMA: ::std::sync::LazyLock<schema::Entity> =
                     ::std::sync::LazyLock::new(|| {
                         let mut columns = ::std::vec![#(#columns),*];
-                        #(columns.extend(<#oneofs as schema::Members>::columns());)*
+                        columns.extend(members());
                         columns.sort_by_key(|column: &schema::Column| column.number);
                         schema::Entity {
                             message: ::std::string::String::from(#message),
@@ -117,6 +124,7 @@ fn message(
                         }
                     });
                 &SCHEMA
+                }
             }
         }
     }

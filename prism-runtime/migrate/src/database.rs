@@ -1,21 +1,22 @@
 //! A database of either kind, for a program that does nothing else meanwhile.
 
-use std::fs::TryLockError;
-use std::path::{Path, PathBuf};
-use std::str::FromStr as _;
+use std::path::Path;
+use std::time::Duration;
 
 use prism_schema::Entity;
 use prism_schema::sql::Dialect;
 use rusqlite::OpenFlags;
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection as _, PgConnection, raw_sql};
+use sqlx::{PgConnection, raw_sql};
 use tokio::runtime::Runtime;
 
 use crate::check::History;
 use crate::postgres::Settings;
-use crate::sqlite::FileLock;
+use crate::sqlite::{FileLock, LockError, canonical};
 use crate::verify::Difference;
-use crate::{Cause, Error, Migration, postgres, sqlite};
+use crate::{Cause, Error, Migration, Place, Servers, is_memory, postgres, sqlite};
+
+/// How long a connection to a server may take.
+const CONNECT: Duration = Duration::from_secs(30);
 
 /// A database, open. Its methods block.
 pub struct Database {
@@ -47,24 +48,23 @@ pub enum Access {
 }
 
 impl Database {
-    /// Opens the database of a `postgres://` URL, or else the SQLite file of a path, which may
-    /// have `sqlite:` in front.
+    /// Opens the database of a `postgres://` URL, or the SQLite file of a path or `sqlite:path`.
     ///
     /// # Errors
     ///
-    /// Where there is none, where it cannot be reached, and where a server has the file that is to
+    /// Where the text is neither, which is not shown, where there is no database, where it cannot be reached, and where a server has the file that is to
     /// be migrated.
     pub fn open(place: &str, access: Access) -> Result<Self, Error> {
-        if ["postgres://", "postgresql://"].iter().any(|scheme| place.starts_with(scheme)) {
-            return open_postgres(place);
-        }
         if is_memory(place) {
             let why = "it is made anew with each server, and has nothing to migrate";
             let source = Cause::Refused(why.to_owned());
             return Err(Error::Open { database: "memory".to_owned(), source });
         }
-        let path = place.strip_prefix("sqlite:").unwrap_or(place);
-        open_sqlite(Path::new(path.strip_prefix("//").unwrap_or(path)), access)
+        match Place::parse(place) {
+            Ok(Place::Postgres(servers)) => open_postgres(servers, access),
+            Ok(Place::Sqlite(path)) => open_sqlite(&path, access),
+            Err(error) => Err(Error::Place(error)),
+        }
     }
 
     /// Its name for people, without a password.
@@ -133,30 +133,28 @@ impl Database {
 /// What the meaning of statements and values depends on, whatever the database's settings say.
 const SESSION: &str = "SET bytea_output = hex; SET standard_conforming_strings = on";
 
-fn open_postgres(url: &str) -> Result<Database, Error> {
-    let refused = |database: &str, source: sqlx::Error| Error::Open {
-        database: database.to_owned(),
-        source: source.into(),
-    };
-    let options = PgConnectOptions::from_str(url).map_err(|error| refused("of the URL", error))?;
-    let database = options.get_database().unwrap_or(options.get_username());
-    let name = format!("`{database}` at {}:{}", options.get_host(), options.get_port());
+fn open_postgres(mut servers: Servers, access: Access) -> Result<Database, Error> {
+    // To look at a standby is fine where it is the one that was named.
+    servers.writable &= access == Access::Migrate || servers.hosts.len() > 1;
+    let name = format!("`{}` at {}", servers.database(), servers.addresses());
+    let refused =
+        |source: sqlx::Error| Error::Open { database: name.clone(), source: source.into() };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| refused(&name, sqlx::Error::Io(error)))?;
-    let options = options.application_name("prism migrate");
+        .map_err(|error| refused(sqlx::Error::Io(error)))?;
+    let servers = servers.map(|options| options.application_name("prism migrate"));
     let connecting = async {
-        let mut connection = PgConnection::connect_with(&options).await?;
+        let mut connection = servers.connect(CONNECT).await?;
         raw_sql(SESSION).execute(&mut connection).await?;
         Ok(connection)
     };
-    let connection = runtime.block_on(connecting).map_err(|error| refused(&name, error))?;
+    let connection = runtime.block_on(connecting).map_err(refused)?;
     Ok(Database { name, connection: Connection::Postgres { connection, runtime } })
 }
 
 fn open_sqlite(path: &Path, access: Access) -> Result<Database, Error> {
-    let path = canonical(path);
+    let path = canonical(path).unwrap_or_else(|_| path.to_owned());
     let name = path.display().to_string();
     let open = |source| Error::Open { database: name.clone(), source };
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -164,8 +162,8 @@ fn open_sqlite(path: &Path, access: Access) -> Result<Database, Error> {
     if access == Access::Migrate {
         flags |= OpenFlags::SQLITE_OPEN_CREATE;
         lock = Some(FileLock::acquire(&path).map_err(|error| match error {
-            TryLockError::WouldBlock => Error::InUse { database: name.clone() },
-            TryLockError::Error(error) => open(Cause::Refused(error.to_string())),
+            LockError::InUse { .. } => Error::InUse { database: name.clone() },
+            error => open(Cause::Refused(error.to_string())),
         })?);
     }
     let connection = match (path.exists(), access) {
@@ -177,23 +175,4 @@ fn open_sqlite(path: &Path, access: Access) -> Result<Database, Error> {
     };
     let connection = connection.map_err(|error| open(error.into()))?;
     Ok(Database { name, connection: Connection::Sqlite { connection, _lock: lock } })
-}
-
-/// Whether a place stands for the memory of the server: `memory`, or SQLite's `:memory:`, also
-/// behind `sqlite:`.
-pub fn is_memory(place: &str) -> bool {
-    let place = place.strip_prefix("sqlite:").unwrap_or(place);
-    let place = place.strip_prefix("//").unwrap_or(place);
-    let place = place.strip_prefix("file:").unwrap_or(place);
-    matches!(place, "memory" | "memory:" | "memory://") || place.starts_with(":memory:")
-}
-
-/// The path as the operating system knows it, so that two names of one file have one lock.
-fn canonical(path: &Path) -> PathBuf {
-    let whole = || {
-        let folder = path.parent().filter(|folder| *folder != Path::new(""));
-        let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok()?;
-        Some(folder.join(path.file_name()?))
-    };
-    path.canonicalize().ok().or_else(whole).unwrap_or_else(|| path.to_owned())
 }

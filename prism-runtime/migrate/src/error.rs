@@ -142,6 +142,9 @@ pub enum Error {
         /// How long this one has waited.
         waited: Duration,
     },
+    /// What says where the database is cannot be read.
+    #[error("the place of the database {0}")]
+    Place(crate::PlaceError),
     /// There is no such database, or it cannot be reached.
     #[error("the database {database} cannot be opened: {source}")]
     Open {

@@ -16,12 +16,14 @@ mod error;
 pub mod json;
 mod migration;
 mod own;
+mod place;
 pub mod postgres;
 pub mod rewrite;
 pub mod sqlite;
 mod statement;
 pub mod verify;
 
-pub use database::{Access, Database, is_memory};
+pub use database::{Access, Database};
 pub use error::{Cause, Error};
 pub use migration::Migration;
+pub use place::{Place, PlaceError, Servers, is_memory};

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr as _;
 
+use prism_migrate::Place;
 use serde::Deserialize;
-use sqlx::postgres::PgConnectOptions;
 
+use super::secret::shown;
 use super::suggest::closest;
 use super::validate::wrong;
 use super::{Config, ConfigError, Postgres, Secret, Switch};
@@ -65,19 +65,11 @@ impl Database {
     }
 
     /// Reads where a database is. An error is what is wrong with the text, which it does not show.
-    fn at(url: &str, settings: Postgres) -> Result<Self, &'static str> {
-        if ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
-            return Ok(Database::Postgres { url: Secret::new(url), settings });
-        }
-        let path = url.strip_prefix("sqlite:").unwrap_or(url);
-        let path = path.strip_prefix("//").unwrap_or(path);
-        if path.is_empty() || url.contains(":memory:") {
-            return Err("is not the path of a file");
-        }
-        if path.contains("://") {
-            return Err("is neither a path, nor sqlite:path, nor a postgres:// URL");
-        }
-        Ok(Database::Sqlite { path: PathBuf::from(path) })
+    fn at(url: &str, settings: Postgres) -> Result<Self, String> {
+        Ok(match Place::parse(url).map_err(|error| error.to_string())? {
+            Place::Sqlite(path) => Database::Sqlite { path },
+            Place::Postgres(_) => Database::Postgres { url: Secret::new(url), settings },
+        })
     }
 }
 
@@ -86,14 +78,10 @@ impl fmt::Display for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Database::Sqlite { path } => write!(f, "{}", path.display()),
-            Database::Postgres { url, .. } => match PgConnectOptions::from_str(url.expose()) {
-                Ok(options) => {
-                    let (host, port) = (options.get_host(), options.get_port());
-                    let database = options.get_database().unwrap_or(options.get_username());
-                    write!(f, "{host}:{port}/{database}")
-                }
+            Database::Postgres { url, .. } => match Place::parse(url.expose()) {
+                Ok(Place::Postgres(servers)) => servers.fmt(f),
                 // What is wrong with it is told when it is opened.
-                Err(_) => f.write_str("[unreadable]"),
+                _ => f.write_str("[unreadable]"),
             },
         }
     }
@@ -137,7 +125,7 @@ impl Config {
         }
         if self.backends.is_empty() {
             let database = Database::at(&self.database, self.postgres.clone());
-            let database = database.map_err(|what| wrong("database", what))?;
+            let database = database.map_err(|what| wrong("database", &what))?;
             return Ok(BTreeMap::from([(MAIN.to_owned(), database)]));
         }
         let mut databases = BTreeMap::new();
@@ -167,7 +155,7 @@ impl Config {
             return Err(wrong(&url, what));
         }
         let database = Database::at(backend.url.expose(), backend.postgres(&self.postgres))
-            .map_err(|what| wrong(&url, what))?;
+            .map_err(|what| wrong(&url, &what))?;
         match (&database, backend.of_postgres()) {
             (Database::Sqlite { .. }, Some(setting)) => {
                 let setting = format!("backends.{name}.{setting}");
@@ -238,7 +226,10 @@ fn is_same(one: &Database, other: &Database) -> bool {
 }
 
 fn check_name(name: &str) -> Result<(), ConfigError> {
-    let setting = format!("backends.{name}");
+    let setting = match shown(name).trim_matches([' ', '`']) {
+        "" => "backends: what stands as a name".to_owned(),
+        name => format!("backends.{name}"),
+    };
     if name == MEMORY {
         return Err(wrong(&setting, "has the name of the memory backend, which is always there"));
     }
@@ -249,11 +240,15 @@ fn check_name(name: &str) -> Result<(), ConfigError> {
     Ok(())
 }
 
+fn shown_or(name: &str, other: &str) -> String {
+    Some(shown(name)).filter(|shown| !shown.is_empty()).unwrap_or_else(|| other.to_owned())
+}
+
 fn no_backend(setting: &str, name: &str, databases: &BTreeMap<String, Database>) -> ConfigError {
     let known = || databases.keys().map(String::as_str).chain([MEMORY]);
     let help = match closest(name, known()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("there are {}", known().collect::<Vec<_>>().join(", ")),
     };
-    ConfigError::new(format!("{setting}: no backend is named `{name}`; {help}"))
+    ConfigError::new(format!("{setting}: no backend is named{}; {help}", shown_or(name, " so")))
 }

@@ -4,10 +4,12 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use prism_migrate::{Place, is_memory};
 use serde_json::{Map, Value};
 
 use super::Config;
 use super::backends::both;
+use super::secret::shown;
 use super::suggest::closest;
 
 /// The file that is read where no other is named.
@@ -47,8 +49,11 @@ pub struct Sources {
 impl Sources {
     /// The process's environment, and the default file.
     pub fn from_environment() -> Self {
+        // A value that is no text stays one that is set, and is refused where it is read.
         let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter_map(|(name, value)| {
+                Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+            })
             .collect();
         Sources { environment, ..Sources::default() }
     }
@@ -65,6 +70,11 @@ impl Sources {
             None => Settings::default(),
         };
         if let Some((_, url)) = self.environment.iter().find(|(name, _)| name == "DATABASE_URL") {
+            if !is_memory(url)
+                && let Err(error) = Place::parse_url(url)
+            {
+                return Err(ConfigError::new(format!("DATABASE_URL {error}")));
+            }
             settings.assign(&["database"], url, "DATABASE_URL")?;
         }
         let mut variables: Vec<_> =
@@ -212,8 +222,10 @@ fn describe(error: &serde_saphyr::Error) -> String {
 }
 
 fn unknown(kind: &str, name: &str, known: &[&str]) -> String {
-    match closest(name, known.iter().copied()) {
-        Some(near) => format!("unknown {kind} `{name}`; did you mean `{near}`?"),
-        None => format!("unknown {kind} `{name}`; known are {}", known.join(", ")),
+    let near = closest(name, known.iter().copied());
+    let name = shown(name);
+    match near {
+        Some(near) => format!("unknown {kind}{name}; did you mean `{near}`?"),
+        None => format!("unknown {kind}{name}; known are {}", known.join(", ")),
     }
 }

@@ -12,12 +12,14 @@ mod validate;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use prism_migrate::Place;
 use serde::Deserialize;
 
 pub use crate::server::UnknownFields;
 pub use backends::{Backend, Database, MAIN, MEMORY};
 pub use load::{ConfigError, Sources};
 pub use secret::Secret;
+pub(crate) use secret::shown;
 pub(crate) use suggest::closest;
 
 /// Everything that can be set.
@@ -237,10 +239,11 @@ impl Default for Log {
     }
 }
 
-/// Without the URL of a Postgres database, which holds a password.
+/// Without the database where it is not a path: it may hold a password.
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let database = if self.database.contains("://") { "[secret]" } else { &self.database };
+        let is_path = matches!(Place::parse(&self.database), Ok(Place::Sqlite(_)));
+        let database = if is_path { self.database.as_str() } else { "[secret]" };
         f.debug_struct("Config")
             .field("server", &self.server)
             .field("database", &database)

@@ -80,9 +80,9 @@ impl Backends {
 
     /// Whether each that may be out of reach can be reached.
     pub(super) fn readiness(&self) -> impl Iterator<Item = Readiness> {
-        self.0.values().filter_map(|database| match database {
-            Database::Sqlite(_) => None,
-            Database::Postgres(database) => Some(database.readiness()),
+        self.0.values().map(|database| match database {
+            Database::Sqlite(database) => database.readiness(),
+            Database::Postgres(database) => database.readiness(),
         })
     }
 

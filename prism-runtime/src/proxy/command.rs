@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue};
 
 use super::probe;
 use super::signals::Signals;
 use super::{Proxy, Schema};
-use crate::config::{Config, ConfigError, Sources};
+use crate::config::{Config, ConfigError, Sources, shown};
 use crate::server::StartError;
 use crate::telemetry;
 
@@ -66,7 +67,7 @@ const SAME_SIGNAL: Duration = Duration::from_secs(1);
 /// What keeps the server from starting is
 /// printed as one line, and the exit code is 1; wrong flags are 2.
 pub fn main(schema: Schema) -> ExitCode {
-    let mut flags = Flags::parse();
+    let mut flags = Flags::try_parse().unwrap_or_else(|error| without_secrets(error).exit());
     if flags.version {
         return print_version();
     }
@@ -84,6 +85,18 @@ pub fn main(schema: Schema) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error of the flags that shows no argument but a name: it may be a URL with a password.
+fn without_secrets(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg)
+        && !argument.starts_with("--")
+        && shown(argument).is_empty()
+    {
+        let hidden = ContextValue::String("[not shown]".to_owned());
+        error.insert(ContextKind::InvalidArg, hidden);
+    }
+    error
 }
 
 /// The name of the program, which the generated crate chose, and the version of Prism.
@@ -165,9 +178,10 @@ fn load(flags: Flags) -> Result<Config, ConfigError> {
     }
     for setting in flags.settings {
         let Some((name, value)) = setting.split_once('=') else {
-            return Err(ConfigError::new(format!("--set {setting}: expected SETTING=VALUE")));
+            return Err(ConfigError::new("--set: expected SETTING=VALUE"));
         };
-        sources.flags.push((format!("--set {name}"), name.to_owned(), value.to_owned()));
+        let flag = format!("--set{}", shown(name).replace('`', ""));
+        sources.flags.push((flag, name.to_owned(), value.to_owned()));
     }
     sources.load()
 }

@@ -19,6 +19,11 @@ pub fn init(log: &Log) -> Result<(), ConfigError> {
     };
     let filter = EnvFilter::try_new(&directives)
         .map_err(|error| ConfigError::new(format!("{source}: {error}")))?;
+    // It logs lines of the password file.
+    let filter = match "sqlx_postgres::options::pgpass=off".parse() {
+        Ok(silent) => filter.add_directive(silent),
+        Err(_) => filter,
+    };
     let terminal = std::io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Fails where there already is a subscriber.

@@ -101,21 +101,68 @@ impl Cluster {
         programs: Programs,
         setup: impl FnOnce(&Path) -> Setup,
     ) -> Result<Self, Error> {
-        let folder = tempfile::Builder::new()
-            .prefix("prism-postgres-")
-            .tempdir()
-            .map_err(|error| Error::new(format!("no temporary folder: {error}")))?;
-        let user = User::for_server(folder.path())?;
+        let (folder, user) = folder()?;
         let io = |error: std::io::Error| Error::new(format!("cannot start Postgres: {error}"));
-        user.own(folder.path()).map_err(io)?;
         initialize(&programs, user, folder.path())?;
         let setup = setup(folder.path());
         for (name, content) in &setup.files {
             private_file(&folder.path().join("data").join(name), content, user).map_err(io)?;
         }
+        Cluster::run(programs, user, folder, &setup)
+    }
+
+    /// The port that it listens on, at 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Makes a standby that follows this server, and starts it. It can be read.
+    ///
+    /// # Errors
+    ///
+    /// Where a program fails, with what it says.
+    pub fn standby(&self) -> Result<Self, Error> {
+        let (folder, user) = folder()?;
+        let io = |error: std::io::Error| Error::new(format!("cannot prepare Postgres: {error}"));
+        let socket = folder.path().join("socket");
+        fs::create_dir(&socket).and_then(|()| user.own(&socket)).map_err(io)?;
+        let mut command = user.command(&self.programs.path("pg_basebackup"));
+        command.current_dir(folder.path()).arg("--pgdata").arg(folder.path().join("data"));
+        command.args(["--write-recovery-conf", "--checkpoint", "fast", "--wal-method", "stream"]);
+        let primary = Database { port: self.port, name: "postgres".to_owned() };
+        command.args(["--no-sync", "--dbname", &primary.url()]);
+        run(&mut command)?;
+        Cluster::run(self.programs.clone(), user, folder, &Setup::default())
+    }
+
+    /// Makes a standby a server of its own, which takes writes.
+    ///
+    /// # Errors
+    ///
+    /// What psql says.
+    pub fn promote(&self) -> Result<(), Error> {
+        let administration = Database { port: self.port, name: "postgres".to_owned() };
+        self.execute(&administration, "SELECT pg_promote()").map(drop)
+    }
+
+    /// Stops the server and starts it again as a standby of none: it can be read, on the same port.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not start, with what its log says.
+    pub fn demote(&mut self) -> Result<(), Error> {
+        self.stop(Shutdown::Fast)?;
+        let user = User::for_server(self.folder.path())?;
+        private_file(&self.folder.path().join("data").join("standby.signal"), b"", user)
+            .map_err(|error| Error::new(format!("cannot demote Postgres: {error}")))?;
+        self.start_again()
+    }
+
+    fn run(programs: Programs, user: User, folder: TempDir, setup: &Setup) -> Result<Self, Error> {
+        let io = |error: std::io::Error| Error::new(format!("cannot start Postgres: {error}"));
         let port = free_port().map_err(io)?;
         let mut keeper =
-            keeper(&programs, user, folder.path(), (port, &setup)).spawn().map_err(io)?;
+            keeper(&programs, user, folder.path(), (port, setup)).spawn().map_err(io)?;
         let no_pipe = || Error::new("cannot start Postgres: no pipe");
         let input = keeper.stdin.take();
         let output = BufReader::new(keeper.stdout.take().ok_or_else(no_pipe)?);
@@ -231,6 +278,18 @@ impl Database {
     pub fn port(&self) -> u16 {
         self.port
     }
+}
+
+/// A folder that belongs to the user of a server.
+fn folder() -> Result<(TempDir, User), Error> {
+    let folder = tempfile::Builder::new()
+        .prefix("prism-postgres-")
+        .tempdir()
+        .map_err(|error| Error::new(format!("no temporary folder: {error}")))?;
+    let user = User::for_server(folder.path())?;
+    user.own(folder.path())
+        .map_err(|error| Error::new(format!("cannot start Postgres: {error}")))?;
+    Ok((folder, user))
 }
 
 fn initialize(programs: &Programs, user: User, folder: &Path) -> Result<(), Error> {

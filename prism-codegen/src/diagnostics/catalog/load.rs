@@ -14,9 +14,6 @@ prism_options::catalog! {
     "P0004" Error file_not_found(path: impl Display)
         "file '{path}' not found", "",
         "give a path from the current folder, or a name below one of the include folders (-I)";
-    "P0017" Error empty_folder(path: impl Display)
-        "there is no .proto file below the folder '{path}'", "",
-        "name the folder that holds the schema";
     "P0005" Error not_included(path: impl Display, parent: impl Display)
         "file '{path}' is not below any include folder", "",
         "add `-I {parent}`, or the folder that its imports start from";
@@ -43,4 +40,28 @@ prism_options::catalog! {
     "P0016" Error nothing_to_read()
         "no file was given", "",
         "name at least one .proto file, or a descriptor set";
+    "P0017" Error bad_name(what: &str, name: &str)
+        "the {what} '{name}' is not called as protobuf allows", "",
+        "make the descriptor set with buf or protoc: names are letters, digits and underscores, with dots between the parts of a path";
+    "P0018" Error bad_file_name(name: &str, why: &str)
+        "'{name}' is no name of a .proto file: {why}", "",
+        "name files with slashes from an include folder on, as in `acme/v1/acme.proto`";
+    "P0019" Error hidden_text(what: &str, text: &str)
+        "the {what} '{text}' holds a character that cannot be seen", "",
+        "remove control characters and those that change the direction of text";
+    "P0020" Error bad_default(text: &str, field: &str)
+        "'{text}' is no default of the field `{field}`", "",
+        "make the descriptor set with buf or protoc";
+    "P0021" Error malformed(what: &str)
+        "{what}", "",
+        "make the descriptor set with buf or protoc";
+    "P0022" Error bad_import(import: &str)
+        "'{import}' is no path that can be imported", "imported here",
+        "spell it with slashes from an include folder on: no `.` or `..`, no backslash, no slash at its start, and not two in a row";
+    "P0023" Error bad_crate_name(name: &str, why: &str)
+        "'{name}' is no name for a crate: {why}", "",
+        "use letters, digits, `-` and `_`, beginning with a letter, as in `my-proxy`";
+    "P0024" Error empty_folder(path: impl Display)
+        "there is no .proto file below the folder '{path}'", "",
+        "name the folder that holds the schema";
 }

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use prost_types::SourceCodeInfo;
 
+use crate::printable::is_hidden;
+
 /// Comments by the place that they belong to, as `SourceCodeInfo` numbers places.
 #[derive(Default)]
 pub(super) struct Comments(HashMap<Vec<i32>, String>);
@@ -28,6 +30,7 @@ impl Comments {
 /// The lines of a doc comment: each with its leading space, and nothing in it that rustdoc would
 /// take for a link, a tag or code to be compiled.
 pub(super) fn doc_lines(comment: &str) -> Vec<String> {
+    let comment = visible(comment);
     let mut lines = Vec::new();
     let mut fenced = false;
     for line in comment.trim_end().lines() {
@@ -50,6 +53,17 @@ pub(super) fn doc_lines(comment: &str) -> Vec<String> {
     }
     let first = lines.iter().position(|line| !line.is_empty()).unwrap_or(lines.len());
     lines.split_off(first)
+}
+
+/// The comment without characters that end it, or show something else than there is; a line ends
+/// with any of those that protobuf takes for one.
+fn visible(comment: &str) -> String {
+    let ended = comment.replace("\r\n", "\n").replace(['\r', '\u{2028}', '\u{2029}'], "\n");
+    ended
+        .chars()
+        .map(|character| if character == '\t' { ' ' } else { character })
+        .filter(|character| *character == '\n' || !is_hidden(*character))
+        .collect()
 }
 
 fn spaced(line: &str) -> String {
@@ -106,5 +120,11 @@ mod tests {
             ]
         );
         assert!(doc_lines("  \n\n").is_empty());
+    }
+
+    #[test]
+    fn nothing_is_left_that_cannot_be_seen() {
+        let comment = " one\r two\u{202e}\u{7} three\r\n four\u{2028} five\tsix\u{feff}\u{1b}[31m";
+        assert_eq!(doc_lines(comment), [" one", " two three", " four", " five six\\[31m"]);
     }
 }

@@ -13,6 +13,27 @@ const RAW: [&str; 47] = [
     "where", "while", "yield",
 ];
 
+/// Types that generated code names without a path, which a module of the same name would hide.
+pub(super) const PRIMITIVES: [&str; 9] =
+    ["bool", "f32", "f64", "i32", "i64", "str", "u32", "u64", "u8"];
+
+/// The name to form Rust's from: without a letter in front, as in `__` or `_1`, there is no type
+/// or function of it, or both have the same name; `word` then stands before it.
+pub(super) fn lettered(name: &str, word: &str) -> String {
+    match name.trim_start_matches('_') {
+        "" => word.to_owned(),
+        rest if rest.starts_with(|first: char| first.is_numeric()) => format!("{word}_{rest}"),
+        _ => name.to_owned(),
+    }
+}
+
+/// The part of a package's name that its module is named after.
+pub(super) fn package_part(part: &str) -> String {
+    let part = lettered(part, "package");
+    let hides = PRIMITIVES.contains(&snake(&part).as_str());
+    if hides { format!("{part}_package") } else { part }
+}
+
 /// The name of a field, function or module.
 pub(super) fn snake(name: &str) -> String {
     sanitize(name.to_snake_case())
@@ -38,6 +59,11 @@ pub(super) fn ident(name: &str) -> Ident {
         Some(raw) => Ident::new_raw(raw, Span::call_site()),
         None => Ident::new(name, Span::call_site()),
     }
+}
+
+/// Whether a word cannot be the name of a crate.
+pub(super) fn is_keyword(word: &str) -> bool {
+    RAW.contains(&word) || matches!(word, "_" | "super" | "self" | "Self" | "extern" | "crate")
 }
 
 fn sanitize(name: String) -> String {

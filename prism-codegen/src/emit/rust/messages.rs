@@ -9,7 +9,6 @@ use syn::{Attribute, Item, ItemEnum, ItemImpl, ItemStruct, Meta, parse_quote};
 
 use super::attributes::{self, Annotations};
 use super::comments::doc_lines;
-use super::ident::camel;
 use super::names::{self, Enum, Message, Names, Scope};
 use crate::model::Schema;
 
@@ -171,7 +170,7 @@ fn complete(
     parent: Option<&Message>,
     annotations: &Annotations<'_>,
 ) {
-    // Protobuf names of the oneofs, by the name of their enum, which prost chooses.
+    // Rust fields of the oneofs, by the name of their enum, which prost chooses.
     let oneofs = parent.map(oneof_types).unwrap_or_default();
     for item in items {
         match item {
@@ -209,15 +208,10 @@ fn complete(
     }
 }
 
-/// The name that prost gives a oneof's enum, and the oneof's Rust field.
+/// The oneofs' Rust fields, by the names of their enums.
 fn oneof_types(message: &Message) -> BTreeMap<String, String> {
-    let nested = &message.nested;
-    let name = |field: &String| {
-        let name = camel(field.strip_prefix("r#").unwrap_or(field));
-        let taken = nested.messages.contains_key(&name) || nested.enums.contains_key(&name);
-        (if taken { format!("{name}OneOf") } else { name }, field.clone())
-    };
-    message.oneofs.keys().map(name).collect()
+    let oneofs = message.oneofs.iter();
+    oneofs.map(|(field, oneof)| (oneof.type_name.clone(), field.clone())).collect()
 }
 
 fn complete_struct(item: &mut ItemStruct, message: &Message, annotations: &Annotations<'_>) {
@@ -227,15 +221,15 @@ fn complete_struct(item: &mut ItemStruct, message: &Message, annotations: &Annot
         let name = field.ident.as_ref().map(ToString::to_string).unwrap_or_default();
         match number(&field.attrs) {
             Some(number) => {
-                let Some(member) = message.fields.get(&number) else { continue };
-                prepend_docs(&mut field.attrs, &member.comment);
+                let Some(comment) = message.fields.get(&number) else { continue };
+                prepend_docs(&mut field.attrs, comment);
                 let keys = annotations.field(&message.full_name, number, &name);
                 masks |= attributes::masks(&keys);
                 field.attrs.extend(attributes::prism(keys));
             }
             None => {
-                if let Some(member) = message.oneofs.get(&name) {
-                    prepend_docs(&mut field.attrs, &member.comment);
+                if let Some(oneof) = message.oneofs.get(&name) {
+                    prepend_docs(&mut field.attrs, &oneof.comment);
                 }
             }
         }
@@ -260,8 +254,8 @@ fn complete_oneof(
     let mut masks = false;
     for variant in &mut item.variants {
         let Some(number) = number(&variant.attrs) else { continue };
-        if let Some(field) = parent.fields.get(&number) {
-            prepend_docs(&mut variant.attrs, &field.comment);
+        if let Some(comment) = parent.fields.get(&number) {
+            prepend_docs(&mut variant.attrs, comment);
         }
         let keys = annotations.field(&parent.full_name, number, "");
         masks |= attributes::masks(&keys);
@@ -277,8 +271,8 @@ fn complete_oneof(
 fn complete_enum(item: &mut ItemEnum, declared: &Enum) {
     prepend_docs(&mut item.attrs, &declared.comment);
     for variant in &mut item.variants {
-        if let Some(value) = declared.values.get(&variant.ident.to_string()) {
-            prepend_docs(&mut variant.attrs, &value.comment);
+        if let Some(comment) = declared.values.get(&variant.ident.to_string()) {
+            prepend_docs(&mut variant.attrs, comment);
         }
     }
 }

@@ -13,6 +13,7 @@ use proc_macro2::TokenStream;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 use quote::quote;
+use sha2::{Digest, Sha256};
 
 use self::messages::Messages;
 use super::{Input, Layout};
@@ -49,7 +50,7 @@ pub fn emit(input: Input<'_>) -> Vec<File> {
         without_source_info(&input.schema.descriptor_set),
     )];
     for (package, tokens) in &packages {
-        let path = format!("{folder}{}", file_name(package));
+        let path = format!("{folder}{}", file_name(package, &input.options.layout));
         let of_package = descriptors
             .file
             .iter()
@@ -65,10 +66,29 @@ pub fn emit(input: Input<'_>) -> Vec<File> {
     files
 }
 
-fn file_name(package: &[String]) -> String {
-    match package {
-        [] => "_.rs".to_owned(),
-        modules => format!("{}.rs", modules.join(".").replace("r#", "")),
+/// Whether Rust keeps a word for itself, so that no crate can be called so.
+pub fn is_keyword(word: &str) -> bool {
+    ident::is_keyword(word)
+}
+
+/// Of the code of a package: its modules, or their beginning and a hash where a file system would
+/// not take that many bytes.
+fn file_name(package: &[String], layout: &Layout) -> String {
+    const LONGEST: usize = 200;
+    let name = package.join(".").replace("r#", "");
+    let others: &[&str] = match layout {
+        Layout::Crate { .. } => &["lib", "main"],
+        Layout::BuildScript => &["prism"],
+    };
+    match name.as_str() {
+        "" => "_.rs".to_owned(),
+        other if others.contains(&other) => format!("{other}_.rs"),
+        _ if name.len() > LONGEST => {
+            let hash = Sha256::digest(&name);
+            let hash: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            format!("{}.{hash}.rs", &name[..LONGEST])
+        }
+        _ => format!("{name}.rs"),
     }
 }
 
@@ -94,7 +114,7 @@ fn root(
         let parts = path.package.iter().chain(&path.path).map(|part| ident::ident(part));
         Some(quote!(.entity::<#(#parts)::*>()))
     });
-    let services = input.schema.services.iter().map(services::service_path);
+    let services = input.schema.services.iter().map(|it| services::service_path(it, names));
     let migrations = migrations(input.migrations, layout);
     let descriptors = included(layout, DESCRIPTORS);
     quote! {
@@ -197,7 +217,7 @@ impl Tree {
 
     fn tokens(&self, layout: &Layout, top: bool) -> TokenStream {
         let own = self.package.as_ref().map(|package| {
-            let file = included(layout, &file_name(package));
+            let file = included(layout, &file_name(package, layout));
             quote!(include!(#file);)
         });
         let children = self.children.iter().map(|(name, child)| {

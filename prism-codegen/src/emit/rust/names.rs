@@ -3,16 +3,17 @@
 //! prost derives Rust names from protobuf ones and does not look for clashes: `foo_bar` and
 //! `fooBar`, or a message `Admin` beside a package `admin`, would not compile. So elements are
 //! renamed in the descriptors before prost sees them; the wire knows only numbers. Of several
-//! elements with one Rust name the first keeps it, the others get a number.
+//! elements with one Rust name the first keeps it, the others get a number. A name that Rust has
+//! no form of (`__`), or that generated code needs itself (a module `bool`), is changed too.
+
+mod members;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use prost_types::{
-    DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto,
-};
+use prost_types::{DescriptorProto, EnumDescriptorProto, FileDescriptorProto};
 
 use super::comments::Comments;
-use super::ident::{camel, snake, variant};
+use super::ident::{PRIMITIVES, camel, lettered, package_part, snake, variant};
 
 /// Rust's view of all messages and enums.
 #[derive(Default)]
@@ -21,6 +22,8 @@ pub(super) struct Names {
     pub packages: BTreeMap<Vec<String>, Scope>,
     /// Module path of the package, and path within it, of each type by its full protobuf name.
     pub types: BTreeMap<String, TypePath>,
+    /// The module of each service, by its full protobuf name.
+    pub services: BTreeMap<String, String>,
 }
 
 /// Where a type is.
@@ -45,10 +48,10 @@ pub(super) struct Message {
     /// Full protobuf name.
     pub full_name: String,
     pub comment: String,
-    /// By number.
-    pub fields: BTreeMap<u32, Member>,
+    /// Comments of the fields, by number.
+    pub fields: BTreeMap<u32, String>,
     /// By the name of the Rust field.
-    pub oneofs: BTreeMap<String, Member>,
+    pub oneofs: BTreeMap<String, Oneof>,
     /// Name of the module that holds the nested types.
     pub module: String,
     pub nested: Scope,
@@ -58,28 +61,35 @@ pub(super) struct Message {
 #[derive(Default)]
 pub(super) struct Enum {
     pub comment: String,
-    /// By the Rust variant: the value's protobuf name and comment.
-    pub values: BTreeMap<String, Member>,
+    /// Comments of the values, by the Rust variant.
+    pub values: BTreeMap<String, String>,
     /// Protobuf names of values by those that prost was given, where they differ.
     pub renamed: BTreeMap<String, String>,
 }
 
-/// A field, oneof or enum value.
+/// A oneof.
 #[derive(Default)]
-pub(super) struct Member {
+pub(super) struct Oneof {
     /// Protobuf name.
     pub name: String,
     pub comment: String,
+    /// Name of its enum.
+    pub type_name: String,
 }
 
-/// Type names that prost's output takes for Rust's own.
-const PRELUDE: [&str; 2] = ["Some", "None"];
+/// Names that no type or module may have: prost's output takes them for Rust's own.
+fn kept() -> BTreeSet<String> {
+    ["Some", "None"].into_iter().chain(PRIMITIVES).map(str::to_owned).collect()
+}
 
 /// Renames what would clash in `files`, and tells what everything is called then.
 pub(super) fn resolve(files: &mut [FileDescriptorProto]) -> Names {
     let mut resolver = Resolver::default();
+    for file in files.iter_mut() {
+        resolver.package(file);
+    }
     for file in files.iter() {
-        resolver.reserve_modules(file);
+        resolver.services(file);
     }
     for file in files.iter_mut() {
         resolver.file(file);
@@ -94,7 +104,8 @@ pub(super) fn resolve(files: &mut [FileDescriptorProto]) -> Names {
 
 /// The modules of a package.
 pub(super) fn package_modules(package: &str) -> Vec<String> {
-    package.split('.').filter(|part| !part.is_empty()).map(snake).collect()
+    let parts = package.split('.').filter(|part| !part.is_empty());
+    parts.map(|part| snake(&package_part(part))).collect()
 }
 
 #[derive(Default)]
@@ -104,6 +115,10 @@ struct Resolver {
     taken: BTreeMap<Vec<String>, BTreeSet<String>>,
     /// New full names of renamed types and of those nested in them, by the old ones; with dots.
     renamed: BTreeMap<String, String>,
+    /// What prost is told instead of the values of enums, by the enums' old full names.
+    values: BTreeMap<String, BTreeMap<String, String>>,
+    /// Old names of packages that were renamed, by the new ones.
+    packages: BTreeMap<String, String>,
 }
 
 /// Where a type is declared.
@@ -114,28 +129,59 @@ struct Place<'a> {
     /// Full protobuf name of the parent, before and after renaming.
     old: String,
     new: String,
+    /// Whether the file is of proto3.
+    proto3: bool,
 }
 
 impl Resolver {
-    /// Modules that a package's parts and services need.
-    fn reserve_modules(&mut self, file: &FileDescriptorProto) {
-        let modules = package_modules(file.package());
+    /// Renames a package whose modules could not be named after it, and takes its modules.
+    fn package(&mut self, file: &mut FileDescriptorProto) {
+        let old = file.package().to_owned();
+        let modules = package_modules(&old);
         for depth in 0..modules.len() {
-            let taken = self.taken.entry(modules[..depth].to_vec()).or_default();
+            let taken = self.taken.entry(modules[..depth].to_vec()).or_insert_with(kept);
             taken.insert(modules[depth].clone());
         }
-        let taken = self.taken.entry(modules).or_default();
-        taken.extend(PRELUDE.map(str::to_owned));
-        taken.extend(file.service.iter().map(|service| snake(service.name())));
+        self.taken.entry(modules).or_insert_with(kept);
+        if !old.is_empty() {
+            let parts: Vec<String> = old.split('.').map(package_part).collect();
+            file.package = Some(parts.join("."));
+        }
+        self.packages.insert(file.name().to_owned(), old);
+    }
+
+    /// The module of each of a file's services.
+    fn services(&mut self, file: &FileDescriptorProto) {
+        let package = &self.packages[file.name()];
+        let taken = self.taken.entry(package_modules(package)).or_insert_with(kept);
+        for service in &file.service {
+            let name = lettered(service.name(), "Service");
+            let name = free_name(&name, |name| vec![snake(name)], taken);
+            let full_name = match package.as_str() {
+                "" => service.name().to_owned(),
+                package => format!("{package}.{}", service.name()),
+            };
+            self.names.services.insert(full_name, snake(&name));
+        }
     }
 
     fn file(&mut self, file: &mut FileDescriptorProto) {
         let comments = Comments::new(file.source_code_info.as_ref());
-        let package = package_modules(file.package());
-        let name =
-            if file.package().is_empty() { String::new() } else { format!(".{}", file.package()) };
-        let place = Place { package: &package, modules: Vec::new(), old: name.clone(), new: name };
-        let mut taken = self.taken.remove(&package).unwrap_or_default();
+        let old = &self.packages[file.name()];
+        let package = package_modules(old);
+        let dotted = |name: &str| match name {
+            "" => String::new(),
+            name => format!(".{name}"),
+        };
+        let (old, new) = (dotted(old), dotted(file.package()));
+        let place = Place {
+            package: &package,
+            modules: Vec::new(),
+            old,
+            new,
+            proto3: file.syntax() == "proto3",
+        };
+        let mut taken = self.taken.remove(&package).unwrap_or_else(kept);
         let mut scope = self.names.packages.remove(&package).unwrap_or_default();
         for (index, message) in file.message_type.iter_mut().enumerate() {
             let at = Source { comments: &comments, path: vec![4, position(index)] };
@@ -158,7 +204,8 @@ impl Resolver {
         at: Source<'_>,
     ) {
         let old = format!("{}.{}", place.old, message.name());
-        let name = free_name(message.name(), |name| vec![camel(name), snake(name)], taken);
+        let name = lettered(message.name(), "Message");
+        let name = free_name(&name, |name| vec![camel(name), snake(name)], taken);
         let new = format!("{}.{name}", place.new);
         let rust_name = camel(&name);
         let module = snake(&name);
@@ -169,15 +216,13 @@ impl Resolver {
             module: module.clone(),
             ..Message::default()
         };
-        members(message, &mut described, &at);
         message.name = Some(name);
 
         let mut modules = place.modules.clone();
         modules.push(module);
-        let inner = Place { package: place.package, modules, old, new };
-        let mut inner_taken: BTreeSet<String> = PRELUDE.map(str::to_owned).into();
-        // prost tells a oneof from a nested type of its name, not from another oneof; and from a
-        // nested type only while that keeps its name.
+        let proto3 = place.proto3;
+        let inner = Place { package: place.package, modules, old, new, proto3 };
+        let mut inner_taken = kept();
         for (index, nested) in message.nested_type.iter_mut().enumerate() {
             let is_entry = nested.options.as_ref().is_some_and(|options| options.map_entry());
             if !is_entry {
@@ -189,6 +234,7 @@ impl Resolver {
             let at = at.child(4, index);
             self.enumeration(nested, &inner, &mut inner_taken, &mut described.nested, at);
         }
+        members::resolve(message, proto3, &mut described, &at);
         scope.messages.insert(rust_name, described);
     }
 
@@ -201,25 +247,31 @@ impl Resolver {
         at: Source<'_>,
     ) {
         let old = format!("{}.{}", place.old, declared.name());
-        let name = free_name(declared.name(), |name| vec![camel(name)], taken);
+        let name = lettered(declared.name(), "Enum");
+        let name = free_name(&name, |name| vec![camel(name)], taken);
         let new = format!("{}.{name}", place.new);
         let rust_name = camel(&name);
         self.declare(place, &old, &new, &rust_name);
         let mut described = Enum { comment: at.comment(), ..Enum::default() };
         let mut variants = BTreeSet::new();
-        let mut numbers = BTreeSet::new();
+        let mut numbers: BTreeMap<i32, String> = BTreeMap::new();
+        let renamed = self.values.entry(old).or_default();
         for (index, value) in declared.value.iter_mut().enumerate() {
+            let old = value.name().to_owned();
             // prost leaves out the aliases of a number.
-            if !numbers.insert(value.number()) {
+            if let Some(first) = numbers.get(&value.number()) {
+                renamed.insert(old, first.clone());
                 continue;
             }
-            let old = value.name().to_owned();
-            let new = free_name(&old, |value| vec![variant(&name, value)], &mut variants);
+            let lettered = lettered(&old, "Value");
+            let new = free_name(&lettered, |value| vec![variant(&name, value)], &mut variants);
+            numbers.insert(value.number(), new.clone());
+            renamed.insert(old.clone(), new.clone());
             let comment = at.child(2, index).comment();
             if new != old {
                 described.renamed.insert(new.clone(), old.clone());
             }
-            described.values.insert(variant(&name, &new), Member { name: old, comment });
+            described.values.insert(variant(&name, &new), comment);
             value.name = Some(new);
         }
         declared.name = Some(name);
@@ -239,6 +291,11 @@ impl Resolver {
     fn update_references(&self, message: &mut DescriptorProto) {
         for field in &mut message.field {
             if let Some(name) = &mut field.type_name {
+                let renamed = self.values.get(name);
+                let value = field.default_value.as_ref();
+                if let Some(new) = value.and_then(|value| renamed?.get(value)) {
+                    field.default_value = Some(new.clone());
+                }
                 self.update(name);
             }
         }
@@ -281,56 +338,8 @@ fn position(index: usize) -> i32 {
     i32::try_from(index).unwrap_or(i32::MAX)
 }
 
-/// Renames fields and oneofs that would clash, and describes them.
-fn members(message: &mut DescriptorProto, described: &mut Message, at: &Source<'_>) {
-    let mut taken = BTreeSet::new();
-    let mut variants: BTreeMap<i32, BTreeSet<String>> = BTreeMap::new();
-    for (index, field) in message.field.iter_mut().enumerate() {
-        let number = u32::try_from(field.number()).unwrap_or_default();
-        let name = field.name().to_owned();
-        let new = match oneof_of(field) {
-            // A oneof's members are variants of its enum, not fields.
-            Some(oneof) => {
-                free_name(&name, |name| vec![camel(name)], variants.entry(oneof).or_default())
-            }
-            None => numbered_name(&name, number, &mut taken),
-        };
-        field.name = Some(new);
-        let comment = at.child(2, index).comment();
-        described.fields.insert(number, Member { name, comment });
-    }
-    let real: BTreeSet<i32> = message.field.iter().filter_map(oneof_of).collect();
-    let mut types = BTreeSet::new();
-    for (index, oneof) in message.oneof_decl.iter_mut().enumerate() {
-        if !real.contains(&position(index)) {
-            continue;
-        }
-        let name = oneof.name().to_owned();
-        let mut both = taken.clone();
-        both.extend(types.iter().cloned());
-        let new = free_name(&name, |name| vec![snake(name), camel(name)], &mut both);
-        taken.insert(snake(&new));
-        types.insert(camel(&new));
-        let comment = at.child(8, index).comment();
-        described.oneofs.insert(snake(&new), Member { name, comment });
-        oneof.name = Some(new);
-    }
-}
-
-fn oneof_of(field: &FieldDescriptorProto) -> Option<i32> {
-    if field.proto3_optional() { None } else { field.oneof_index }
-}
-
-/// The name, with its number where another field has it already.
-fn numbered_name(name: &str, number: u32, taken: &mut BTreeSet<String>) -> String {
-    if taken.insert(snake(name)) {
-        return name.to_owned();
-    }
-    free_name(&format!("{name}_{number}"), |name| vec![snake(name)], taken)
-}
-
 /// The name, or the name with the smallest number after it that makes all of its Rust forms free.
-fn free_name(
+pub(super) fn free_name(
     name: &str,
     forms: impl Fn(&str) -> Vec<String>,
     taken: &mut BTreeSet<String>,

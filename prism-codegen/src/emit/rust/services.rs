@@ -1,5 +1,6 @@
 //! Services: what each RPC is, a trait for those that the user writes, and a client.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use prism_schema::{Binding, Method, RequestField, Response, Role};
@@ -7,16 +8,16 @@ use proc_macro2::{Literal, TokenStream};
 use quote::{ToTokens, quote};
 
 use super::attributes::variant;
-use super::ident::{camel, ident, snake};
+use super::ident::{camel, ident, lettered, snake};
 use super::messages::{docs, path};
-use super::names::{Names, TypePath, package_modules};
+use super::names::{Names, TypePath, free_name, package_modules};
 use crate::model::Service;
 
 /// The module of a service.
 pub(super) fn emit(service: &Service, names: &Names) -> TokenStream {
     let context = Context::new(service, names);
     let docs = docs(&service.comment);
-    let module = ident(&snake(&service.name));
+    let module = ident(&names.services[&service.schema.name]);
     let descriptor = context.descriptor();
     let handlers = context.handlers();
     let client = context.client();
@@ -34,9 +35,9 @@ pub(super) fn emit(service: &Service, names: &Names) -> TokenStream {
 }
 
 /// Path of the function that describes a service, from the crate's root.
-pub(super) fn service_path(service: &Service) -> TokenStream {
+pub(super) fn service_path(service: &Service, names: &Names) -> TokenStream {
     let mut modules = package_modules(&service.package);
-    modules.push(snake(&service.name));
+    modules.push(names.services[&service.schema.name].clone());
     let modules = modules.iter().map(|module| ident(module));
     quote!(#(#modules)::*::service)
 }
@@ -46,24 +47,31 @@ struct Context<'a> {
     names: &'a Names,
     /// Modules of the service's package.
     package: Vec<String>,
+    /// The service's name as that of a type.
+    type_name: String,
     /// Rust names of the methods.
     functions: Vec<proc_macro2::Ident>,
 }
 
 impl<'a> Context<'a> {
     fn new(service: &'a Service, names: &'a Names) -> Self {
-        // The client's constructor is `new`; methods whose names differ in case alone get a number.
-        let mut taken = vec!["new".to_owned()];
-        let mut functions = Vec::new();
-        for method in &service.schema.methods {
-            let name = snake(&method.name);
-            let count = (2..).map(|n| format!("{}{n}", snake(&method.name).replace("r#", "")));
-            let free = std::iter::once(name).chain(count).find(|name| !taken.contains(name));
-            let name = free.unwrap_or_default();
-            functions.push(ident(&name));
-            taken.push(name);
-        }
-        Context { service, names, package: package_modules(&service.package), functions }
+        // What a client has anyway; methods whose names differ in case alone get a number.
+        let mut taken: BTreeSet<String> = ["new", "clone"].map(str::to_owned).into();
+        let function = |method: &Method| {
+            let name = lettered(&method.name, "Method");
+            ident(&snake(&free_name(&name, |name| vec![snake(name)], &mut taken)))
+        };
+        let functions = service.schema.methods.iter().map(function).collect();
+        // What the service's own module names without a path.
+        let mut taken: BTreeSet<String> = ["Future", "Send", "Sync", "T"].map(str::to_owned).into();
+        let type_name = lettered(&service.name, "Service");
+        let type_name = camel(&free_name(&type_name, |name| vec![camel(name)], &mut taken));
+        Context { service, names, package: package_modules(&service.package), type_name, functions }
+    }
+
+    /// A type that is named after the service. `Self_` ends like that because it stands alone.
+    fn beside(&self, word: &str) -> String {
+        format!("{}{word}", self.type_name.trim_end_matches('_'))
     }
 
     fn methods(&self) -> impl Iterator<Item = (usize, &'a Method)> {
@@ -150,8 +158,8 @@ impl<'a> Context<'a> {
         if self.custom().next().is_none() {
             return TokenStream::new();
         }
-        let name = ident(&camel(&self.service.name));
-        let server = ident(&format!("{}Server", camel(&self.service.name)));
+        let name = ident(&self.type_name);
+        let server = ident(&self.beside("Server"));
         let full_name = &self.service.schema.name;
         let functions = self.custom().map(|(index, method)| self.handler(index, method));
         let (streaming, single): (Vec<_>, Vec<_>) =
@@ -250,7 +258,7 @@ impl<'a> Context<'a> {
 
     fn client(&self) -> TokenStream {
         let full_name = &self.service.schema.name;
-        let client = ident(&format!("{}Client", camel(&self.service.name)));
+        let client = ident(&self.beside("Client"));
         let doc = format!(" Calls `{full_name}`.");
         let methods = self.methods().map(|(index, method)| self.call(index, method));
         quote! {

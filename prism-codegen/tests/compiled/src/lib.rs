@@ -40,7 +40,13 @@ fn types() -> Checked {
 fn hostile() -> Checked {
     model(
         "prism-codegen/tests/goldens/hostile/proto",
-        &["a/legacy.proto", "a/select.proto", "b/inner/inner.proto", "b/select.proto"],
+        &[
+            "a/legacy.proto",
+            "a/select.proto",
+            "b/inner/inner.proto",
+            "b/select.proto",
+            "found.proto",
+        ],
     )
 }
 
@@ -72,7 +78,8 @@ fn derived_entities_are_those_of_the_model() {
     assert_entity::<golden_hostile::a::r#type::self_::select::Group>(&checked);
     assert_entity::<golden_hostile::a::r#type::self_::Legacy>(&checked);
     assert_entity::<golden_hostile::b::Select>(&checked);
-    assert_eq!(checked.schema.entities.len(), 4);
+    assert_entity::<golden_hostile::package::bool_package::Schema>(&checked);
+    assert_eq!(checked.schema.entities.len(), 5);
 }
 
 #[test]
@@ -82,6 +89,10 @@ fn generated_services_are_those_of_the_model() {
     assert_service(prism_proxy::acme::profiles::v1::profile_service::service(), &checked);
     assert_service(golden_types::golden::types::v1::everything_service::service(), &types());
     assert_service(golden_hostile::a::r#type::self_::r#loop::service(), &hostile());
+    use golden_hostile::package::bool_package::{http_gateway, http_gateway2, send};
+    for service in [http_gateway::service(), http_gateway2::service(), send::service()] {
+        assert_service(service, &hostile());
+    }
 }
 
 #[test]

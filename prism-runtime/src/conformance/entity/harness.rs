@@ -59,13 +59,7 @@ impl Harness {
     /// Where the backend cannot be opened.
     pub fn new(factory: &Factory<'_>) -> Self {
         let pool = schema::pool();
-        let entities = [
-            schema::order(&pool),
-            schema::session(&pool),
-            schema::everything(&pool),
-            schema::review(&pool),
-            schema::document(&pool),
-        ];
+        let entities = schema::entities(&pool);
         let opened = factory(&entities);
         let clock = Clock::manual(START_MICROS);
         let tokens = Arc::new(PageTokens::random().expect("randomness"));
@@ -73,7 +67,7 @@ impl Harness {
         let open = |entity: Entity| {
             Collection::open(entity, &*opened.backend, shared.clone()).expect("an open collection")
         };
-        let stores = Arc::new(Stores::new(entities.map(open)));
+        let stores = Arc::new(Stores::new(entities.into_iter().map(open)));
         let method = |spec: schema::MethodSpec| {
             let input = schema::message(&pool, spec.input);
             let output = schema::message(&pool, spec.output);

@@ -89,6 +89,27 @@ pub fn everything(pool: &DescriptorPool) -> Entity {
     entity
 }
 
+/// `Reading`: key (sensor, at, offset), two times among it.
+pub fn reading(pool: &DescriptorPool) -> Entity {
+    let mut entity = lower(pool, "Reading", "readings", &["sensor", "at", "offset"], 1);
+    set(&mut entity, "origin", |column| {
+        column.storage = Storage::Json;
+        column.access = Access::Immutable;
+    });
+    index(&mut entity, "by_value", &["value"], false);
+    entity
+}
+
+/// `Holiday`: key day, a timestamp.
+pub fn holiday(pool: &DescriptorPool) -> Entity {
+    lower(pool, "Holiday", "holidays", &["day"], 1)
+}
+
+/// `Lap`: key time, a duration.
+pub fn lap(pool: &DescriptorPool) -> Entity {
+    lower(pool, "Lap", "laps", &["time"], 1)
+}
+
 /// `Review`: key id, and fields that have to be set.
 pub fn review(pool: &DescriptorPool) -> Entity {
     let mut entity = lower(pool, "Review", "reviews", &["id"], 1);
@@ -106,6 +127,13 @@ pub fn document(pool: &DescriptorPool) -> Entity {
     }
     set(&mut entity, "origin", |column| column.access = Access::Immutable);
     entity
+}
+
+/// Every entity of the suite.
+pub fn entities(pool: &DescriptorPool) -> Vec<Entity> {
+    [order, session, everything, reading, holiday, lap, review, document]
+        .map(|entity| entity(pool))
+        .into()
 }
 
 /// A method of the suite.
@@ -160,6 +188,33 @@ pub fn methods(pool: &DescriptorPool) -> Vec<MethodSpec> {
         specs.method("DeleteSession", "Session", Operation::Delete, "Empty", Response::Empty),
         specs.method("GetEverything", "Everything", Operation::Get, "Everything", Response::Entity),
         specs.method("PutEverything", "Everything", Operation::Put, "Everything", Response::Entity),
+        specs.method("GetReading", "Reading", Operation::Get, "Reading", Response::Entity),
+        specs.method(
+            "BatchGetReadings",
+            "Reading",
+            Operation::BatchGet,
+            "ListReadingsResponse",
+            batch,
+        ),
+        specs.method("ListReadings", "Reading", Operation::List, "ListReadingsResponse", list(1)),
+        specs.method("CreateReading", "Reading", Operation::Create, "Reading", Response::Entity),
+        specs.method("PutReading", "Reading", Operation::Put, "Reading", Response::Entity),
+        specs.method("UpdateReading", "Reading", Operation::Update, "Reading", Response::Entity),
+        specs.method("DeleteReading", "Reading", Operation::Delete, "Empty", Response::Empty),
+        specs.method("GetHoliday", "Holiday", Operation::Get, "Holiday", Response::Entity),
+        specs.method(
+            "BatchGetHolidays",
+            "Holiday",
+            Operation::BatchGet,
+            "ListHolidaysResponse",
+            batch,
+        ),
+        specs.method("ListHolidays", "Holiday", Operation::List, "ListHolidaysResponse", list(1)),
+        specs.method("PutHoliday", "Holiday", Operation::Put, "Holiday", Response::Entity),
+        specs.method("GetLap", "Lap", Operation::Get, "Lap", Response::Entity),
+        specs.method("BatchGetLaps", "Lap", Operation::BatchGet, "ListLapsResponse", batch),
+        specs.method("ListLaps", "Lap", Operation::List, "ListLapsResponse", list(1)),
+        specs.method("PutLap", "Lap", Operation::Put, "Lap", Response::Entity),
         specs.method("GetReview", "Review", Operation::Get, "Review", Response::Entity),
         specs.method("CreateReview", "Review", Operation::Create, "Review", Response::Entity),
         specs.method("PutReview", "Review", Operation::Put, "Review", Response::Entity),
@@ -206,6 +261,10 @@ impl Specs<'_> {
     ) -> MethodSpec {
         let input = match name {
             "CreateSession" | "PutSession" => "SessionRequest",
+            "GetReading" | "DeleteReading" => "ReadingKey",
+            "CreateReading" | "PutReading" | "UpdateReading" => "ReadingRequest",
+            "PutHoliday" => "HolidayRequest",
+            "PutLap" => "LapRequest",
             _ => Box::leak(format!("{name}Request").into_boxed_str()),
         };
         let request = message(self.pool, input);
@@ -236,7 +295,8 @@ fn request_field(
         ("allow_missing", _) => (Role::AllowMissing, ""),
         ("show_deleted", _) => (Role::ShowDeleted, ""),
         ("update_mask", _) => (Role::UpdateMask, ""),
-        ("order" | "session" | "everything" | "review" | "document", _) => (Role::Entity, ""),
+        ("order" | "session" | "everything" | "review" | "document", _)
+        | ("reading" | "holiday" | "lap", _) => (Role::Entity, ""),
         ("keys", _) => (Role::Keys, ""),
         ("session_ids", _) => (Role::Keys, "session_id"),
         ("note_prefix", _) => (Role::Prefix, "note"),
@@ -244,11 +304,19 @@ fn request_field(
         ("due_before", _) => (Role::LessThan, "due_time"),
         ("from_id", _) => (Role::AtLeast, "session_id"),
         ("names", _) => (Role::AnyOf, "name"),
+        ("at_from", _) => (Role::AtLeast, "at"),
+        ("at_before", _) => (Role::LessThan, "at"),
+        ("days", _) => (Role::Keys, "day"),
+        ("any_day", _) => (Role::AnyOf, "day"),
+        ("times", _) => (Role::Keys, "time"),
+        ("from_time", _) => (Role::AtLeast, "time"),
         (own, Operation::List) => (Role::Equals, own),
         (own, _) => (Role::Key, own),
     };
     let parts = match (role, field.kind()) {
-        (Role::Keys, Kind::Message(key)) => {
+        (Role::Keys, Kind::Message(key))
+            if key.parent_file().package_name() == "conformance.v1" =>
+        {
             let own = |field: FieldDescriptor| {
                 let stands_for = entity.get_field_by_name(field.name()).map(|f| f.number());
                 (field.number(), stands_for.unwrap_or_default())
@@ -278,6 +346,12 @@ fn lower(
     let descriptor = message(pool, name);
     let mut columns: Vec<Column> = descriptor.fields().map(|field| column(&field)).collect();
     columns.sort_by_key(|column| column.number);
+    for column in columns.iter_mut().filter(|column| key.contains(&column.field.as_str())) {
+        // A time in the key is always there.
+        if column.cardinality == Cardinality::Optional {
+            column.cardinality = Cardinality::Required;
+        }
+    }
     let number =
         |field: &&str| descriptor.get_field_by_name(field).expect("a key names a field").number();
     Entity {
@@ -349,7 +423,10 @@ fn field_type(field: &FieldDescriptor) -> (FieldType, bool) {
     match of.full_name() {
         "google.protobuf.Timestamp" => (FieldType::Timestamp, false),
         "google.protobuf.Duration" => (FieldType::Duration, false),
-        name if name.starts_with("google.protobuf.") && name.ends_with("Value") => {
+        name if name.starts_with("google.protobuf.")
+            && name.ends_with("Value")
+            && name != "google.protobuf.Value" =>
+        {
             let value = of.get_field(1).expect("a wrapper has a value");
             (scalar(&value.kind()), true)
         }

@@ -19,7 +19,7 @@ use sqlx::{
     SqlStr, raw_sql,
 };
 
-use super::error::breaks_connection;
+use super::error::{breaks_connection, says_read_only};
 
 /// A step of a statement's answer.
 type Step = sqlx::Result<Either<PgQueryResult, PgRow>>;
@@ -53,6 +53,8 @@ pub(super) struct Activity {
     /// What was sent commits.
     committing: AtomicBool,
     broken: AtomicBool,
+    /// The server has said that the session cannot write.
+    read_only: AtomicBool,
     /// Counts answers, together with all other connections.
     heard: Arc<AtomicU64>,
 }
@@ -85,6 +87,9 @@ impl Activity {
 
     fn failed(&self, error: &sqlx::Error) {
         self.committing.store(false, Ordering::Relaxed);
+        if says_read_only(error) {
+            self.read_only.store(true, Ordering::Relaxed);
+        }
         if breaks_connection(error) {
             self.broken.store(true, Ordering::Relaxed);
         } else {
@@ -213,6 +218,11 @@ impl Connection {
 
     pub(super) fn is_broken(&self) -> bool {
         self.activity.broken.load(Ordering::Relaxed)
+    }
+
+    /// Whether it was given up because it cannot write.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.activity.read_only.load(Ordering::Relaxed)
     }
 
     /// Ends what was left open, and waits for all answers.

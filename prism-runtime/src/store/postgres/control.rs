@@ -4,17 +4,18 @@
 //! cannot be reached, calls fail at once, and nobody but the probe tries to connect.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, raw_sql};
+use prism_migrate::Servers;
+use prism_migrate::postgres::is_read_only;
+use sqlx::{AssertSqlSafe, PgConnection, raw_sql};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::connection::{Activity, keep_alive};
-use super::error::{breaks_connection, is_crowded};
+use super::connection::{Activity, Connection, keep_alive};
+use super::error::{breaks_connection, is_crowded, says_read_only};
 use crate::store::Readiness;
 
 /// Time between two probes of a server that nothing is said against.
@@ -50,6 +51,8 @@ struct State {
     outages: AtomicU64,
     /// Counts answers of the server on all connections.
     heard: Arc<AtomicU64>,
+    /// Number of the server that was connected to last.
+    server: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -62,15 +65,16 @@ enum Request {
 
 impl Control {
     /// Starts it on the runtime that this is called on. It ends with the last clone.
-    pub(super) fn start(name: &str, connect: PgConnectOptions) -> Self {
+    pub(super) fn start(name: &str, servers: Servers) -> Self {
         let (requests, waiting) = channel(QUEUE);
         let state = Arc::new(State {
             name: name.to_owned(),
             reachable: watch::Sender::new(true),
             outages: AtomicU64::new(0),
             heard: Arc::default(),
+            server: AtomicUsize::new(0),
         });
-        let probe = Probe { connect, connection: None, state: Arc::clone(&state), waiting };
+        let probe = Probe { servers, connection: None, state: Arc::clone(&state), waiting };
         tokio::spawn(probe.run());
         Control { state, requests }
     }
@@ -88,6 +92,31 @@ impl Control {
     /// used any more.
     pub(super) fn outages(&self) -> u64 {
         self.state.outages.load(Ordering::Acquire)
+    }
+
+    /// A connection was given up. Where it cannot write any more, the server has become a standby:
+    /// no connection that was made before is used again.
+    pub(super) fn given_up(&self, connection: &Connection) {
+        if connection.is_read_only() {
+            let seen = connection.outages();
+            // Where it fails, another one has said so before.
+            let _ = self.state.outages.compare_exchange(
+                seen,
+                seen + 1,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            );
+        }
+    }
+
+    /// The server to try first.
+    pub(super) fn server(&self) -> usize {
+        self.state.server.load(Ordering::Relaxed)
+    }
+
+    /// A server will do.
+    pub(super) fn found(&self, server: usize) {
+        self.state.server.store(server, Ordering::Relaxed);
     }
 
     /// Counts answers.
@@ -176,7 +205,7 @@ impl Control {
 }
 
 struct Probe {
-    connect: PgConnectOptions,
+    servers: Servers,
     connection: Option<PgConnection>,
     state: Arc<State>,
     waiting: Receiver<Request>,
@@ -242,53 +271,85 @@ impl Probe {
         self.state.reachable.send_replace(reachable);
     }
 
-    /// Cancels what these processes run, which is a probe, too. Fails where the server cannot be
-    /// reached.
+    /// Cancels what these processes run, which is a probe, too, and asks whether the server takes
+    /// writes. Fails where it does not, or cannot be reached.
     async fn check(&mut self, processes: &[String]) -> Result<(), String> {
-        let sql = match processes {
-            [] => "SELECT 1".to_owned(),
-            processes => processes
-                .iter()
-                .map(|process| format!("SELECT pg_cancel_backend({process})"))
-                .collect::<Vec<_>>()
-                .join(";"),
-        };
+        let cancel: Vec<String> = processes
+            .iter()
+            .map(|process| format!("SELECT pg_cancel_backend({process})"))
+            .collect();
+        let cancel = cancel.join(";");
         let heard = self.state.heard.load(Ordering::Relaxed);
-        if let Some(mut connection) = self.connection.take()
-            && ask(&mut connection, &sql).await
-        {
-            self.connection = Some(connection);
-            return Ok(());
+        let mut is_standby = false;
+        if let Some(mut connection) = self.connection.take() {
+            match self.ask(&mut connection, &cancel).await {
+                Some(Session::Fit) => {
+                    self.connection = Some(connection);
+                    return Ok(());
+                }
+                Some(Session::ReadOnly) => {
+                    // Others that were made when it was are on the same server.
+                    self.state.outages.fetch_add(1, Ordering::AcqRel);
+                    is_standby = true;
+                }
+                None => {}
+            }
         }
-        let connecting = async {
-            let mut connection = PgConnection::connect_with(&self.connect).await?;
-            keep_alive(&mut connection).await?;
-            Ok::<_, sqlx::Error>(connection)
-        };
-        let cause = match timeout(CONNECT, connecting).await {
+        let cause = match timeout(self.servers.at_most(CONNECT), self.connect()).await {
             Ok(Ok(mut connection)) => {
-                if ask(&mut connection, &sql).await {
+                // On another server these numbers are of other processes.
+                let cancel = if is_standby { "" } else { &cancel };
+                if self.ask(&mut connection, cancel).await.is_some() {
                     self.connection = Some(connection);
                     return Ok(());
                 }
                 "it takes connections, but does not answer".to_owned()
             }
-            Ok(Err(error)) if is_crowded(&error) => return Ok(()),
+            Ok(Err(error)) if says_read_only(&error) => return Err(error.to_string()),
+            Ok(Err(error)) if is_crowded(&error) && !is_standby => return Ok(()),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer in time".to_owned(),
         };
         // Too slow for a new connection is not out of reach.
-        if self.state.heard.load(Ordering::Relaxed) != heard { Ok(()) } else { Err(cause) }
+        let is_heard = self.state.heard.load(Ordering::Relaxed) != heard;
+        if is_heard && !is_standby { Ok(()) } else { Err(cause) }
+    }
+
+    /// A connection to a server that takes writes.
+    async fn connect(&self) -> sqlx::Result<PgConnection> {
+        let first = self.state.server.load(Ordering::Relaxed);
+        let (mut connection, server) = self.servers.connect_from(first, CONNECT).await?;
+        self.state.server.store(server, Ordering::Relaxed);
+        keep_alive(&mut connection).await?;
+        Ok(connection)
+    }
+
+    /// Runs SQL, and looks what the session can do. `None` where there is no answer in time; an
+    /// error is one, since a server without a function answers too.
+    async fn ask(&self, connection: &mut PgConnection, sql: &str) -> Option<Session> {
+        let asking = async {
+            if !sql.is_empty() {
+                let ran = sqlx::Executor::execute(&mut *connection, raw_sql(AssertSqlSafe(sql)));
+                if let Err(error) = ran.await
+                    && breaks_connection(&error)
+                {
+                    return Err(error);
+                }
+            }
+            is_read_only(connection).await
+        };
+        match timeout(ANSWER, asking).await {
+            Ok(Ok(true)) if self.servers.writable => Some(Session::ReadOnly),
+            Ok(Ok(_)) => Some(Session::Fit),
+            _ => None,
+        }
     }
 }
 
-/// Whether a statement is answered, if only with an error: a server without the function answers,
-/// too.
-async fn ask(connection: &mut PgConnection, sql: &str) -> bool {
-    let query = raw_sql(AssertSqlSafe(sql));
-    match timeout(ANSWER, sqlx::Executor::execute(connection, query)).await {
-        Ok(Ok(_)) => true,
-        Ok(Err(error)) => !breaks_connection(&error),
-        Err(_) => false,
-    }
+/// What the session of a probe can do.
+enum Session {
+    /// All that is needed.
+    Fit,
+    /// It cannot write.
+    ReadOnly,
 }

@@ -1,12 +1,12 @@
 //! A database, open.
 
 use std::fmt;
-use std::str::FromStr as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use prism_migrate::Servers;
 use prism_migrate::postgres::{Migrator, Settings};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, raw_sql};
@@ -86,7 +86,7 @@ impl Database {
     /// Where the server cannot be reached or refuses, and where the database's migrations are not
     /// those of the options.
     pub fn open(options: &Options) -> Result<Arc<Self>, OpenError> {
-        let connect = connect_options(options)?;
+        let servers = servers(options)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -94,7 +94,7 @@ impl Database {
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
         let (opened, open) = mpsc::channel();
-        let (settings, target) = (options.clone(), connect.clone());
+        let (settings, target) = (options.clone(), servers.clone());
         let thread = std::thread::Builder::new()
             .name("prism-postgres".to_owned())
             .spawn(move || {
@@ -113,7 +113,7 @@ impl Database {
         let control = open.recv().map_err(|_| OpenError::Thread {
             source: std::io::Error::other("the store's thread has ended"),
         })??;
-        let connector = Arc::new(Connector::new(&connect, options, control));
+        let connector = Arc::new(Connector::new(&servers, options, control));
         let queue = u32::try_from(options.queue).unwrap_or(u32::MAX);
         Ok(Arc::new(Database {
             pool: Arc::new(Pool::new(Arc::clone(&connector), options)),
@@ -315,6 +315,7 @@ impl Attempt<'_> {
             return Tried::Done(Err(error.into()));
         };
         if self.lease.connection.is_broken() {
+            self.connector.control.given_up(&self.lease.connection);
             self.connector.control.suspect();
             self.pool.forget();
             if self.lease.reused && matches!(outcome, Err(Failure::Database(_))) {
@@ -334,34 +335,41 @@ impl Attempt<'_> {
 /// The cause of an error that no error of sqlx stands behind.
 pub(super) const LOST: &str = "the server was lost while it committed";
 
-fn connect_options(options: &Options) -> Result<PgConnectOptions, OpenError> {
-    let connect =
-        PgConnectOptions::from_str(&options.url).map_err(|source| OpenError::Url { source })?;
+fn servers(options: &Options) -> Result<Servers, OpenError> {
+    match prism_migrate::Place::parse_url(&options.url) {
+        Ok(prism_migrate::Place::Postgres(servers)) => {
+            Ok(servers.map(|connect| prepared_as(connect, options)))
+        }
+        Ok(prism_migrate::Place::Sqlite(_)) => {
+            Err(OpenError::Url { source: prism_migrate::PlaceError::NoUrl })
+        }
+        Err(source) => Err(OpenError::Url { source }),
+    }
+}
+
+fn prepared_as(connect: PgConnectOptions, options: &Options) -> PgConnectOptions {
     // By it a migration knows that servers are connected.
     let name = match connect.get_application_name() {
         None => "prism proxy".to_owned(),
         Some(name) => format!("prism proxy {name}"),
     };
     let connect = connect.application_name(&name).disable_statement_logging();
-    Ok(match options.prepared_statements {
+    match options.prepared_statements {
         true => connect.options(super::session::SETTINGS),
         // Poolers know few settings that come with a connection.
         false => connect.extra_float_digits(None),
-    })
+    }
 }
 
-async fn prepare(options: &Options, connect: &PgConnectOptions) -> Result<(), OpenError> {
-    let place = Place::of(connect);
+async fn prepare(options: &Options, servers: &Servers) -> Result<(), OpenError> {
+    let place = Place::of(servers);
     let timeout = options.statement_timeout.as_millis().to_string();
-    let limited = match options.prepared_statements {
-        true => connect.clone().options([("statement_timeout", timeout)]),
-        false => connect.clone(),
-    };
-    let connecting = PgConnection::connect_with(&limited);
-    let mut connection = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
-        .await
-        .map_err(|_| place.timed_out())?
-        .map_err(|error| place.connect_error(error))?;
+    let limited = servers.map(|connect| match options.prepared_statements {
+        true => connect.options([("statement_timeout", &timeout)]),
+        false => connect,
+    });
+    let connecting = limited.connect(CONNECT_TIMEOUT);
+    let mut connection = connecting.await.map_err(|error| place.connect_error(error))?;
     super::session::check(&mut connection, &place).await?;
     if options.prepared_statements {
         check_sessions(&mut connection, &limited, &place).await?;
@@ -376,13 +384,12 @@ async fn prepare(options: &Options, connect: &PgConnectOptions) -> Result<(), Op
 /// before it mixes any up. It gives the session that rests to whoever comes next.
 async fn check_sessions(
     connection: &mut PgConnection,
-    connect: &PgConnectOptions,
+    servers: &Servers,
     place: &Place,
 ) -> Result<(), OpenError> {
     let failed = |error| place.statement_error(error);
     sqlx::query("SELECT 1").execute(connection).await.map_err(failed)?;
-    let other = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(connect)).await;
-    let mut other = match other.map_err(|_| place.timed_out())? {
+    let mut other = match servers.connect(CONNECT_TIMEOUT).await {
         Ok(other) => other,
         // That is found out another time.
         Err(error) if is_crowded(&error) => return Ok(()),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub(super) use prism_migrate::postgres::{is_crowded, says_read_only};
+
 use crate::{Error, Reason};
 
 /// After which time a server that was busy or unreachable is worth another try.
@@ -73,6 +75,11 @@ pub(super) fn is_unique_violation(error: &sqlx::Error) -> bool {
 
 /// Whether the connection is of no use after an error.
 pub(super) fn breaks_connection(error: &sqlx::Error) -> bool {
+    matches!(Kind::of(error), Kind::Unavailable | Kind::ReadOnly)
+}
+
+/// Whether a write that was to commit by itself may have been made, although it failed.
+pub(super) fn leaves_outcome_open(error: &sqlx::Error) -> bool {
     Kind::of(error) == Kind::Unavailable
 }
 
@@ -85,12 +92,6 @@ pub(super) fn is_locked(error: &sqlx::Error) -> bool {
 /// Whether an error says that a session is not always the same one.
 pub(super) fn is_mixed_up(error: &sqlx::Error) -> bool {
     Kind::of(error) == Kind::Pooled
-}
-
-/// Whether the server has no room for another connection.
-pub(super) fn is_crowded(error: &sqlx::Error) -> bool {
-    // too_many_connections
-    error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("53300"))
 }
 
 /// The error of each of several calls that failed together; nothing was written.
@@ -145,6 +146,8 @@ enum Kind {
     Full,
     /// The connection is of no use any more, or was none.
     Unavailable,
+    /// The session cannot write any more: the server has become a standby. Nothing was written.
+    ReadOnly,
     /// The server can be reached, but not do it now.
     Busy,
     Cancelled,
@@ -176,6 +179,10 @@ impl Kind {
             Kind::Conflict => contended(),
             Kind::Full => Error::new(Reason::StorageFull, "the storage is full"),
             Kind::Unavailable => unreachable(),
+            Kind::ReadOnly => {
+                Error::new(Reason::BackendUnavailable, "the storage cannot be written to")
+                    .with_retry_after(RETRY)
+            }
             Kind::Busy => Error::new(Reason::BackendUnavailable, "the storage is busy")
                 .with_retry_after(RETRY),
             Kind::Cancelled => {
@@ -217,8 +224,10 @@ fn of_state(code: &str) -> Kind {
         "XX001" | "XX002" => Kind::Corrupt,
         // invalid_sql_statement_name, duplicate_prepared_statement
         "26000" | "42P05" => Kind::Pooled,
-        // lock_not_available, read_only_sql_transaction (a standby)
-        "55P03" | "25006" => Kind::Busy,
+        // read_only_sql_transaction
+        "25006" => Kind::ReadOnly,
+        // lock_not_available
+        "55P03" => Kind::Busy,
         // statement_completion_unknown, invalid_password, invalid_catalog_name,
         // idle_in_transaction_session_timeout, transaction_timeout
         "40003" | "28P01" | "28000" | "3D000" | "25P03" | "25P04" => Kind::Unavailable,
@@ -240,6 +249,7 @@ mod tests {
         assert_eq!(of_state("53100"), Kind::Full);
         assert_eq!(of_state("53300"), Kind::Busy);
         assert_eq!(of_state("55P03"), Kind::Busy);
+        assert_eq!(of_state("25006"), Kind::ReadOnly);
         assert_eq!(of_state("42P05"), Kind::Pooled);
         assert_eq!(of_state("57P01"), Kind::Unavailable);
         assert_eq!(of_state("57014"), Kind::Cancelled);

@@ -124,7 +124,9 @@ impl<F: Flight> Running<F> {
                 }
                 Err(Grounded::Failed(error)) => {
                     if breaks_connection(&error) {
-                        self.connection = None;
+                        if let Some(broken) = self.connection.take() {
+                            self.connector.control.given_up(&broken);
+                        }
                         self.connector.control.suspect();
                         if std::mem::take(&mut was_open) {
                             continue;

@@ -2,9 +2,9 @@
 
 use std::io::ErrorKind;
 
-use sqlx::postgres::PgConnectOptions;
+use prism_migrate::Servers;
 
-use super::error::is_mixed_up;
+use super::error::{is_mixed_up, says_read_only};
 
 /// Why a database cannot be opened. For the operator: the messages name hosts and users, never
 /// the password.
@@ -12,13 +12,10 @@ use super::error::is_mixed_up;
 #[non_exhaustive]
 pub enum OpenError {
     /// The URL cannot be read.
-    #[error(
-        "the URL of the Postgres database cannot be read: {source}; it looks like \
-         postgres://user:password@host:5432/database"
-    )]
+    #[error("the URL of the Postgres database cannot be read: it {source}")]
     Url {
         /// What is wrong with it.
-        source: sqlx::Error,
+        source: prism_migrate::PlaceError,
     },
     /// Nobody answers.
     #[error("the Postgres server {server} cannot be reached: {cause}; is it running?")]
@@ -27,6 +24,17 @@ pub enum OpenError {
         server: String,
         /// What the operating system says.
         cause: String,
+    },
+    /// Nothing can be written.
+    #[error(
+        "the Postgres database {database} is read-only: the server is a standby, or \
+         default_transaction_read_only is on. Give the URL of the primary, or of all servers, \
+         postgres://user:password@one:5432,two:5432/database; or set \
+         default_transaction_read_only off with ALTER SYSTEM, ALTER DATABASE or ALTER ROLE"
+    )]
+    ReadOnly {
+        /// Server and database.
+        database: String,
     },
     /// The server refuses the user.
     #[error(
@@ -130,12 +138,11 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn of(options: &PgConnectOptions) -> Self {
-        let user = options.get_username().to_owned();
+    pub(super) fn of(servers: &Servers) -> Self {
         Place {
-            server: format!("{}:{}", options.get_host(), options.get_port()),
-            database: options.get_database().unwrap_or(&user).to_owned(),
-            user,
+            server: servers.addresses(),
+            database: servers.database().to_owned(),
+            user: servers.first().get_username().to_owned(),
         }
     }
 
@@ -155,6 +162,7 @@ impl Place {
             (Some("08P01"), _) => OpenError::Pooler { server, cause: said(&source) },
             (Some("3D000"), _) => OpenError::NoDatabase { server, database: self.database.clone() },
             (None, sqlx::Error::Tls(cause)) => OpenError::Tls { server, cause: cause.to_string() },
+            _ if says_read_only(&source) => OpenError::ReadOnly { database: self.database() },
             // What TLS says of a certificate comes as an error of input.
             (None, sqlx::Error::Io(cause)) if cause.kind() == ErrorKind::InvalidData => {
                 OpenError::Tls { server, cause: cause.to_string() }
@@ -177,14 +185,6 @@ impl Place {
         match is_mixed_up(&source) {
             true => OpenError::Pooler { server: self.server.clone(), cause: said(&source) },
             false => self.postgres(source),
-        }
-    }
-
-    /// The server took too long to answer.
-    pub(super) fn timed_out(&self) -> OpenError {
-        OpenError::Unreachable {
-            server: self.server.clone(),
-            cause: "no answer in time".to_owned(),
         }
     }
 

@@ -4,8 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection as _, PgConnection};
+use prism_migrate::Servers;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -62,12 +61,12 @@ pub(super) enum Patience {
 
 #[derive(Debug)]
 struct Target {
-    options: PgConnectOptions,
+    servers: Servers,
     begin: Arc<str>,
 }
 
 impl Connector {
-    pub(super) fn new(connect: &PgConnectOptions, options: &Options, control: Control) -> Self {
+    pub(super) fn new(servers: &Servers, options: &Options, control: Control) -> Self {
         let millis = options.statement_timeout.as_millis().to_string();
         // A proxy that vanishes leaves no locks behind for longer than a statement may take.
         let limits = [
@@ -77,7 +76,7 @@ impl Connector {
         let brief = [("lock_timeout", BRIEF_LOCK.as_millis().to_string())];
         let plans = PLANS.map(|(name, value)| (name, value.to_owned()));
         let prepares = options.prepared_statements;
-        let target = |settings: &[(&str, String)]| Target::new(connect, settings, prepares);
+        let target = |settings: &[(&str, String)]| Target::new(servers, settings, prepares);
         Connector {
             calls: target(&limits),
             flights: target(&[&limits[..], &plans].concat()),
@@ -107,10 +106,12 @@ impl Connector {
             heard: self.control.heard(),
         };
         let connecting = async {
-            let connection = PgConnection::connect_with(&target.options).await?;
+            let first = self.control.server();
+            let (connection, server) = target.servers.connect_from(first, CONNECT).await?;
+            self.control.found(server);
             Connection::new(connection, usage).await
         };
-        let limited = timeout(CONNECT, connecting);
+        let limited = timeout(target.servers.at_most(CONNECT), connecting);
         let activity = Activity::default();
         let watched = self.control.watch(&activity, limited, std::future::pending());
         let Some(Ok(connection)) = watched.await else { return Err(unreachable()) };
@@ -125,6 +126,7 @@ impl Connector {
     pub(super) async fn revive(&self, mut connection: Connection) -> Option<Connection> {
         let is_old = connection.age() > OLD || connection.outages() != self.control.outages();
         if connection.is_broken() || is_old {
+            self.control.given_up(&connection);
             return None;
         }
         if connection.is_settled() && connection.rested() < RESTED {
@@ -138,16 +140,16 @@ impl Connector {
 impl Target {
     /// Settings go with the connection, or, where a pooler would refuse that, with each
     /// transaction.
-    fn new(connect: &PgConnectOptions, settings: &[(&str, String)], prepares: bool) -> Self {
-        let connect = connect.clone();
+    fn new(servers: &Servers, settings: &[(&str, String)], prepares: bool) -> Self {
         if prepares {
-            let options = settings.iter().map(|(name, value)| (*name, value));
-            return Target { options: connect.options(options), begin: "BEGIN".into() };
+            let options = || settings.iter().map(|(name, value)| (*name, value));
+            let servers = servers.map(|connect| connect.options(options()));
+            return Target { servers, begin: "BEGIN".into() };
         }
         let set = settings.iter().map(|(name, value)| format!("SET LOCAL {name} = {value}"));
         let set: Vec<String> = set.collect();
         let begin = format!("BEGIN; {}; SELECT pg_backend_pid()", set.join("; "));
-        Target { options: connect, begin: begin.into() }
+        Target { servers: servers.clone(), begin: begin.into() }
     }
 }
 

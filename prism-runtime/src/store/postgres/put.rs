@@ -10,7 +10,7 @@ use super::admission::{Admission, Admitted, look_up};
 use super::answer::{Answer, Caller, answer, send_all};
 use super::connection::Connection;
 use super::database::{Database, transaction};
-use super::error::{Failure, breaks_connection, is_locked, outcome_unknown};
+use super::error::{Failure, breaks_connection, is_locked, leaves_outcome_open, outcome_unknown};
 use super::items::{self, Change};
 use super::lane::{Flight, Job, Lane};
 use crate::keyvalue::decide::{self, Current, Token};
@@ -229,7 +229,7 @@ impl Broken {
     }
 
     fn committing(error: sqlx::Error) -> Self {
-        if breaks_connection(&error) { Broken::Committing(error) } else { Broken::Refused(error) }
+        if leaves_outcome_open(&error) { Broken::Committing(error) } else { Broken::before(error) }
     }
 }
 

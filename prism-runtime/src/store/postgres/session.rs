@@ -17,9 +17,10 @@ pub(super) const SETTINGS: [(&str, &str); 6] = [
     ("default_transaction_deferrable", "off"),
 ];
 
-/// What a session is refused for: what a pooler may have passed over of [`SETTINGS`], and what
-/// Prism does not set because somebody means it.
-const NEEDED: [(&str, &str, &str); 6] = [
+/// What a session is refused for: what a pooler may have passed over of [`SETTINGS`], and what a
+/// session cannot set. Whether it can write is found out with each connection: see
+/// `prism_migrate::Servers::connect`.
+const NEEDED: [(&str, &str, &str); 5] = [
     (
         "server_encoding",
         "UTF8",
@@ -29,11 +30,6 @@ const NEEDED: [(&str, &str, &str); 6] = [
     ("standard_conforming_strings", "on", FOR_ROLE),
     ("transform_null_equals", "off", FOR_ROLE),
     ("array_nulls", "on", FOR_ROLE),
-    (
-        "default_transaction_read_only",
-        "off",
-        "allow writes with ALTER DATABASE or ALTER ROLE, or take the URL of a server that does",
-    ),
 ];
 
 const FOR_ROLE: &str = "set it with ALTER ROLE; a pooler passes over what a connection asks for";
@@ -48,8 +44,7 @@ pub(super) async fn check(connection: &mut PgConnection, place: &Place) -> Resul
          current_setting('bytea_output', true), \
          current_setting('standard_conforming_strings', true), \
          current_setting('transform_null_equals', true), \
-         current_setting('array_nulls', true), \
-         current_setting('default_transaction_read_only', true)",
+         current_setting('array_nulls', true)",
     );
     let row = query.fetch_one(connection).await.map_err(|error| place.statement_error(error))?;
     for (index, (setting, needed, help)) in NEEDED.into_iter().enumerate() {

@@ -11,7 +11,7 @@ use super::answer::{Answer, Caller, answer, send_all};
 use super::connection::Connection;
 use super::current::{Cause, CurrentTable, Using};
 use super::database::Database;
-use super::error::{Failure, breaks_connection, outcome_unknown};
+use super::error::{Failure, breaks_connection, leaves_outcome_open, outcome_unknown};
 use super::lane::{Flight, Job, Lane};
 use super::table::Table;
 use crate::entity::decide::{Action, Change, decide};
@@ -179,7 +179,7 @@ enum Broken {
 
 impl Broken {
     fn committing(error: sqlx::Error) -> Self {
-        if breaks_connection(&error) { Broken::Committing(error) } else { error.into() }
+        if leaves_outcome_open(&error) { Broken::Committing(error) } else { error.into() }
     }
 }
 

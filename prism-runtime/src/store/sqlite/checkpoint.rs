@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use super::Options;
-use super::connection::PAGE_BYTES;
+use super::condition::Condition;
+use super::connection::{PAGE_BYTES, leave_files};
 
 /// Bytes before each page in the log. <https://www.sqlite.org/fileformat2.html#the_wal_file_format>
 const FRAME_HEADER_BYTES: u32 = 24;
@@ -24,6 +26,9 @@ const ROUNDS: usize = 8;
 /// the disk has the room back when they have stopped.
 const IDLE_ROUNDS: u32 = 20;
 
+/// How often the files are looked at, at least.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Ends the thread when dropped.
 #[derive(Debug)]
 pub(super) struct Checkpointer {
@@ -36,13 +41,14 @@ impl Checkpointer {
         connection: Connection,
         options: &Options,
         commits: Arc<AtomicU64>,
+        condition: Arc<Condition>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (stop, stopped) = channel();
         let limit_pages = options.wal_limit_bytes / u64::from(PAGE_BYTES + FRAME_HEADER_BYTES);
         let (interval, span) = (options.checkpoint_interval, options.span());
         let thread =
             std::thread::Builder::new().name("sqlite-checkpoint".into()).spawn(move || {
-                let copier = Copier { connection, limit_pages, commits };
+                let copier = Copier { connection, limit_pages, commits, condition };
                 span.in_scope(|| copier.run(&stopped, interval));
             })?;
         Ok((Checkpointer { _stop: stop }, thread))
@@ -53,14 +59,29 @@ struct Copier {
     connection: Connection,
     limit_pages: u64,
     commits: Arc<AtomicU64>,
+    condition: Arc<Condition>,
 }
 
 impl Copier {
-    fn run(&self, stopped: &Receiver<()>, interval: std::time::Duration) {
+    fn run(&self, stopped: &Receiver<()>, interval: Duration) {
         let mut copied = 0;
         // Rounds since the last commit; none once the log is cut.
         let mut idle = Some(0);
-        while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(interval) {
+        let mut due = Instant::now() + interval;
+        let mut is_rescued = false;
+        while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(interval.min(LOOK)) {
+            self.condition.check_files();
+            if self.condition.is_lost() {
+                if !std::mem::replace(&mut is_rescued, true) {
+                    self.rescue();
+                }
+                continue;
+            }
+            is_rescued = false;
+            if Instant::now() < due {
+                continue;
+            }
+            due = Instant::now() + interval;
             let commits = self.commits.load(Ordering::Acquire);
             if commits != copied {
                 idle = Some(0);
@@ -77,7 +98,18 @@ impl Copier {
             }
         }
         // The writer has ended: all that it wrote goes into the database, and the log is emptied.
-        checkpoint(&self.connection, "TRUNCATE");
+        self.rescue();
+        if self.condition.is_lost() {
+            leave_files(&self.connection);
+        }
+    }
+
+    /// Copies all that was acknowledged. Where the log is gone, it is in the database then; where
+    /// the database was replaced, its log is not taken for the other one's.
+    fn rescue(&self) {
+        if self.condition.may_be_copied() {
+            checkpoint(&self.connection, "TRUNCATE");
+        }
     }
 
     /// Copies beside readers and the writer. Where the log has grown over its limit, the writer has

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::condition::Condition;
 use super::{OpenError, Options, Synchronous};
 use crate::Result;
 
@@ -72,8 +73,16 @@ pub(super) fn make_durable(connection: &Connection, options: &Options) -> Result
         .map_err(|error| OpenError::from_sqlite(&options.path, error))
 }
 
-/// Opens a connection that cannot write.
-pub(super) fn open_reader(options: &Options) -> rusqlite::Result<Connection> {
+/// Opens a connection that cannot write. Under the path there may be another database by now: then
+/// it is an error.
+pub(super) fn open_reader(options: &Options, condition: &Condition) -> Result<Connection> {
+    let connection = connect_reader(options).map_err(|error| condition.explain(error.into()))?;
+    condition.check_files();
+    condition.available()?;
+    Ok(connection)
+}
+
+fn connect_reader(options: &Options) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(&options.path, flags())?;
     connection.busy_timeout(options.busy_timeout)?;
     share_settings(&connection, options, options.reader_cache_bytes)?;
@@ -102,6 +111,16 @@ pub(super) fn in_one_snapshot<T>(
     let result = work(&transaction);
     transaction.finish()?;
     result
+}
+
+/// Keeps SQLite from removing the log when the connection is closed: under its name there may be
+/// another database's by now.
+/// <https://www.sqlite.org/c3ref/c_dbconfig_defensive.html#sqlitedbconfignockptonclose>
+pub(super) fn leave_files(connection: &Connection) {
+    let left = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+    if let Err(error) = left {
+        tracing::warn!(%error, "the write-ahead log is removed with its database");
+    }
 }
 
 /// Fails where the file's schema cannot be read.

@@ -10,6 +10,8 @@ use prism_migrate::sqlite::{FileLock, Migrator};
 use rusqlite::Connection;
 
 use super::checkpoint::Checkpointer;
+use super::condition::Condition;
+use super::files::Files;
 use super::local::Local;
 use super::lock;
 use super::readers::Readers;
@@ -17,7 +19,7 @@ use super::unfinished::Unfinished;
 use super::writer::{Part, Writer, shutting_down};
 use super::{OpenError, Options, connection};
 use crate::Result;
-use crate::store::StoreFuture;
+use crate::store::{Readiness, StoreFuture};
 
 /// A database file, open: inline reads, long reads beside the event loops, grouped writes.
 ///
@@ -32,6 +34,7 @@ pub struct Database {
     readers: Readers,
     running: Mutex<Option<Running>>,
     unfinished: Arc<Unfinished>,
+    condition: Arc<Condition>,
     /// Present while the database is open, for the connections of other threads.
     alive: Arc<()>,
 }
@@ -53,7 +56,8 @@ impl Database {
     /// database or is damaged, and where its migrations are not those of the options.
     pub fn open(options: &Options) -> Result<Arc<Self>, OpenError> {
         let mut options = options.clone();
-        options.path = lock::canonical(&options.path)?;
+        let given = std::mem::take(&mut options.path);
+        options.path = lock::canonical(&given)?;
         let lock = lock::acquire(&options.path)?;
         let writing = connection::open_writer(&options)?;
         connection::verify(&writing, &options.path)?;
@@ -61,16 +65,20 @@ impl Database {
         connection::make_durable(&writing, &options)?;
         let unfinished = Unfinished::load(&writing)
             .map_err(|error| OpenError::from_sqlite(&options.path, error))?;
+        let files = Files::of(&given, &options.path, lock.database())?;
+        let condition = Arc::new(Condition::new(files));
 
         let of_system = |source| OpenError::Io { path: options.path.clone(), source };
         let copying = connection::open_checkpointer(&options)
             .map_err(|error| OpenError::from_sqlite(&options.path, error))?;
         let commits = Arc::new(AtomicU64::new(0));
         let (writer, writer_thread) =
-            Writer::start(writing, &options, Arc::clone(&commits)).map_err(of_system)?;
-        let readers = Readers::start(&options).map_err(of_system)?;
+            Writer::start(writing, &options, Arc::clone(&commits), Arc::clone(&condition))
+                .map_err(of_system)?;
+        let readers = Readers::start(&options, &condition).map_err(of_system)?;
         let (checkpointer, checkpoints) =
-            Checkpointer::start(copying, &options, Arc::clone(&commits)).map_err(of_system)?;
+            Checkpointer::start(copying, &options, Arc::clone(&commits), Arc::clone(&condition))
+                .map_err(of_system)?;
         Ok(Arc::new(Database {
             writer,
             readers,
@@ -83,6 +91,7 @@ impl Database {
             closed: AtomicBool::new(false),
             commits,
             unfinished: Arc::new(unfinished),
+            condition,
             alive: Arc::new(()),
             options,
         }))
@@ -98,6 +107,12 @@ impl Database {
         &self.unfinished
     }
 
+    /// Whether calls can be served: the files are those that were opened, and a write can be made.
+    /// Found out with each commit and at least once a second.
+    pub fn readiness(&self) -> Readiness {
+        self.condition.readiness()
+    }
+
     /// Reads on this thread, now. For point reads and short pages: an event loop waits meanwhile.
     /// It sees every write that was acknowledged before. Reads of one tick of a current-thread
     /// runtime share a transaction, so that they pay once for its locks: `work` neither begins nor
@@ -110,8 +125,10 @@ impl Database {
         if self.closed.load(Ordering::Acquire) {
             return Err(shutting_down());
         }
-        let local = Local::of(&self.alive, &self.options)?;
-        local.read(&self.alive, self.commits.load(Ordering::Acquire), work)
+        self.condition.available()?;
+        let local = Local::of(&self.alive, &self.options, &self.condition)?;
+        let read = local.read(&self.alive, self.commits.load(Ordering::Acquire), work);
+        read.map_err(|error| self.condition.explain(error))
     }
 
     /// Reads on another thread, for what may take longer than an event loop should stand still.
@@ -125,7 +142,12 @@ impl Database {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
-        self.readers.read(work)
+        if let Err(error) = self.condition.available() {
+            return StoreFuture::ready(Err(error));
+        }
+        let condition = Arc::clone(&self.condition);
+        self.readers
+            .read(move |connection| work(connection).map_err(|error| condition.explain(error)))
     }
 
     /// Writes on the writer's thread, in a transaction that `work` shares with other writes; the
@@ -153,16 +175,25 @@ impl Database {
         if self.closed.load(Ordering::Acquire) {
             return StoreFuture::ready(Err(shutting_down()));
         }
-        self.writer.write(bytes, work)
+        let condition = Arc::clone(&self.condition);
+        self.writer.write(bytes, move |connection| {
+            work(connection).map_err(|error| condition.explain(error))
+        })
     }
 
     /// Writes to a record in parts: `work` is called until it says that it is done, each time in a
     /// transaction, between which writes to other records are made. It waits for the end of earlier
     /// writes with the same `record`, which is the same for the same record. All parts but the
     /// first have a transaction for themselves. A part that fails ends the write, and leaves the
-    /// parts before it written. Once it has begun it goes on, also where nobody waits for the
-    /// answer any more. `bytes` are those that `work` holds, as in [`Database::write_sized`].
-    pub(super) fn write_in_parts<T, F>(&self, record: u64, bytes: u64, work: F) -> StoreFuture<T>
+    /// parts before it written: if one of them was [`Part::Made`], the error is OUTCOME_UNKNOWN.
+    /// Once it has begun it goes on, also where nobody waits for the answer any more. `bytes` are
+    /// those that `work` holds, as in [`Database::write_sized`].
+    pub(super) fn write_in_parts<T, F>(
+        &self,
+        record: u64,
+        bytes: u64,
+        mut work: F,
+    ) -> StoreFuture<T>
     where
         T: Send + 'static,
         F: FnMut(&Connection) -> Result<Part<T>> + Send + 'static,
@@ -170,7 +201,10 @@ impl Database {
         if self.closed.load(Ordering::Acquire) {
             return StoreFuture::ready(Err(shutting_down()));
         }
-        self.writer.write_in_parts(record, bytes, work)
+        let condition = Arc::clone(&self.condition);
+        self.writer.write_in_parts(record, bytes, move |connection: &Connection| {
+            work(connection).map_err(|error| condition.explain(error))
+        })
     }
 
     /// Ends the database: writes that were handed in are made and answered, the write-ahead log is
@@ -216,5 +250,57 @@ fn migrate(connection: &Connection, options: &Options) -> Result<(), OpenError> 
 pub(super) fn join(thread: JoinHandle<()>) {
     if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
         tracing::error!("a thread of the database panicked");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::Reason;
+
+    fn block_on<F: Future>(future: F) -> F::Output {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    /// A part that is committed to files that are gone, and one that finds them gone.
+    #[test]
+    fn a_write_in_parts_is_not_acknowledged_once_the_files_are_gone() {
+        for is_removed_by_the_part in [true, false] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("test.db");
+            let database = Database::open(&Options::new(&path)).unwrap();
+            let (started, has_started) = std::sync::mpsc::channel();
+            let (go, gone) = std::sync::mpsc::channel::<()>();
+            let (mut part, own) = (0, path.clone());
+            let long = database.write_in_parts(1, move |connection| {
+                part += 1;
+                if part == 1 {
+                    connection.execute_batch("CREATE TABLE t (n INTEGER)")?;
+                    started.send(()).unwrap();
+                    gone.recv().unwrap();
+                }
+                if part == 2 && is_removed_by_the_part {
+                    std::fs::remove_file(&own).unwrap();
+                }
+                Ok(if part < 5 { Part::More } else { Part::Done(()) })
+            });
+            has_started.recv().unwrap();
+            // It has its turn between two parts.
+            let between = database.write(move |_| {
+                if !is_removed_by_the_part {
+                    std::fs::remove_file(&path).unwrap();
+                }
+                Ok(())
+            });
+            go.send(()).unwrap();
+            assert_eq!(block_on(long).unwrap_err().reason(), Reason::OutcomeUnknown);
+            let between = block_on(between).map_err(|error| error.reason());
+            let lost = [Reason::OutcomeUnknown, Reason::BackendUnavailable];
+            assert!(between.is_err_and(|reason| lost.contains(&reason)));
+            let after = database.write(|_| Ok(()));
+            assert_eq!(block_on(after).unwrap_err().reason(), Reason::BackendUnavailable);
+        }
     }
 }

@@ -9,6 +9,22 @@ use crate::{Error, Reason};
 /// After which time a database that was busy or unreachable is worth another try.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// The error of a call that finds the files gone, or not to be read: nothing was written.
+pub(super) fn out_of_reach() -> Error {
+    Error::new(Reason::BackendUnavailable, "the storage cannot be reached").with_retry_after(RETRY)
+}
+
+/// The error of a write that may or may not be found again.
+pub(super) fn outcome_unknown(
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> Error {
+    Error::new(
+        Reason::OutcomeUnknown,
+        "the storage failed while it committed: the write may have been made",
+    )
+    .with_source(source)
+}
+
 /// An error of a read, or of a write before its COMMIT: nothing was written.
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
@@ -37,6 +53,17 @@ impl TransactionFailure {
             _ => Failure::OutcomeUnknown,
         };
         TransactionFailure { failure, source: error.to_string() }
+    }
+
+    /// The transaction was not begun: the files are gone.
+    pub(super) fn lost() -> Self {
+        let source = "the files of the database are gone".to_owned();
+        TransactionFailure { failure: Failure::Unavailable, source }
+    }
+
+    /// The transaction was committed to files that are gone.
+    pub(super) fn committed_to_nowhere(error: &Error) -> Self {
+        TransactionFailure { failure: Failure::OutcomeUnknown, source: error.to_string() }
     }
 
     /// A write before this one in the same transaction made SQLite roll it back.
@@ -71,8 +98,13 @@ impl Failure {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Failure::Full,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Failure::Busy,
+            // They pass, or somebody else can make them pass: nothing is wrong with the data.
             Some(
                 ErrorCode::SystemIoFailure
+                | ErrorCode::OutOfMemory
+                | ErrorCode::OperationInterrupted
+                | ErrorCode::OperationAborted
+                | ErrorCode::SchemaChanged
                 | ErrorCode::CannotOpen
                 | ErrorCode::ReadOnly
                 | ErrorCode::PermissionDenied
@@ -100,14 +132,8 @@ impl Failure {
             Failure::Full => Error::new(Reason::StorageFull, "the storage is full"),
             Failure::Busy => Error::new(Reason::BackendUnavailable, "the storage is busy")
                 .with_retry_after(RETRY),
-            Failure::Unavailable => {
-                Error::new(Reason::BackendUnavailable, "the storage cannot be reached")
-                    .with_retry_after(RETRY)
-            }
-            Failure::OutcomeUnknown => Error::new(
-                Reason::OutcomeUnknown,
-                "the storage failed while it committed: the write may have been made",
-            ),
+            Failure::Unavailable => out_of_reach(),
+            Failure::OutcomeUnknown => return outcome_unknown(source),
             Failure::Corrupt => Error::new(Reason::CorruptRecord, "the stored data is damaged"),
             Failure::Internal => return Error::internal(source),
         };

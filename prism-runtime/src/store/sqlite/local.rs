@@ -13,6 +13,7 @@ use std::sync::{Arc, Weak};
 use rusqlite::Connection;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
+use super::condition::Condition;
 use super::{Options, connection};
 use crate::Result;
 
@@ -27,6 +28,8 @@ thread_local! {
 /// A connection of this thread.
 pub(super) struct Local {
     connection: Connection,
+    /// Holds the database file open for as long as the connection: see `FileLock::database`.
+    condition: Arc<Condition>,
     /// The number of commits that the open transaction has seen at least.
     snapshot: Cell<Option<u64>>,
     /// Alive while the task that ends the transaction is.
@@ -41,12 +44,17 @@ pub(super) struct Local {
 
 impl Local {
     /// This thread's connection to the database that `alive` belongs to.
-    pub(super) fn of(alive: &Arc<()>, options: &Options) -> Result<Rc<Self>> {
+    pub(super) fn of(
+        alive: &Arc<()>,
+        options: &Options,
+        condition: &Arc<Condition>,
+    ) -> Result<Rc<Self>> {
         if let Some(found) = find(Arc::as_ptr(alive)) {
             return Ok(found);
         }
         let opened = Rc::new(Local {
-            connection: connection::open_reader(options)?,
+            connection: connection::open_reader(options, condition)?,
+            condition: Arc::clone(condition),
             snapshot: Cell::new(None),
             ending: RefCell::new(Weak::new()),
             reads: Cell::new(0),
@@ -139,6 +147,14 @@ impl Local {
             let alone = (2 * self.last_alone.get() + 1).min(MAX_ALONE);
             self.last_alone.set(alone);
             self.alone.set(alone);
+        }
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        if self.condition.is_lost() {
+            connection::leave_files(&self.connection);
         }
     }
 }

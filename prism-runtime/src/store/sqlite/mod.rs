@@ -5,11 +5,13 @@
 //! write-ahead log back into the database, so that no write waits for that.
 
 mod checkpoint;
+mod condition;
 mod connection;
 mod covered;
 mod database;
 mod entity;
 mod error;
+mod files;
 mod keyvalue;
 mod local;
 mod lock;

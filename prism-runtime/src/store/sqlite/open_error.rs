@@ -17,6 +17,14 @@ pub enum OpenError {
         /// The file that the other server has locked.
         lock: PathBuf,
     },
+    /// The files do not belong together.
+    #[error("the database {} cannot be opened: {source}", path.display())]
+    Lock {
+        /// The database.
+        path: PathBuf,
+        /// What is wrong with them.
+        source: prism_migrate::sqlite::LockError,
+    },
     /// The folder does not exist.
     #[error("the folder of the database {} does not exist: create it", path.display())]
     NoFolder {
@@ -121,7 +129,11 @@ impl OpenError {
         let path = path.to_owned();
         match source.sqlite_error_code() {
             Some(rusqlite::ErrorCode::NotADatabase) => OpenError::NotADatabase { path },
-            Some(rusqlite::ErrorCode::DatabaseCorrupt) => OpenError::Corrupt { path, source },
+            // SQLite takes a file that cannot be read for a damaged one.
+            Some(rusqlite::ErrorCode::DatabaseCorrupt) => match read_start(&path) {
+                Err(source) => OpenError::Io { path, source },
+                Ok(()) => OpenError::Corrupt { path, source },
+            },
             Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::CannotOpen) => {
                 OpenError::ReadOnly { path }
             }
@@ -129,4 +141,9 @@ impl OpenError {
             _ => OpenError::Sqlite { path, source },
         }
     }
+}
+
+fn read_start(path: &std::path::Path) -> std::io::Result<()> {
+    use std::io::Read as _;
+    std::fs::File::open(path)?.read(&mut [0; 100]).map(drop)
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::condition::Condition;
 use super::writer::{overloaded, shutting_down};
 use super::{Options, connection};
 use crate::memory::{self, Share};
@@ -40,6 +41,7 @@ struct Shared {
     /// Something waits, or the threads are to end.
     changed: Condvar,
     options: Options,
+    condition: Arc<Condition>,
 }
 
 #[derive(Default)]
@@ -64,11 +66,12 @@ struct Read {
 
 impl Readers {
     /// Starts the threads that are always there.
-    pub(super) fn start(options: &Options) -> std::io::Result<Self> {
+    pub(super) fn start(options: &Options, condition: &Arc<Condition>) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             changed: Condvar::new(),
             options: options.clone(),
+            condition: Arc::clone(condition),
         });
         for _ in 0..options.reader_threads.max(1) {
             shared.start_thread(&mut shared.lock(), None)?;
@@ -161,16 +164,16 @@ impl Shared {
         if rest.is_some() {
             options.reader_cache_bytes /= CACHE_SHARE;
         }
-        let mut connection = None;
+        let mut connection = None::<Connection>;
         while let Some(read) = self.next(rest) {
             if read.caller.strong_count() == 0 {
                 continue;
             }
             if connection.is_none() {
-                match connection::open_reader(&options) {
+                match connection::open_reader(&options, &self.condition) {
                     Ok(opened) => connection = Some(opened),
                     Err(error) => {
-                        (read.work)(Err(error.into()));
+                        (read.work)(Err(error));
                         continue;
                     }
                 }
@@ -178,6 +181,9 @@ impl Shared {
             if let Some(connection) = &connection {
                 self.read(connection, read);
             }
+        }
+        if let Some(connection) = connection.filter(|_| self.condition.is_lost()) {
+            connection::leave_files(&connection);
         }
     }
 

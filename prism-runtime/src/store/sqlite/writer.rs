@@ -3,16 +3,17 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::Options;
-use super::error::TransactionFailure;
+use super::condition::{Condition, Trial};
+use super::error::{TransactionFailure, outcome_unknown};
 use super::parts::Parts;
+use super::{Options, connection};
 use crate::memory::{self, Share};
 use crate::store::StoreFuture;
 use crate::{Error, Reason, Result};
@@ -49,13 +50,21 @@ impl Writer {
         connection: Connection,
         options: &Options,
         commits: Arc<AtomicU64>,
+        condition: Arc<Condition>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (sender, receiver) = sync_channel(options.write_queue);
         let most = options.write_queue;
         let span = options.span();
-        let thread = std::thread::Builder::new()
-            .name("sqlite-writer".into())
-            .spawn(move || span.in_scope(|| run(&connection, &receiver, &commits, most)))?;
+        let thread = std::thread::Builder::new().name("sqlite-writer".into()).spawn(move || {
+            let _entered = span.enter();
+            let (connection, condition) = (&connection, &*condition);
+            let trial = Trial::new(connection, condition);
+            let parts = Parts::new(most);
+            Writing { connection, commits: &commits, condition, trial, parts }.run(&receiver);
+            if condition.is_lost() {
+                connection::leave_files(connection);
+            }
+        })?;
         let max_bytes = options.write_queue_bytes;
         Ok((Writer { queue: sender, waiting_bytes: Arc::default(), max_bytes }, thread))
     }
@@ -126,12 +135,6 @@ pub(super) fn shutting_down() -> Error {
 /// The error of a call that finds a queue full.
 pub(super) fn overloaded() -> Error {
     Error::new(Reason::Overloaded, "too many calls wait for the storage").with_retry_after(RETRY)
-}
-
-/// The error of a write that is made, but not all of its parts.
-fn half_done(error: Error) -> Error {
-    let text = "the storage failed after the write was made: it may be found";
-    Error::new(Reason::OutcomeUnknown, text).with_source(error)
 }
 
 /// What a part of a write has come to.
@@ -285,7 +288,8 @@ impl<T: Send, W: Work<T>> Job for Write<T, W> {
             (None, Ok(())) => Err(Error::internal("a write did not run")),
         };
         let result = match self.progress {
-            Progress::Made => result.map_err(half_done),
+            // Any other error would say that nothing was written.
+            Progress::Made => result.map_err(outcome_unknown),
             _ => result,
         };
         // Whoever has the answer finds the room free.
@@ -300,90 +304,137 @@ impl<T: Send, W: Work<T>> Job for Write<T, W> {
     }
 }
 
-fn run(connection: &Connection, queue: &Receiver<Message>, commits: &AtomicU64, most: usize) {
-    let mut batch = Vec::with_capacity(MAX_BATCH);
-    let mut parts = Parts::new(most);
-    let mut stopping = false;
-    loop {
-        let waits = !stopping && parts.is_empty();
-        let first = if waits { queue.recv().ok() } else { queue.try_recv().ok() };
-        if first.is_none() && parts.is_empty() {
-            return;
-        }
-        let rest = std::iter::from_fn(|| queue.try_recv().ok());
-        for message in first.into_iter().chain(rest).take(MAX_BATCH) {
-            match message {
-                Message::Write(job) if job.is_abandoned() => {}
-                Message::Write(job) => batch.push(job),
-                Message::Stop => stopping = true,
-            }
-        }
-        transact(connection, batch.drain(..), commits, &mut parts);
-        transact(connection, parts.next().into_iter(), commits, &mut parts);
-        transact(connection, parts.freed().into_iter(), commits, &mut parts);
-    }
+/// What the thread works with.
+struct Writing<'c> {
+    connection: &'c Connection,
+    commits: &'c AtomicU64,
+    condition: &'c Condition,
+    trial: Trial<'c>,
+    parts: Parts,
 }
 
-/// Makes writes, in as many transactions as it takes.
-fn transact(
-    connection: &Connection,
-    jobs: impl Iterator<Item = Box<dyn Job>>,
-    commits: &AtomicU64,
-    parts: &mut Parts,
-) {
-    let mut pending = jobs.peekable();
-    while pending.peek().is_some() {
-        Transaction { connection, jobs: Vec::new() }.run(&mut pending, commits, parts);
+impl Writing<'_> {
+    /// Makes the writes of the queue until it is told to stop.
+    fn run(&mut self, queue: &Receiver<Message>) {
+        let mut batch = Vec::with_capacity(MAX_BATCH);
+        let mut stopping = false;
+        loop {
+            let first = self.receive(queue, stopping);
+            if first.is_none() && self.parts.is_empty() {
+                return;
+            }
+            let rest = std::iter::from_fn(|| queue.try_recv().ok());
+            for message in first.into_iter().chain(rest).take(MAX_BATCH) {
+                match message {
+                    Message::Write(job) if job.is_abandoned() => {}
+                    Message::Write(job) => batch.push(job),
+                    Message::Stop => stopping = true,
+                }
+            }
+            self.transact(batch.drain(..));
+            let next = self.parts.next();
+            self.transact(next.into_iter());
+            let freed = self.parts.freed();
+            self.transact(freed.into_iter());
+        }
+    }
+
+    /// Waits for a message, unless there is something to do without one. Tries meanwhile whether a
+    /// database on which writes fail can be written to again.
+    fn receive(&mut self, queue: &Receiver<Message>, stopping: bool) -> Option<Message> {
+        if stopping || !self.parts.is_empty() {
+            return queue.try_recv().ok();
+        }
+        loop {
+            let Some(wait) = self.trial.wait() else { return queue.recv().ok() };
+            match queue.recv_timeout(wait) {
+                Err(RecvTimeoutError::Timeout) => self.trial.run(),
+                received => return received.ok(),
+            }
+        }
+    }
+
+    /// Makes writes, in as many transactions as it takes.
+    fn transact(&mut self, jobs: impl Iterator<Item = Box<dyn Job>>) {
+        let mut pending = jobs.peekable();
+        while pending.peek().is_some() {
+            let (connection, condition) = (self.connection, self.condition);
+            let transaction = Transaction { connection, condition, jobs: Vec::new() };
+            let done = transaction.run(&mut pending, self.commits, &mut self.parts);
+            self.trial.note(done);
+        }
     }
 }
 
 /// One BEGIN … COMMIT and the writes that ran in it.
 struct Transaction<'c> {
     connection: &'c Connection,
+    condition: &'c Condition,
     jobs: Vec<Box<dyn Job>>,
 }
 
 impl Transaction<'_> {
-    /// Runs jobs until none is left, they hold much, the time for one transaction is over or
-    /// SQLite has rolled it back, and answers those that ran. Those that wait for a write in parts
-    /// do not run.
+    /// Runs jobs, and answers those that ran. Those that wait for a write in parts do not run.
+    /// Whether SQLite does what it is asked.
     fn run(
         mut self,
         pending: &mut dyn Iterator<Item = Box<dyn Job>>,
         commits: &AtomicU64,
         parts: &mut Parts,
-    ) {
+    ) -> bool {
+        if self.condition.is_lost() {
+            self.jobs.extend(pending);
+            self.answer(Err(&TransactionFailure::lost()), parts);
+            return true;
+        }
         if let Err(error) = self.execute("BEGIN IMMEDIATE") {
             self.jobs.extend(pending);
-            return self.answer(Err(&TransactionFailure::before_commit(&error)), parts);
+            self.answer(Err(&TransactionFailure::before_commit(&error)), parts);
+            return false;
         }
+        if let Err(failure) = self.run_jobs(pending, parts) {
+            self.roll_back();
+            self.answer(Err(&failure), parts);
+            return false;
+        }
+        if let Err(error) = self.execute("COMMIT") {
+            self.roll_back();
+            self.answer(Err(&TransactionFailure::of_commit(&error)), parts);
+            return false;
+        }
+        // Before the answers: who has one must read what it says.
+        commits.fetch_add(1, Ordering::Release);
+        // What is acknowledged is in files that are found again.
+        match self.condition.check_commit() {
+            Ok(()) => self.answer(Ok(()), parts),
+            Err(error) => {
+                self.answer(Err(&TransactionFailure::committed_to_nowhere(&error)), parts)
+            }
+        }
+        true
+    }
+
+    /// Runs jobs until none is left, they hold much or the time for one transaction is over. An
+    /// error is one of the whole transaction.
+    fn run_jobs(
+        &mut self,
+        pending: &mut dyn Iterator<Item = Box<dyn Job>>,
+        parts: &mut Parts,
+    ) -> Result<(), TransactionFailure> {
         let end = Instant::now() + MAX_TIME;
         let mut held = 0;
         for job in pending {
             let Some(job) = parts.admit(job) else { continue };
-            if let Err(failure) = self.run_job(job) {
-                self.roll_back();
-                return self.answer(Err(&failure), parts);
-            }
+            self.run_job(job)?;
             if let Some(job) = self.jobs.last() {
                 parts.hold(&**job);
+                held += job.held();
             }
-            if Instant::now() > end {
-                break;
-            }
-            held += self.jobs.last().map_or(0, |job| job.held());
-            if held > MAX_BATCH_BYTES {
+            if Instant::now() > end || held > MAX_BATCH_BYTES {
                 break;
             }
         }
-        let outcome = self.execute("COMMIT");
-        if let Err(error) = &outcome {
-            self.roll_back();
-            return self.answer(Err(&TransactionFailure::of_commit(error)), parts);
-        }
-        // Before the answers: who has one must read what it says.
-        commits.fetch_add(1, Ordering::Release);
-        self.answer(Ok(()), parts);
+        Ok(())
     }
 
     /// Runs a job so that its failure undoes its own writes alone. An error is one of the whole

@@ -21,6 +21,7 @@ pub enum Network {
 /// A listener that hands everything on to a server.
 pub struct Cable {
     port: u16,
+    server: watch::Sender<u16>,
     network: watch::Sender<Network>,
     task: JoinHandle<()>,
 }
@@ -30,12 +31,18 @@ impl Cable {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let network = watch::Sender::new(Network::Whole);
-        let task = tokio::spawn(accept(listener, server, network.clone()));
-        Cable { port, network, task }
+        let server = watch::Sender::new(server);
+        let task = tokio::spawn(accept(listener, server.subscribe(), network.clone()));
+        Cable { port, server, network, task }
     }
 
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// New connections reach this server. Those that there are go on with the old one.
+    pub fn leads_to(&self, server: u16) {
+        self.server.send_replace(server);
     }
 
     pub fn becomes(&self, network: Network) {
@@ -49,10 +56,15 @@ impl Drop for Cable {
     }
 }
 
-async fn accept(listener: TcpListener, server: u16, network: watch::Sender<Network>) {
+async fn accept(
+    listener: TcpListener,
+    server: watch::Receiver<u16>,
+    network: watch::Sender<Network>,
+) {
     loop {
         let Ok((near, _)) = listener.accept().await else { continue };
         let mut network = network.subscribe();
+        let server = *server.borrow();
         tokio::spawn(async move {
             let heard = network.wait_for(|network| *network != Network::Silent).await;
             if heard.map_or(Network::Cut, |network| *network) == Network::Cut {

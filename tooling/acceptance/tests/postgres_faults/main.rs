@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod cable;
+mod failover;
 mod load;
 #[path = "../support/mod.rs"]
 mod support;
@@ -44,9 +45,13 @@ struct Running {
 
 impl Running {
     async fn start(database: &Database) -> Running {
+        Running::start_at(database.url()).await
+    }
+
+    async fn start_at(url: String) -> Running {
         let mut config = Config::default();
         config.server.listen = "127.0.0.1:0".to_owned();
-        config.database = database.url();
+        config.database = url;
         config.migrate = Some(true);
         let proxy = Proxy::builder(prism_proxy::schema()).config(config).start().unwrap();
         let client = Client::connect(format!("http://{}", proxy.local_addr())).await.unwrap();

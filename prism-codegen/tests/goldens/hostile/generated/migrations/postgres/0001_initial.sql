@@ -7,6 +7,15 @@
 SET LOCAL lock_timeout = '5s';
 SET LOCAL statement_timeout = '60s';
 
+-- message __.bool.Schema, namespace schemas
+CREATE TABLE "schemas" (
+  "id" TEXT COLLATE "C" NOT NULL DEFAULT '',
+  "text" TEXT COLLATE "C",
+  "kind" INTEGER,
+  "fields" BYTEA NOT NULL DEFAULT '\x',
+  PRIMARY KEY ("id")
+);
+
 -- message a.type.self.Legacy, namespace legacy
 CREATE TABLE "legacy" (
   "Key" TEXT COLLATE "C" NOT NULL DEFAULT '',

@@ -274,7 +274,7 @@ mod tests {
             let (started, has_started) = std::sync::mpsc::channel();
             let (go, gone) = std::sync::mpsc::channel::<()>();
             let (mut part, own) = (0, path.clone());
-            let long = database.write_in_parts(1, move |connection| {
+            let long = database.write_in_parts(1, 0, move |connection: &Connection| {
                 part += 1;
                 if part == 1 {
                     connection.execute_batch("CREATE TABLE t (n INTEGER)")?;
@@ -284,7 +284,7 @@ mod tests {
                 if part == 2 && is_removed_by_the_part {
                     std::fs::remove_file(&own).unwrap();
                 }
-                Ok(if part < 5 { Part::More } else { Part::Done(()) })
+                Ok(if part < 5 { Part::Made } else { Part::Done(()) })
             });
             has_started.recv().unwrap();
             // It has its turn between two parts.

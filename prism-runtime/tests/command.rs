@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         return prism_runtime::main(support::schema());
     }
     let filter = std::env::args().nth(1).unwrap_or_default();
-    let tests: [(&str, fn()); 13] = [
+    let tests: [(&str, fn()); 14] = [
         ("migrations_may_be_applied_without_serving", migrations_may_be_applied_without_serving),
         ("a_postgres_serves_in_place_of_the_file", a_postgres_serves_in_place_of_the_file),
         ("what_was_put_is_there_after_a_restart", what_was_put_is_there_after_a_restart),
@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         ("two_signals_at_once_are_one", two_signals_at_once_are_one),
         ("gnu_timeout_does_not_cut_the_drain", gnu_timeout_does_not_cut_the_drain),
         ("the_version_is_told", the_version_is_told),
+        ("an_argument_that_is_wrong_shows_no_url", an_argument_that_is_wrong_shows_no_url),
         ("memory_makes_no_file", memory_makes_no_file),
         ("a_start_up_error_is_one_line", a_start_up_error_is_one_line),
         ("wrong_flags_are_two", wrong_flags_are_two),
@@ -322,6 +323,26 @@ fn memory_makes_no_file() {
     let output = command(folder.path(), &["--database", "memory", "--migrate-only"]).output();
     assert_eq!(output.unwrap().status.code(), Some(0));
     assert_eq!(files(), 0);
+}
+
+fn an_argument_that_is_wrong_shows_no_url() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = "postgres://u:SECRET@localhost/d";
+    for arguments in [
+        vec![url.to_owned()],
+        vec![format!("--database{url}")],
+        vec![format!("--db={url}")],
+        vec![format!("--migrate={url}")],
+        vec!["--listen".to_owned(), url.to_owned()],
+        vec!["--config".to_owned(), url.to_owned()],
+        vec!["--set".to_owned(), url.to_owned()],
+    ] {
+        let given: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let output = command(folder.path(), &given).output().unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(!output.status.success() && !said.is_empty(), "{arguments:?}: {said}");
+        assert!(!said.contains("SECRET"), "{arguments:?}: {said}");
+    }
 }
 
 fn the_version_is_told() {

@@ -98,7 +98,12 @@ impl Sources {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && self.file.is_none() => {
                 Ok(None)
             }
-            Err(error) => Err(ConfigError::new(format!("cannot read {}: {error}", path.display()))),
+            Err(error) => {
+                // A URL that was typed in place of the file may have a password.
+                let name = path.display().to_string();
+                let name = if name.contains("://") { "the file".to_owned() } else { name };
+                Err(ConfigError::new(format!("cannot read {name}: {error}")))
+            }
         }
     }
 }

@@ -87,8 +87,19 @@ pub fn main(schema: Schema) -> ExitCode {
     }
 }
 
-/// An error of the flags that shows no argument but a name: it may be a URL with a password.
+/// An error of the flags that shows no argument but a name, and no part of a URL: it may have a
+/// password, also where it was typed without the `=` before it or behind another flag.
 fn without_secrets(mut error: clap::Error) -> clap::Error {
+    let urls: Vec<ContextKind> = error
+        .context()
+        .filter(|(_, value)| {
+            matches!(value, ContextValue::String(text) if text.contains("://") || text.contains('@'))
+        })
+        .map(|(kind, _)| kind)
+        .collect();
+    for kind in urls {
+        error.insert(kind, ContextValue::String("[not shown]".to_owned()));
+    }
     if let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg)
         && !argument.starts_with("--")
         && shown(argument).is_empty()

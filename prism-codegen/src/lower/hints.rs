@@ -28,13 +28,22 @@ pub(super) fn unserved(context: &Context, service: &ServiceDescriptor, entities:
         return;
     }
     let name = service.name();
+    let serve = serve_help(service, entities);
+    let help = format!("{serve}; a service that Prism does not serve belongs in a file of its own");
+    let span = context.reader.name_span(service);
+    context.report(catalog::unserved(&span, name, &help));
+}
+
+/// What to write so that Prism serves a service.
+pub(super) fn serve_help(service: &ServiceDescriptor, entities: &[Lowered]) -> String {
+    let name = service.name();
     let bound = |entity: &&Lowered| {
         let (message, plural) = (entity.message.name(), entity.plural.as_deref());
         let named = |method: &str| operation::by_name(method, message, plural).is_some();
         service.methods().filter(|method| named(method.name())).count()
     };
     let best = entities.iter().max_by_key(bound).filter(|entity| bound(entity) > 0);
-    let serve = match best {
+    match best {
         Some(entity) => format!(
             "write `option (prism.service).entity = \"{}\";` in `{name}` to bind its methods to \
              storage",
@@ -44,10 +53,7 @@ pub(super) fn unserved(context: &Context, service: &ServiceDescriptor, entities:
             "write `option (prism.service) = {{}};` in `{name}`, and `required_permissions` in its \
              methods, to serve it with code of your own"
         ),
-    };
-    let help = format!("{serve}; a service that Prism does not serve belongs in a file of its own");
-    let span = context.reader.name_span(service);
-    context.report(catalog::unserved(&span, name, &help));
+    }
 }
 
 fn is_entity(context: &Context, message: &MessageDescriptor) -> bool {

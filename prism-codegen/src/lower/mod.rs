@@ -108,7 +108,7 @@ fn services(
                     service::Scope { context, entities, service: &service, options: &options };
                 services.push(service::lower(&scope));
             }
-            None if stray_methods(context, &service) => {}
+            None if stray_methods(context, &service, entities) => {}
             None => hints::unserved(context, &service, entities),
         }
     }
@@ -116,12 +116,13 @@ fn services(
 }
 
 /// Whether methods of a service that is not served have annotations, which is reported.
-fn stray_methods(context: &Context, service: &ServiceDescriptor) -> bool {
+fn stray_methods(context: &Context, service: &ServiceDescriptor, entities: &[Lowered]) -> bool {
     let mut stray = false;
     for method in service.methods() {
         if let Some(options) = context.method(&method) {
-            let found =
-                catalog::service_option_stray(&options.span, "(prism.method)", service.name());
+            let help = hints::serve_help(service, entities);
+            let (span, name) = (&options.span, service.name());
+            let found = catalog::service_option_stray(span, "(prism.method)", name, &help);
             context.report(found);
             stray = true;
         }

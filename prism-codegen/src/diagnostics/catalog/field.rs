@@ -43,9 +43,9 @@ prism_options::catalog! {
     "P0215" Error managed_access(managed: &str, access: &str)
         "a field cannot be both {managed} and {access}", "contradicts {managed}",
         "remove {access}: {managed} says who writes the value and who reads it";
-    "P0216" Error service_option_stray(what: &str, service: &str)
+    "P0216" Error service_option_stray(what: &str, service: &str, help: &str)
         "`{what}` has no effect: Prism does not serve `{service}`", "annotated here",
-        "write `option (prism.service) = {{}};` in `{service}`, or remove the annotation";
+        "{help}; otherwise remove the annotation";
     "P0217" Error extension(extension: &str)
         "an annotation has no effect on the extension `{extension}`", "extensions are kept as unknown fields",
         "declare a field of the message itself, or remove the annotation";

@@ -129,6 +129,10 @@ fn suggestion(message: &str, pool: &DescriptorPool) -> Option<String> {
         [name] if name.starts_with("prism.") => {
             return Some("add `import \"prism/options.proto\";`: the file is built in".to_owned());
         }
+        [name, ..] if message.contains("not defined") && defining(name).is_some() => {
+            let file = defining(name)?;
+            return Some(format!("add `import \"{file}\";`: the file is built in"));
+        }
         [path] if message.starts_with("option field") => {
             let (outer, wrong) = path.rsplit_once('.')?;
             let extension = outer.split(['(', ')']).nth(1)?.trim_start_matches('.');
@@ -147,6 +151,34 @@ fn suggestion(message: &str, pool: &DescriptorPool) -> Option<String> {
     Some(match suggest::closest(wrong, names.iter().map(String::as_str)) {
         Some(close) => format!("write `{close}`"),
         None => format!("write one of {}", names.join(", ")),
+    })
+}
+
+/// The built-in file of Google's that defines a name.
+fn defining(name: &str) -> Option<&'static str> {
+    Some(match name.trim_matches(['.', '(', ')']) {
+        "google.protobuf.Any" => "google/protobuf/any.proto",
+        "google.protobuf.Duration" => "google/protobuf/duration.proto",
+        "google.protobuf.Empty" => "google/protobuf/empty.proto",
+        "google.protobuf.FieldMask" => "google/protobuf/field_mask.proto",
+        "google.protobuf.ListValue"
+        | "google.protobuf.NullValue"
+        | "google.protobuf.Struct"
+        | "google.protobuf.Value" => "google/protobuf/struct.proto",
+        "google.protobuf.Timestamp" => "google/protobuf/timestamp.proto",
+        "google.protobuf.BoolValue"
+        | "google.protobuf.BytesValue"
+        | "google.protobuf.DoubleValue"
+        | "google.protobuf.FloatValue"
+        | "google.protobuf.Int32Value"
+        | "google.protobuf.Int64Value"
+        | "google.protobuf.StringValue"
+        | "google.protobuf.UInt32Value"
+        | "google.protobuf.UInt64Value" => "google/protobuf/wrappers.proto",
+        "google.api.field_behavior" => "google/api/field_behavior.proto",
+        "google.api.http" => "google/api/annotations.proto",
+        "google.api.resource" | "google.api.resource_reference" => "google/api/resource.proto",
+        _ => return None,
     })
 }
 

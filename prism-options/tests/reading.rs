@@ -188,18 +188,18 @@ fn what_this_version_does_not_know_is_refused() {
 
 #[test]
 fn foreign_annotations_are_found() {
-    let text = "syntax = \"proto3\";\npackage google.api;\n\
+    let text = "syntax = \"proto3\";\npackage buf.validate;\n\
                 import \"google/protobuf/descriptor.proto\";\n\
-                enum FieldBehavior { NONE = 0; REQUIRED = 2; }\n\
+                enum Rule { NONE = 0; REQUIRED = 2; }\n\
                 extend google.protobuf.FieldOptions {\n  \
-                repeated FieldBehavior field_behavior = 1052 [packed = false];\n}\n\
-                message A {\n  string id = 1 [(field_behavior) = REQUIRED];\n  string b = 2;\n}\n";
+                repeated Rule field = 1159 [packed = false];\n}\n\
+                message A {\n  string id = 1 [(field) = REQUIRED];\n  string b = 2;\n}\n";
     let (pool, sources) = compile(text);
     let reader = Reader::new(&pool, &sources);
-    let message = pool.get_message_by_name("google.api.A").unwrap();
+    let message = pool.get_message_by_name("buf.validate.A").unwrap();
     let found = reader.foreign(&message.get_field(1).unwrap());
     assert_eq!(found.len(), 1);
-    assert_eq!(found[0].name, "google.api.field_behavior");
-    assert_eq!(&text[found[0].span.range.clone()], "(field_behavior) = REQUIRED");
+    assert_eq!(found[0].name, "buf.validate.field");
+    assert_eq!(&text[found[0].span.range.clone()], "(field) = REQUIRED");
     assert!(reader.foreign(&message.get_field(2).unwrap()).is_empty());
 }

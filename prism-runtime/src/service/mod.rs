@@ -1,6 +1,6 @@
 //! The service layer: what a call is between the transport and a store.
 //!
-//! It knows protobuf bytes and [`Error`](crate::Error), but neither HTTP nor tonic, so that
+//! It knows protobuf bytes and [`Error`], but neither HTTP nor tonic, so that
 //! another front end can be put before it.
 
 mod context;

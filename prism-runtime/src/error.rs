@@ -125,7 +125,7 @@ impl Error {
     /// as its domain, and this reason: upper-case letters, digits and `_`, at most 63. The caller
     /// sees the text as it is.
     ///
-    /// A code of OK becomes UNKNOWN: an error is no success.
+    /// A code of OK becomes UNKNOWN: an error cannot report success.
     pub fn own(
         reason: impl Into<Cow<'static, str>>,
         code: Code,
@@ -137,7 +137,7 @@ impl Error {
     /// A status that another server answered with, for a handler that passes it on as it is. It has
     /// the details that are given, and no other.
     ///
-    /// A code of OK becomes UNKNOWN: an error is no success.
+    /// A code of OK becomes UNKNOWN: an error cannot report success.
     pub fn relayed(code: Code, message: impl Into<Cow<'static, str>>, details: Vec<Any>) -> Self {
         let mut error = Error::from_parts(no_success(code), Origin::Elsewhere, message.into());
         error.0.details = details;

@@ -462,7 +462,7 @@ async fn nothing_is_read_that_the_handler_did_not_ask_for() {
     let frame = framed(&request.encode_to_vec());
     // Only what HTTP/2's window takes leaves this process, however much there is to send.
     let sent = send_all(&mut body, &frame, 0).await;
-    assert!(sent <= 1 << 20, "{sent} bytes were taken though nobody reads");
+    assert!(sent <= 1 << 20, "the server took {sent} bytes although the handler does not read");
     assert_eq!(running.streams.taken.load(Ordering::SeqCst), 0);
 
     // Room comes back for what the handler has taken.

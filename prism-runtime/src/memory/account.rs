@@ -114,8 +114,8 @@ impl Account {
     }
 
     /// Adds to what is held, unless that is more than the connection, its peer or all together
-    /// may hold. A connection may hold half as much as nobody holds, and a peer as much as nobody
-    /// holds: whoever comes next still finds something. A connection that holds little is not
+    /// may hold. A connection may hold at most half of what is free, and a peer as much as is free, so
+    /// that something is left for the next caller. A connection that holds little is not
     /// refused for what others of its peer hold, while a quarter of all is free for other peers.
     fn grow(&self, bytes: usize) -> Result<()> {
         let Connection { held, peer, whole, .. } = &*self.0;

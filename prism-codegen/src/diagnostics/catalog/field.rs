@@ -53,7 +53,7 @@ prism_options::catalog! {
         "`{field}` is both {one} and {other}", "contradict each other",
         "remove one of them";
     "P0231" Error not_identifier(field: &str, message: &str)
-        "`{field}` is marked IDENTIFIER and is no part of the key of `{message}`", "identifies no record",
+        "`{field}` is marked IDENTIFIER and is not a part of the key of `{message}`", "identifies no record",
         "remove IDENTIFIER, or make the field the key of `{message}`";
     "P0232" Error required_managed(field: &str, managed: &str)
         "`{field}` cannot be both REQUIRED and {managed}", "the server sets it, whatever a caller sends",

@@ -6,40 +6,63 @@ use prism_schema::plan::{self, Access, Condition};
 use prism_schema::sql::{Dialect, ListShape, Shape, Statement, Statements, Visibility};
 use prism_schema::{Binding, Entity, IndexColumn, Managed, Method, Operation, RequestField, Role};
 
+use crate::diagnostics::suggest;
 use crate::model::Schema;
 
-/// Explains `package.Service/Method`; the package may be left out where the service's name is
-/// the only one.
+/// Explains `package.Service/Method`, with a dot in the place of the slash if it comes so; the package
+/// may be left out where the service's name is the only one.
 ///
 /// # Errors
 ///
-/// What is known, where there is no such method.
+/// What is known, and what is close, where there is no such method.
 pub fn explain(schema: &Schema, name: &str) -> Result<String, String> {
-    let methods = || {
-        schema
-            .services
-            .iter()
-            .flat_map(|service| service.schema.methods.iter().map(move |method| (service, method)))
-    };
-    let full = |service: &crate::model::Service, method: &Method| {
-        format!("{}/{}", service.schema.name, method.name)
-    };
-    let wanted = name.trim_start_matches('/');
-    let found: Vec<_> = methods()
-        .filter(|(service, method)| {
-            let full = full(service, method);
-            full == wanted || full.ends_with(&format!(".{wanted}"))
+    let methods: Vec<(String, &Method)> = schema
+        .services
+        .iter()
+        .flat_map(|service| {
+            let full = |method: &Method| format!("{}/{}", service.schema.name, method.name);
+            service.schema.methods.iter().map(move |method| (full(method), method))
         })
         .collect();
-    match found.as_slice() {
-        [(service, method)] => Ok(explain_method(schema, &full(service, method), method)),
-        _ => {
-            let known: String = methods()
-                .map(|(service, method)| format!("\n  {}", full(service, method)))
-                .collect();
-            Err(format!("no method `{name}`; there are:{known}"))
-        }
+    let wanted = name.trim_start_matches(['/', '.']);
+    let wanted = match wanted.rsplit_once('.').filter(|_| !wanted.contains('/')) {
+        Some((service, method)) => format!("{service}/{method}"),
+        None => wanted.to_owned(),
+    };
+    let end = format!(".{wanted}");
+    let is_meant = |full: &str| full == wanted || full.ends_with(&end);
+    let found: Vec<_> = methods.iter().filter(|(full, _)| is_meant(full)).collect();
+    if let [(full, method)] = found.as_slice() {
+        return Ok(explain_method(schema, full, method));
     }
+    let names = || methods.iter().map(|(full, _)| full.as_str());
+    let close = match found.is_empty() {
+        true => closest(&wanted, names()).map(|close| format!("; did you mean `{close}`?")),
+        false => Some("; name its package too.".to_owned()),
+    };
+    let known: String = names().map(|full| format!("\n  {full}")).collect();
+    let what = if found.is_empty() { "no method" } else { "more than one method" };
+    Err(format!("{what} `{name}`{} There are:{known}", close.unwrap_or_else(|| ".".to_owned())))
+}
+
+/// The method that a name was probably meant to be: its last parts, or the method's alone, maybe in
+/// another case or with a typing error.
+fn closest<'a>(wanted: &str, names: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    let last = |text: &'a str, count: usize| {
+        let start = text.rmatch_indices(['.', '/']).nth(count.saturating_sub(1));
+        start.map_or(text, |(at, _)| &text[at + 1..])
+    };
+    let parts = |text: &str| text.split(['.', '/']).count();
+    let ends = |count: usize| names.clone().map(move |full| (last(full, count), full));
+    let by_end = |text: &str| {
+        let count = parts(text);
+        let close = suggest::misspelt(text, ends(count).map(|(end, _)| end))?;
+        let mut all = ends(count).filter(|(end, _)| *end == close);
+        all.next().map(|(_, full)| full).filter(|_| all.next().is_none())
+    };
+    // A wrong package or service: the rest of the name may be right.
+    let shorter = wanted.match_indices(['.', '/']).map(|(at, _)| &wanted[at + 1..]);
+    by_end(wanted).or_else(|| shorter.into_iter().find_map(by_end))
 }
 
 fn explain_method(schema: &Schema, name: &str, method: &Method) -> String {

@@ -12,33 +12,41 @@ pub(crate) fn closest<'a>(
     if let Some(part) = candidates.clone().find(|it| longer(it) || shorter(it)) {
         return Some(part);
     }
-    // Two letters that changed places count as two.
     let limit = (name.len() / 3).max(if name.len() < 4 { 1 } else { 2 });
     let distances = candidates.map(|it| (distance(name, it), it));
     distances.filter(|(distance, _)| *distance <= limit).min().map(|(_, it)| it)
 }
 
-/// The candidate that `name` is with a typing error: unlike [`closest`], no word more or less.
+/// The candidate that `name` is with a typing error or in another case: unlike [`closest`], no word
+/// more or less.
 pub(crate) fn misspelt<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    let distances = candidates.into_iter().map(|it| (distance(name, it), it));
+    let name = name.to_ascii_lowercase();
+    let distances =
+        candidates.into_iter().map(|it| (distance(&name, &it.to_ascii_lowercase()), it));
     distances.filter(|(distance, _)| *distance <= 2).min().map(|(_, it)| it)
 }
 
-/// Levenshtein's distance.
+/// Levenshtein's distance, with two neighbours that changed places counted as one error.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
+    let mut before: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=b.len()).collect();
+    let mut last = None;
     for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
+        let mut next = vec![i + 1];
         for (j, to) in b.iter().enumerate() {
-            let replace = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replace.min(row[j] + 1).min(row[j + 1] + 1);
+            let replace = row[j] + usize::from(from != *to);
+            let mut best = replace.min(next[j] + 1).min(row[j + 1] + 1);
+            if j > 0 && last == Some(*to) && b[j - 1] == from {
+                best = best.min(before[j - 1] + 1);
+            }
+            next.push(best);
         }
+        before = std::mem::replace(&mut row, next);
+        last = Some(from);
     }
     row[b.len()]
 }
@@ -55,6 +63,8 @@ mod tests {
         assert_eq!(closest("user_nme", ["username", "user_name"]), Some("user_name"));
         assert_eq!(misspelt("GteThing", ["GetThing", "PutThing"]), Some("GetThing"));
         assert_eq!(misspelt("GetThings", ["UndeleteThing"]), None);
+        assert_eq!(misspelt("listthigns", ["ListThings"]), Some("ListThings"));
         assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("Pgaes", "Pages"), 1);
     }
 }

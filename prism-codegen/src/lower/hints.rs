@@ -50,8 +50,8 @@ pub(super) fn serve_help(service: &ServiceDescriptor, entities: &[Lowered]) -> S
             entity.message.name()
         ),
         None => format!(
-            "write `option (prism.service) = {{}};` in `{name}`, and `required_permissions` in its \
-             methods, to serve it with code of your own"
+            "write `option (prism.service).require_auth = false;` in `{name}` to serve it with code \
+             of your own"
         ),
     }
 }

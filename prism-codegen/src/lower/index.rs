@@ -9,7 +9,8 @@ use prost_reflect::MessageDescriptor;
 
 use super::context::Context;
 use super::field::Part;
-use super::{names, types};
+use super::request::free_numbers;
+use super::{names, spelling, types};
 use crate::diagnostics::{catalog::index as catalog, suggest};
 
 /// The indexes in the order of the schema, fields' own first, and the place of each.
@@ -41,6 +42,10 @@ pub(super) fn lower(
         let list = List { context, message, options, parts, path };
         let (columns, default) = list.columns(&index.fields, table);
         let name = list.name(&index.name, default);
+        // What else could be said of it follows from the fields that are wrong.
+        if columns.is_empty() || columns.len() < index.fields.len() {
+            continue;
+        }
         if index.unique {
             let members: Vec<&Part> = columns.iter().filter_map(|it| list.part(it)).collect();
             warn_of_zeros(context, &members, options.span(&list.path));
@@ -79,7 +84,7 @@ impl List<'_> {
             let span = self.options.span(&format!("{}.fields[{position}]", self.path));
             let Some((field, descending)) = self.field(text, span) else { continue };
             let Some(part) = self.parts.iter().find(|part| part.name() == field) else {
-                self.unknown(field, span);
+                self.unknown(field, descending, span);
                 continue;
             };
             if columns.iter().any(|column| column.number == part.number()) {
@@ -96,27 +101,72 @@ impl List<'_> {
     /// A name and whether ` desc` follows it.
     fn field<'t>(&self, text: &'t str, span: &Span) -> Option<(&'t str, bool)> {
         match text.split_whitespace().collect::<Vec<_>>().as_slice() {
-            [field] => Some((field, false)),
-            [field, "desc"] => Some((field, true)),
+            [field] if is_path(field) => Some((field, false)),
+            [field, "desc"] if is_path(field) => Some((field, true)),
             _ => {
-                self.context.report(catalog::bad_index_field(span, text));
+                let known: Vec<&str> = self.indexable().map(Part::name).collect();
+                let (form, help) = spelling::advice(text, &known);
+                self.context.report(catalog::bad_index_field(span, text, form, &help));
                 None
             }
         }
     }
 
-    fn unknown(&self, field: &str, span: &Span) {
-        let known = self.parts.iter().map(Part::name);
-        let help = match suggest::closest(field, known.clone()) {
-            Some(close) => format!("write `{close}`"),
-            None if field.contains('.') => {
-                "name fields of the entity itself: fields of nested messages cannot be indexed"
-                    .to_owned()
+    fn indexable(&self) -> impl Iterator<Item = &Part> + Clone {
+        self.parts.iter().filter(|part| types::unordered(&part.field).is_none())
+    }
+
+    fn unknown(&self, field: &str, descending: bool, span: &Span) {
+        let known = self.indexable().map(Part::name);
+        let desc = if descending { " desc" } else { "" };
+        let path = field.rsplit_once('.');
+        let name = path.map_or(field, |(_, last)| last);
+        let close = suggest::closest(name, known.clone());
+        let message = self.message.name();
+        let (label, help) = match (path, close) {
+            (Some((outer, last)), _) if self.is_field(outer) => {
+                let help = match self.inner(outer, last) {
+                    Some(declaration) => format!(
+                        "index a field of `{message}` itself, as in `{declaration}`, or remove this \
+                         one"
+                    ),
+                    None => {
+                        match outer.split('.').next().filter(|it| known.clone().any(|k| k == *it)) {
+                            Some(first) => format!("write \"{first}{desc}\", or remove it"),
+                            None => {
+                                format!("index a field of `{message}` itself, or remove this one")
+                            }
+                        }
+                    }
+                };
+                ("an index names fields of the entity itself, and no path", help)
             }
-            None => format!("name one of {}", known.collect::<Vec<_>>().join(", ")),
+            (_, Some(close)) => ("named by an index", format!("write \"{close}{desc}\"")),
+            (_, None) => {
+                let known: Vec<&str> = known.collect();
+                ("named by an index", format!("name one of {}, or remove it", known.join(", ")))
+            }
         };
-        let found = catalog::unknown_index_field(span, field, self.message.name(), &help);
+        let found = catalog::unknown_index_field(span, field, message, label, &help);
         self.context.report(found);
+    }
+
+    fn is_field(&self, path: &str) -> bool {
+        let first = path.split('.').next().unwrap_or_default();
+        self.message.get_field_by_name(first).is_some()
+    }
+
+    /// A field of the entity that could hold what a path leads to: its declaration. `None` if the
+    /// path leads to nothing.
+    fn inner(&self, outer: &str, last: &str) -> Option<String> {
+        let mut message = self.message.clone();
+        for name in outer.split('.') {
+            message = message.get_field_by_name(name)?.kind().as_message()?.clone();
+        }
+        let field = message.get_field_by_name(last)?;
+        let name = format!("{}_{last}", outer.replace('.', "_"));
+        let number = free_numbers(self.message).next()?;
+        Some(format!("{} {name} = {number};", types::declared(&field)))
     }
 
     fn name(&self, own: &str, default: String) -> String {
@@ -131,6 +181,13 @@ impl List<'_> {
         }
         own.to_owned()
     }
+}
+
+/// Names with dots between them.
+fn is_path(text: &str) -> bool {
+    text.split('.').all(|name| {
+        !name.is_empty() && name.chars().all(|it| it.is_ascii_alphanumeric() || it == '_')
+    })
 }
 
 fn check_type(context: &Context, part: &Part, span: &Span) {

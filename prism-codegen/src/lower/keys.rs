@@ -1,7 +1,7 @@
 //! Request fields that identify records.
 
 use prism_options::spec;
-use prism_schema::{FieldType, RequestField, Role};
+use prism_schema::FieldType;
 use prost_reflect::{Kind, MessageDescriptor};
 
 use super::needs::Declaration;
@@ -106,35 +106,15 @@ fn parts(bound: &Bound, message: &MessageDescriptor) -> Option<Vec<(u32, u32)>> 
     }
     let mut numbers = free_numbers(message);
     let mut complete = sound;
-    for number in &bound.entity.model.schema.key {
-        if sound && !parts.iter().any(|(_, key)| key == number) {
-            let declaration = Declaration::plain(declaration_of(bound, *number));
-            bound.report_missing(message, "complete key", &declaration, &mut numbers);
+    for (number, declaration) in declarations(bound) {
+        if sound && !parts.iter().any(|(_, key)| *key == number) {
+            let field = declaration.numbered(numbers.next().unwrap_or_default());
+            let help = format!("add `{field}` to `{}`", message.name());
+            bound.report_missing(message, "complete key", &help);
             complete = false;
         }
     }
     complete.then_some(parts)
-}
-
-/// Get, Delete and Undelete need every part of the key.
-pub(super) fn check_complete(
-    bound: &Bound,
-    message: &MessageDescriptor,
-    found: &[(RequestField, prism_options::Span)],
-    numbers: &mut impl Iterator<Item = u32>,
-) {
-    let schema = &bound.entity.model.schema;
-    for number in &schema.key {
-        let Some(column) = schema.column(*number) else { continue };
-        let present =
-            found.iter().any(|(field, _)| field.role == Role::Key && field.field == *number);
-        let attempted = message.get_field_by_name(&column.field).is_some();
-        if !present && !attempted {
-            let what = format!("`{}`", column.field);
-            let declaration = Declaration::plain(declaration_of(bound, *number));
-            bound.report_missing(message, &what, &declaration, numbers);
-        }
-    }
 }
 
 /// The declaration that a BatchGet request could have.
@@ -144,41 +124,51 @@ pub(super) fn declaration(bound: &Bound) -> Declaration {
             let field = bound.entity.message.get_field(*number);
             let ty = field.map(|it| types::declared(&it)).unwrap_or_default();
             let plural = operation::plurals(&bound.key_names().concat()).swap_remove(0);
-            Declaration::plain(format!("repeated {ty} {plural}"))
+            Declaration::plain(format!("repeated {ty}"), plural)
         }
         _ => Declaration {
-            field: format!("repeated {}Key keys", bound.entity.message.name()),
             role: Some("ROLE_KEYS"),
-            first: Some(format!("declare `{}`", key_message(bound))),
+            first: declare_key_message(bound),
+            ..Declaration::plain(format!("repeated {}", key_message_name(bound)), "keys")
         },
     }
 }
 
-/// A message with the parts of the key.
-fn key_message(bound: &Bound) -> String {
+fn key_message_name(bound: &Bound) -> String {
+    format!("{}Key", bound.entity.message.name())
+}
+
+/// `declare` and a message with the parts of the key, if there is none yet.
+fn declare_key_message(bound: &Bound) -> Option<String> {
+    let name = key_message_name(bound);
+    if bound.sibling(&name).is_some_and(|message| is_key_message(bound, &message)) {
+        return None;
+    }
     let fields: String = (1..)
         .zip(declarations(bound))
-        .map(|(number, field)| Declaration::plain(field).numbered(number) + " ")
+        .map(|(number, (_, field))| field.numbered(number) + " ")
         .collect();
-    format!("message {}Key {{ {fields}}}", bound.entity.message.name())
+    Some(format!("declare `message {name} {{ {fields}}}`"))
 }
 
 /// Help for a BatchGet field that cannot hold the key of a record: the key has several parts.
 fn composite(bound: &Bound, candidate: &Candidate) -> String {
-    let declaration = Declaration {
-        field: format!("repeated {}Key {}", bound.entity.message.name(), candidate.name()),
-        ..declaration(bound)
-    };
+    let declaration = Declaration { name: candidate.name().to_owned(), ..declaration(bound) };
     let field = declaration.numbered(candidate.field.number());
-    format!("declare `{}`, and write `{field}`", key_message(bound))
+    match declaration.first {
+        Some(first) => format!("{first}, and write `{field}`"),
+        None => format!("write `{field}`"),
+    }
 }
 
-/// Help for a repeated BatchGet field without a role.
+/// Help for a BatchGet field without a role that was meant to hold the keys.
 pub(super) fn help(bound: &Bound, candidate: &Candidate) -> String {
     let mark = "mark it `[(prism.field).role = ROLE_KEYS]`";
     let single = bound.entity.model.schema.key.len() == 1;
     match candidate.field.kind() {
-        Kind::Message(message) if is_key_message(bound, &message) => mark.to_owned(),
+        Kind::Message(message) if candidate.field.is_list() && is_key_message(bound, &message) => {
+            mark.to_owned()
+        }
         _ if single => format!("write `{}`", declaration(bound).numbered(candidate.field.number())),
         _ => composite(bound, candidate),
     }
@@ -191,26 +181,17 @@ fn is_key_message(bound: &Bound, message: &MessageDescriptor) -> bool {
         && message.fields().all(|field| names.contains(&bound.candidate(field).target().to_owned()))
 }
 
-/// Type and name of each part of the key.
-pub(super) fn declarations(bound: &Bound) -> Vec<String> {
-    bound.entity.model.schema.key.iter().map(|number| declaration_of(bound, *number)).collect()
+/// Number and declaration of each part of the key.
+pub(super) fn declarations(bound: &Bound) -> impl Iterator<Item = (u32, Declaration)> {
+    let key = bound.entity.model.schema.key.iter();
+    key.map(|number| (*number, declaration_of(bound, *number)))
 }
 
-/// Type and name of the parts of the key that a request has no field for.
-pub(super) fn missing(bound: &Bound, message: &MessageDescriptor) -> Vec<(String, String)> {
-    let given: Vec<String> =
-        message.fields().map(|field| bound.candidate(field).target().to_owned()).collect();
-    let parts = bound.entity.model.schema.key.iter();
-    parts
-        .filter_map(|number| bound.entity.message.get_field(*number))
-        .filter(|field| !given.iter().any(|name| name == field.name()))
-        .map(|field| (types::declared(&field), field.name().to_owned()))
-        .collect()
-}
-
-fn declaration_of(bound: &Bound, number: u32) -> String {
+fn declaration_of(bound: &Bound, number: u32) -> Declaration {
     let field = bound.entity.message.get_field(number);
-    field.map(|it| format!("{} {}", types::declared(&it), it.name())).unwrap_or_default()
+    let declared = field.map(|it| (types::declared(&it), it.name().to_owned()));
+    let (ty, name) = declared.unwrap_or_default();
+    Declaration::plain(ty, name)
 }
 
 /// Reports a request field whose type is not that of the entity's field.

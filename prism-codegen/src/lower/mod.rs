@@ -1,6 +1,7 @@
 //! Stage 2: descriptors and options in, the model out.
 
 mod behavior;
+mod complete;
 mod condition;
 mod context;
 mod entity;
@@ -17,6 +18,7 @@ mod protection;
 mod request;
 mod response;
 mod service;
+mod spelling;
 pub mod support;
 mod types;
 mod unbindable;

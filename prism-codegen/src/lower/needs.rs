@@ -1,16 +1,17 @@
 //! What the request of an operation must have, and what a field without a role was meant to be.
 
 use prism_schema::{Operation, Role};
-use prost_reflect::{Kind, MessageDescriptor};
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
 use super::request::{Bound, Candidate, PLAIN, by_name};
-use super::{keys, operation, types};
+use super::{condition, keys, operation, types};
 use crate::diagnostics::suggest;
 
 /// A field as a help line proposes it.
 pub(super) struct Declaration {
-    /// Type and name: `repeated OrderKey keys`.
-    pub field: String,
+    /// As it is spelled: `repeated OrderKey`.
+    pub ty: String,
+    pub name: String,
     /// The role that the field must be annotated with, if its name does not say it.
     pub role: Option<&'static str>,
     /// What must be done first: `declare …` or `import …`.
@@ -18,16 +19,16 @@ pub(super) struct Declaration {
 }
 
 impl Declaration {
-    pub fn plain(field: impl Into<String>) -> Self {
-        Declaration { field: field.into(), role: None, first: None }
+    pub fn plain(ty: impl Into<String>, name: impl Into<String>) -> Self {
+        Declaration { ty: ty.into(), name: name.into(), role: None, first: None }
     }
 
     /// The declaration with its field number.
     pub fn numbered(&self, number: u32) -> String {
-        let field = &self.field;
+        let (ty, name) = (&self.ty, &self.name);
         match self.role {
-            None => format!("{field} = {number};"),
-            Some(role) => format!("{field} = {number} [(prism.field).role = {role}];"),
+            None => format!("{ty} {name} = {number};"),
+            Some(role) => format!("{ty} {name} = {number} [(prism.field).role = {role}];"),
         }
     }
 }
@@ -35,96 +36,137 @@ impl Declaration {
 /// A field that an operation cannot do without.
 pub(super) struct Need {
     pub role: Role,
+    /// Number of the part of the key that a field of the role `Key` stands for.
+    pub field: u32,
     /// The role as findings name it.
-    pub what: &'static str,
+    pub what: String,
     pub declaration: Declaration,
 }
 
-/// What the request needs besides a key.
+/// What the request needs.
 pub(super) fn of(bound: &Bound) -> Vec<Need> {
-    let need = |role, declaration| Need { role, what: operation::role_name(role), declaration };
+    let need = |role, declaration| {
+        let what = operation::role_name(role).to_owned();
+        Need { role, field: 0, what, declaration }
+    };
     let entity = || {
         let name = heck::ToSnakeCase::to_snake_case(bound.entity.message.name());
-        let full = bound.entity.message.full_name();
-        need(Role::Entity, Declaration::plain(format!("{full} {name}")))
+        need(Role::Entity, Declaration::plain(bound.entity.message.full_name(), name))
     };
     let mask = || {
         let import = "google/protobuf/field_mask.proto";
         let mut imported = bound.file.dependencies();
         let first =
             (!imported.any(|file| file.name() == import)).then(|| format!("import `{import}`"));
-        Declaration { first, ..Declaration::plain("google.protobuf.FieldMask update_mask") }
+        Declaration { first, ..Declaration::plain("google.protobuf.FieldMask", "update_mask") }
     };
     match bound.operation {
-        Operation::Get | Operation::Delete | Operation::Undelete => Vec::new(),
-        Operation::BatchGet => {
-            vec![Need { what: "keys", ..need(Role::Keys, keys::declaration(bound)) }]
+        Operation::Get | Operation::Delete | Operation::Undelete => {
+            keys::declarations(bound).map(|(field, declaration)| part(field, declaration)).collect()
         }
-        Operation::List => vec![need(Role::PageToken, Declaration::plain("string page_token"))],
+        Operation::BatchGet => {
+            vec![Need { what: "keys".to_owned(), ..need(Role::Keys, keys::declaration(bound)) }]
+        }
+        Operation::List => vec![need(Role::PageToken, Declaration::plain("string", "page_token"))],
         Operation::Create | Operation::Put => vec![entity()],
         Operation::Update => vec![entity(), need(Role::UpdateMask, mask())],
     }
 }
 
+fn part(field: u32, declaration: Declaration) -> Need {
+    Need { role: Role::Key, field, what: format!("`{}`", declaration.name), declaration }
+}
+
 /// A whole request message of the operation.
-pub(super) fn declaration(bound: &Bound) -> String {
-    let mut fields: Vec<String> = match bound.operation {
-        Operation::Get | Operation::Delete | Operation::Undelete => keys::declarations(bound),
-        Operation::List => vec!["int32 page_size".to_owned()],
-        _ => Vec::new(),
-    };
-    let needs = of(bound);
-    let first = needs.iter().filter_map(|need| need.declaration.first.clone());
-    let first: String = first.map(|first| format!("{first}, ")).collect();
-    fields.extend(needs.iter().map(|need| need.declaration.field.clone()));
-    let role = needs.iter().find_map(|need| need.declaration.role);
-    let body: String = (1..)
-        .zip(fields)
-        .map(|(number, field)| Declaration { field, role, first: None }.numbered(number) + " ")
+fn declaration(bound: &Bound) -> String {
+    let mut fields: Vec<Declaration> = Vec::new();
+    if bound.operation == Operation::List {
+        fields.push(Declaration::plain("int32", "page_size"));
+    }
+    fields.extend(of(bound).into_iter().map(|need| need.declaration));
+    let first: String = fields
+        .iter()
+        .filter_map(|it| it.first.as_ref())
+        .map(|first| format!("{first}, "))
         .collect();
+    let body: String =
+        (1..).zip(&fields).map(|(number, field)| field.numbered(number) + " ").collect();
     format!("{first}declare `message {}Request {{ {body}}}`", bound.method)
 }
 
-/// The role that a field without one was probably meant to have: its absence is not reported
-/// beside the field itself.
-pub(super) fn meant(bound: &Bound, candidate: &Candidate) -> Option<Role> {
-    let field = &candidate.field;
-    let declared = types::declared(field);
-    let of_entity = matches!(field.kind(), Kind::Message(it) if it == bound.entity.message);
-    match bound.operation {
-        Operation::BatchGet => field.is_list().then_some(Role::Keys),
-        Operation::List => {
-            let named = ["token", "cursor", "page"].iter().any(|it| field.name().contains(it));
-            (named && declared == "string").then_some(Role::PageToken)
-        }
-        Operation::Update if declared == "google.protobuf.FieldMask" => Some(Role::UpdateMask),
-        Operation::Create | Operation::Put | Operation::Update => of_entity.then_some(Role::Entity),
-        _ => None,
+/// Help for a method whose request is a message that it cannot change.
+pub(super) fn own_request(bound: &Bound, message: &MessageDescriptor) -> String {
+    let name = format!("{}Request", bound.method);
+    match bound.sibling(&name) {
+        Some(own) if own == *message => format!("remove (prism.message) from `{name}`"),
+        Some(_) => format!("use `{name}` here"),
+        None => format!("{}, and use `{name}` here", declaration(bound)),
     }
 }
 
-/// What to write instead of a field without a role.
+/// Whether a field without a role was probably meant to be what is needed.
+pub(super) fn takes(bound: &Bound, need: &Need, candidate: &Candidate) -> bool {
+    let field = &candidate.field;
+    let declared = types::declared(field);
+    let message = match field.kind() {
+        Kind::Message(message) if !field.is_map() => Some(message),
+        _ => None,
+    };
+    match need.role {
+        _ if by_name(candidate.name()).is_some() => false,
+        Role::Key => declared == need.declaration.ty,
+        Role::Keys => field.is_list() || need.declaration.ty == format!("repeated {declared}"),
+        Role::PageToken => {
+            let named = ["token", "cursor", "page"].iter().any(|it| field.name().contains(it));
+            named && declared == need.declaration.ty
+        }
+        Role::Entity => message.is_some_and(|message| {
+            message == bound.entity.message || !message.full_name().starts_with("google.")
+        }),
+        _ => declared == need.declaration.ty,
+    }
+}
+
+/// Whether a field of another type, the only one without a role, stands for all that is missing.
+pub(super) fn may_become(need: &Need, candidate: &Candidate) -> bool {
+    let plain = !candidate.field.is_list() && !matches!(candidate.field.kind(), Kind::Message(_));
+    matches!(need.role, Role::Key | Role::Keys) && plain && by_name(candidate.name()).is_none()
+}
+
+/// How much a name looks like what is needed.
+pub(super) fn likeness(need: &Need, name: &str) -> u8 {
+    let wanted = need.declaration.name.as_str();
+    match name {
+        _ if suggest::closest(name, [wanted]).is_some() => 2,
+        _ if name.ends_with(wanted) => 1,
+        _ => 0,
+    }
+}
+
+/// What to write so that a field without a role is what is needed.
+pub(super) fn fill(bound: &Bound, candidate: &Candidate, need: &Need) -> String {
+    let Declaration { ty, name, .. } = &need.declaration;
+    match need.role {
+        Role::Keys => keys::help(bound, candidate),
+        Role::Entity => format!("declare it as `{ty}`: {:?} writes one record", bound.operation),
+        Role::Key if types::declared(&candidate.field) != *ty => {
+            format!("write `{}`", need.declaration.numbered(candidate.field.number()))
+        }
+        Role::Key => {
+            format!("call it `{name}`, or mark it `[(prism.field).entity_field = \"{name}\"]`")
+        }
+        role => {
+            let role = role_option(role);
+            format!("call it `{name}`, or mark it `[(prism.field).role = {role}]`")
+        }
+    }
+}
+
+/// What to write instead of a field without a role, if nothing is missing that it could be.
 pub(super) fn help(bound: &Bound, candidate: &Candidate) -> String {
     let name = candidate.name();
-    let role = meant(bound, candidate);
-    match role {
-        Some(Role::Keys) => return keys::help(bound, candidate),
-        Some(Role::Entity) => {
-            return format!(
-                "declare it as `{}`: {:?} writes one record",
-                bound.entity.message.full_name(),
-                bound.operation
-            );
-        }
-        _ => {}
-    }
     let message = candidate.field.parent_message();
-    let free = |name: &str| message.get_field_by_name(name).is_none();
-    let plain = role.and_then(|role| PLAIN.iter().find(|(_, it)| *it == role));
-    if let Some((close, role)) = plain.filter(|(name, _)| free(name)) {
-        let role = role_option(*role);
-        return format!("call it `{close}`, or mark it `[(prism.field).role = {role}]`");
-    }
+    let is_free = |name: &str| !message.fields().any(|it| bound.candidate(it).target() == name);
     let is_column = bound.column(name).is_some();
     if bound.operation == Operation::List && candidate.field.is_list() && is_column {
         return "mark it `[(prism.field).role = ROLE_ANY_OF]` to match any of its values"
@@ -135,53 +177,40 @@ pub(super) fn help(bound: &Bound, candidate: &Candidate) -> String {
         Some(_) => Vec::new(),
         None => names(bound, candidate),
     };
-    let known = known.iter().map(String::as_str).filter(|known| free(known));
+    let known = known.iter().map(String::as_str).filter(|known| is_free(known));
     if let Some(close) = suggest::closest(name, known.collect::<Vec<_>>()) {
         return format!("call it `{close}`");
     }
-    unrelated(bound, candidate, message)
-}
-
-/// Help for a field that resembles nothing.
-fn unrelated(bound: &Bound, candidate: &Candidate, message: &MessageDescriptor) -> String {
-    let name = candidate.name();
     let operation = bound.operation;
     let entity = bound.entity.message.name();
     let remove = format!("remove it: {operation:?} takes {}", operation::takes(operation));
+    let plain = by_name(name).is_some();
     match operation {
-        _ if by_name(name).is_some() => remove,
-        Operation::List => format!(
-            "name the field of `{entity}` that it is compared with, as in \
-             `[(prism.field).entity_field = \"{}\"]`, or remove it",
-            example(bound, candidate)
-        ),
-        Operation::Get | Operation::Delete | Operation::Undelete => {
-            let declared = types::declared(&candidate.field);
-            let part = keys::missing(bound, message).into_iter().find(|(ty, _)| *ty == declared);
-            match part {
-                Some((_, part)) => format!(
-                    "call it `{part}`, or mark it `[(prism.field).entity_field = \"{part}\"]`"
-                ),
-                None => remove,
-            }
-        }
-        _ if bound.column(name).is_some() => {
+        Operation::List if !plain => match example(bound, candidate) {
+            Some(example) => format!(
+                "name the field of `{entity}` that it is compared with, as in \
+                 `[(prism.field).entity_field = \"{example}\"]`, or remove it"
+            ),
+            None => remove,
+        },
+        Operation::Create | Operation::Put | Operation::Update if is_column && !plain => {
             format!("remove it: {operation:?} takes `{name}` from the `{entity}` in the request")
         }
         _ => remove,
     }
 }
 
-/// A field of the entity that a condition of this type can compare with.
-fn example(bound: &Bound, candidate: &Candidate) -> String {
-    let declared = types::declared(&candidate.field);
-    let schema = &bound.entity.model.schema;
-    let indexed = schema.indexes.iter().filter_map(|index| index.columns.first());
-    let leading = schema.key.first().copied().into_iter().chain(indexed.map(|it| it.number));
-    let fields = leading.filter_map(|number| bound.entity.message.get_field(number));
-    let same = fields.filter(|field| types::declared(field) == declared);
-    let name = same.map(|field| field.name().to_owned()).next();
-    name.or_else(|| bound.key_names().into_iter().next()).unwrap_or_default()
+/// A field of the entity that the List can compare this one with, beside its other conditions.
+fn example(bound: &Bound, candidate: &Candidate) -> Option<String> {
+    let others = bound.conditions_beside(candidate);
+    let fits = |field: &FieldDescriptor| {
+        let same = types::field_type(field).0 == types::field_type(&candidate.field).0;
+        let taken = others.iter().any(|other| other.field == field.number());
+        let served = || condition::is_served(bound, candidate, Role::Equals, field.number());
+        types::unordered(field).is_none() && same && !taken && served()
+    };
+    let mut fields = bound.entity.message.fields().filter(|_| !candidate.field.is_list());
+    fields.find(fits).map(|field| field.name().to_owned())
 }
 
 /// Names that would give the field a role, with its type.

@@ -2,14 +2,15 @@
 
 use prism_options::spec::{self, FieldSpec};
 use prism_options::{OptionSet, Span};
+use prism_schema::plan::{Comparison, Condition};
 use prism_schema::{Operation, RequestField, Role};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
 use super::condition;
 use super::context::Context;
 use super::entity::Lowered;
-use super::needs::{self, Declaration};
-use super::{keys, operation, types, unbindable};
+use super::{keys, needs, operation, types, unbindable};
+use crate::descriptors::is_builtin;
 use crate::diagnostics::catalog::{role as catalog, service};
 
 /// A bound method, and what its parts are judged by.
@@ -55,41 +56,108 @@ impl Candidate {
     }
 }
 
+/// The fields of a request, as far as they are understood.
+#[derive(Default)]
+pub(super) struct Sorted {
+    pub found: Vec<(RequestField, Span)>,
+    /// Roles that a field has or should have, and the number of the key's part that it stands for:
+    /// such a field is not missing, even if it is wrong.
+    pub attempted: Vec<(Role, u32)>,
+    /// Fields without a role.
+    pub strays: Vec<Candidate>,
+    /// Fields whose role is wrong, which has been reported.
+    pub reported: Vec<Candidate>,
+}
+
+/// What a request field is.
+enum Judgement {
+    Role(Role),
+    Stray,
+    /// Its annotation is wrong, which has been reported.
+    Reported,
+}
+
 impl Bound<'_> {
     /// The fields of the request with their roles, and the place of each.
     pub fn request(&self, message: &MessageDescriptor) -> (Vec<RequestField>, Vec<Span>) {
-        if message == &self.entity.message {
-            let name = self.entity.message.name();
-            let declaration = needs::declaration(self);
+        if self.is_entity_message(message) {
+            let help = needs::own_request(self, message);
             let found =
-                service::request_is_entity(&self.input_span, self.method, name, &declaration);
+                service::request_is_entity(&self.input_span, self.method, message.name(), &help);
             self.context.report(found);
             return (Vec::new(), Vec::new());
         }
-        let mut found: Vec<(RequestField, Span)> = Vec::new();
-        // A field whose role is not clear counts as what it was probably meant to be.
-        let mut attempted: Vec<Role> = Vec::new();
-        for field in message.fields() {
-            let candidate = self.candidate(field);
-            let Some(role) = self.role(&candidate) else {
-                attempted.extend(needs::meant(self, &candidate));
-                continue;
-            };
-            attempted.push(role);
-            let Some(request) = self.field(&candidate, role) else { continue };
-            let twin = found
-                .iter()
-                .find(|(other, _)| other.role == request.role && other.field == request.field);
-            if let Some((_, first)) = twin {
-                let role = operation::role_name(request.role);
-                let found = catalog::duplicate_role(&candidate.span, candidate.name(), role);
-                self.context.report(found.with(first, "the first is here"));
-                continue;
-            }
-            found.push((request, candidate.span));
+        let mut sorted = Sorted::default();
+        message.fields().for_each(|field| self.sort(self.candidate(field), &mut sorted));
+        self.check_complete(message, &sorted);
+        sorted.found.into_iter().unzip()
+    }
+
+    fn sort(&self, candidate: Candidate, sorted: &mut Sorted) {
+        let role = match self.role(&candidate) {
+            Judgement::Role(role) => role,
+            Judgement::Stray => return sorted.strays.push(candidate),
+            Judgement::Reported => return sorted.reported.push(candidate),
+        };
+        let part = self.column(candidate.target()).filter(|_| role == Role::Key);
+        let part = part.filter(|_| self.is_key(candidate.target()));
+        sorted.attempted.push((role, part.map_or(0, |column| column.number)));
+        let Some(request) = self.field(&candidate, role) else { return };
+        let twin = sorted
+            .found
+            .iter()
+            .find(|(other, _)| other.role == request.role && other.field == request.field);
+        if let Some((_, first)) = twin {
+            let role = operation::role_name(request.role);
+            let found = catalog::duplicate_role(&candidate.span, candidate.name(), role);
+            self.context.report(found.with(first, "the first is here"));
+            return;
         }
-        self.check_complete(message, &found, &attempted);
-        found.into_iter().unzip()
+        sorted.found.push((request, candidate.span));
+    }
+
+    /// The conditions of the fields of a request but this one.
+    pub(super) fn conditions_beside(&self, candidate: &Candidate) -> Vec<Condition> {
+        let message = candidate.field.parent_message();
+        let others = message.fields().filter(|field| *field != candidate.field);
+        let condition = |field: FieldDescriptor| {
+            let always = !field.supports_presence();
+            let other = self.candidate(field);
+            let Judgement::Role(role) = self.role(&other) else { return None };
+            let comparison = Comparison::of(role)?;
+            Some(Condition { field: self.column(other.target())?.number, comparison, always })
+        };
+        others.filter_map(condition).collect()
+    }
+
+    /// Whether the message is stored: this method's entity, or another one.
+    pub(super) fn is_entity_message(&self, message: &MessageDescriptor) -> bool {
+        *message == self.entity.message
+            || matches!(self.context.reader.entity(message), Ok(Some(_)))
+    }
+
+    /// A message of the method's package, by its name.
+    pub(super) fn sibling(&self, name: &str) -> Option<MessageDescriptor> {
+        let full = match self.file.package_name() {
+            "" => name.to_owned(),
+            package => format!("{package}.{name}"),
+        };
+        self.context.loaded.pool.get_message_by_name(&full)
+    }
+
+    /// Whether a request (`suffix` is `Request`) or response belongs to another method, or to no
+    /// method at all: what is wrong with it for this one is not for it to change.
+    pub(super) fn is_of_another(&self, message: &MessageDescriptor, suffix: &str) -> bool {
+        let own = format!("{}{suffix}", self.method);
+        if message.name() == own {
+            return false;
+        }
+        let name = message.name().strip_suffix(suffix);
+        let services = self.file.services();
+        let mut methods = services.flat_map(|service| service.methods().collect::<Vec<_>>());
+        is_builtin(message.parent_file().name())
+            || self.sibling(&own).is_some()
+            || methods.any(|method| Some(method.name()) == name)
     }
 
     pub(super) fn candidate(&self, field: FieldDescriptor) -> Candidate {
@@ -134,18 +202,20 @@ impl Bound<'_> {
     }
 
     /// The role that is annotated, or the one that name and type say.
-    fn role(&self, candidate: &Candidate) -> Option<Role> {
+    fn role(&self, candidate: &Candidate) -> Judgement {
         let span = candidate.options.span("role");
         let own: spec::Role =
             self.context.choice(candidate.options.value.role, span, "prism.field");
         let keyed =
             matches!(self.operation, Operation::Get | Operation::Delete | Operation::Undelete);
         match own {
-            spec::Role::Unspecified => self.implied(candidate),
+            spec::Role::Unspecified => {
+                self.implied(candidate).map_or(Judgement::Stray, Judgement::Role)
+            }
             spec::Role::Custom => {
                 let name = candidate.name();
                 self.context.report(catalog::ignored(span, name, self.method, unbindable::BY_HAND));
-                None
+                Judgement::Reported
             }
             spec::Role::NextPageToken => {
                 let takes = operation::takes(self.operation);
@@ -153,10 +223,13 @@ impl Bound<'_> {
                 let found =
                     catalog::role_unfit(span, "next_page_token in a request", &operation, &takes);
                 self.context.report(found);
-                None
+                Judgement::Reported
             }
-            spec::Role::Equals if keyed && self.is_key(candidate.target()) => Some(Role::Key),
-            other => explicit(other),
+            spec::Role::Equals if keyed && self.is_key(candidate.target()) => {
+                Judgement::Role(Role::Key)
+            }
+            // Others have been reported as not supported.
+            other => explicit(other).map_or(Judgement::Reported, Judgement::Role),
         }
     }
 
@@ -165,7 +238,7 @@ impl Bound<'_> {
         let named = by_name(candidate.name()).filter(|role| allowed.contains(role));
         let target = candidate.target();
         let mapped = !candidate.options.value.entity_field.is_empty();
-        let role = match self.operation {
+        match self.operation {
             _ if named.is_some() && !mapped => named,
             Operation::Get | Operation::Delete | Operation::Undelete => {
                 (mapped || self.is_key(target)).then_some(Role::Key)
@@ -176,19 +249,7 @@ impl Bound<'_> {
                 (mapped || known).then_some(Role::Equals)
             }
             _ => self.holds_entity(candidate).then_some(Role::Entity),
-        };
-        if role.is_none() {
-            self.report_no_role(candidate);
         }
-        role
-    }
-
-    fn report_no_role(&self, candidate: &Candidate) {
-        let operation = format!("{:?}", self.operation);
-        let help = needs::help(self, candidate);
-        let message = candidate.field.parent_message().name();
-        let name = candidate.name();
-        self.context.report(catalog::no_role(&candidate.span, name, message, &operation, &help));
     }
 
     /// Type and feasibility of the roles that do not stand for a field.
@@ -248,43 +309,6 @@ impl Bound<'_> {
         let schema = &self.entity.model.schema;
         let columns = schema.key.iter().filter_map(|number| schema.column(*number));
         columns.map(|column| column.field.clone()).collect()
-    }
-
-    /// What the operation cannot do without. A field that failed for another reason is not
-    /// reported as missing too.
-    fn check_complete(
-        &self,
-        message: &MessageDescriptor,
-        found: &[(RequestField, Span)],
-        attempted: &[Role],
-    ) {
-        let mut numbers = free_numbers(message);
-        if matches!(self.operation, Operation::Get | Operation::Delete | Operation::Undelete) {
-            return keys::check_complete(self, message, found, &mut numbers);
-        }
-        let missing = needs::of(self).into_iter().filter(|it| !attempted.contains(&it.role));
-        for need in missing {
-            self.report_missing(message, need.what, &need.declaration, &mut numbers);
-        }
-    }
-
-    /// Reports that the request lacks a field. `numbers` are those that the help may propose.
-    pub(super) fn report_missing(
-        &self,
-        message: &MessageDescriptor,
-        what: &str,
-        declaration: &Declaration,
-        numbers: &mut impl Iterator<Item = u32>,
-    ) {
-        let field = declaration.numbered(numbers.next().unwrap_or_default());
-        let before = match &declaration.first {
-            Some(first) => format!("{first}, and "),
-            None => String::new(),
-        };
-        let help = format!("{before}add `{field}` to `{}`", message.name());
-        let found =
-            catalog::missing_role(&self.input_span, self.method, message.name(), what, &help);
-        self.context.report(found.with(&self.context.reader.name_span(message), "declared here"));
     }
 }
 

@@ -27,9 +27,8 @@ impl Bound<'_> {
             }
             return Some(Response::Entity);
         }
-        if *message == self.entity.message {
-            let wanted = format!("repeated `{}`", self.entity.message.name());
-            self.report_shape(message, &wanted, &self.list_help());
+        if self.is_misfit(message, list) {
+            self.report_misfit(message, list);
             return None;
         }
         let fields = self.response_fields(message, list)?;
@@ -39,13 +38,63 @@ impl Bound<'_> {
         match fields.entity {
             Some(field) => Some(Response::Field(field.number())),
             None if self.operation == Operation::Delete => Some(Response::Empty),
-            None => {
-                let entity = self.entity.message.name();
-                let help = format!("answer with `{}`", self.entity.message.full_name());
-                self.report_shape(message, &format!("`{entity}`"), &help);
-                None
-            }
+            // A misfit, which has been reported.
+            None => None,
         }
+    }
+
+    /// Whether the message as a whole is the wrong one; what its fields lack is not reported then.
+    fn is_misfit(&self, message: &MessageDescriptor, list: bool) -> bool {
+        let delete = self.operation == Operation::Delete;
+        let foreign = self.is_of_another(message, "Response");
+        let (mut holds, mut token, mut others) = (false, false, false);
+        for field in message.fields() {
+            let role = self.candidate(field.clone()).options.value.role();
+            let plain = role == spec::Role::Unspecified;
+            let entity = role == spec::Role::Entity || (plain && self.is_entity(&field));
+            let named = plain && field.name() == "next_page_token";
+            holds |= entity && (list || !field.is_list() || !foreign);
+            token |= named || role == spec::Role::NextPageToken;
+            others |= plain && !entity && !(named && self.operation == Operation::List);
+        }
+        if self.is_entity_message(message) {
+            return true;
+        }
+        let lacks = !holds || (self.operation == Operation::List && !token);
+        match list {
+            true => (!holds && others) || (foreign && (lacks || others)),
+            false => !holds && !delete,
+        }
+    }
+
+    fn report_misfit(&self, message: &MessageDescriptor, list: bool) {
+        let (name, full) = (self.entity.message.name(), self.entity.message.full_name());
+        if list {
+            let lists = self.repeated_of_another(message);
+            let help = lists.unwrap_or_else(|| self.list_help(message));
+            self.report_shape(message, &format!("repeated `{name}`"), &help);
+        } else if self.operation == Operation::Delete {
+            let help = format!("return `{full}`, or a message without fields");
+            self.report_shape(message, &format!("`{name}`"), &help);
+        } else {
+            self.report_shape(message, &format!("`{name}`"), &format!("return `{full}`"));
+        }
+    }
+
+    /// Help for a response of this method that lists messages other than the entity.
+    fn repeated_of_another(&self, message: &MessageDescriptor) -> Option<String> {
+        if self.is_entity_message(message) || self.is_of_another(message, "Response") {
+            return None;
+        }
+        let is_other = |field: &FieldDescriptor| {
+            let role = self.candidate(field.clone()).options.value.role();
+            role == spec::Role::Unspecified && field.name() != "next_page_token"
+        };
+        let others: Vec<FieldDescriptor> = message.fields().filter(is_other).collect();
+        let [field] = others.as_slice() else { return None };
+        let of_messages = matches!(field.kind(), Kind::Message(_)) && field.is_list();
+        let full = self.entity.message.full_name();
+        of_messages.then(|| format!("declare `{}` as `repeated {full}`", field.name()))
     }
 
     fn list(&self, message: &MessageDescriptor, fields: Fields) -> Option<Response> {
@@ -77,21 +126,26 @@ impl Bound<'_> {
         format!("repeated {} {plural}", self.entity.message.full_name())
     }
 
-    /// Help for a List or BatchGet that returns no message of its own.
-    pub(super) fn list_help(&self) -> String {
+    /// Help for a List or BatchGet whose response is not the message that it needs.
+    pub(super) fn list_help(&self, message: &MessageDescriptor) -> String {
         let token = match self.operation {
             Operation::List => " string next_page_token = 2;",
             _ => "",
         };
         let (name, items) = (format!("{}Response", self.method), self.items());
-        format!("declare `message {name} {{ {items} = 1;{token} }}`, and return `{name}`")
+        let own = format!("message {name} {{ {items} = 1;{token} }}");
+        match self.sibling(&name) {
+            Some(sibling) if sibling == *message => format!("declare it as `{own}`"),
+            Some(_) => format!("return `{name}`"),
+            None => format!("declare `{own}`, and return `{name}`"),
+        }
     }
 
     /// Reports that the method streams its response, which no operation does.
     pub fn report_streaming(&self, message: &MessageDescriptor) {
         let list = matches!(self.operation, Operation::List | Operation::BatchGet);
         let remove = match list && *message == self.entity.message {
-            true => format!("remove `stream`: {}", self.list_help()),
+            true => format!("remove `stream`: {}", self.list_help(message)),
             false => "remove `stream`".to_owned(),
         };
         let help = format!("{remove}, or {}", unbindable::BY_HAND);

@@ -229,9 +229,9 @@ impl<'a> Scope<'a> {
 
     fn report_unbindable(&self, method: &MethodDescriptor, entity: &Entity) {
         let name = entity.message.name();
-        let help = unbindable::help(method, entity, self.entities);
+        let (why, help) = unbindable::advice(method, entity, self.entities);
         let span = self.context.reader.name_span(method);
-        self.context.report(catalog::unbindable(&span, method.name(), name, &help));
+        self.context.report(catalog::unbindable(&span, method.name(), name, &why, &help));
     }
 
     fn bind(

@@ -1,10 +1,13 @@
 //! What a method whose name binds it to nothing was probably meant to be.
 
+use heck::ToUpperCamelCase as _;
+use prism_options::spec;
 use prism_schema::Operation;
 use prost_reflect::{Kind, MethodDescriptor};
 
+use super::context::VERSION;
 use super::entity::Lowered as Entity;
-use super::operation;
+use super::{operation, support};
 use crate::diagnostics::suggest;
 
 /// Verbs that other APIs use, with the operation that they mostly mean.
@@ -43,69 +46,187 @@ const VERBS: &[(&str, Operation)] = &[
     ("Restore", Operation::Undelete),
 ];
 
-pub(super) const BY_HAND: &str = "write `option (prism.method) = {operation: OPERATION_CUSTOM, \
-                       required_permissions: PERMISSION_WRITE};` to implement it in Rust";
+/// Plurals that differ from the usual ones by a few letters, as an ending for one of the singular.
+const IRREGULAR: &[(&str, &str)] = &[
+    ("f", "ves"),
+    ("fe", "ves"),
+    ("ex", "ices"),
+    ("ix", "ices"),
+    ("us", "i"),
+    ("is", "es"),
+    ("on", "a"),
+    ("um", "a"),
+    ("man", "men"),
+];
 
-/// What to write instead. Each form passes the check of the method's name.
-pub(super) fn help(method: &MethodDescriptor, entity: &Entity, entities: &[Entity]) -> String {
-    let name = method.name();
-    let verb = VERBS
-        .iter()
-        .find_map(|(verb, operation)| Some((*verb, *operation, name.strip_prefix(verb)?)));
-    let Some((verb, operation, rest)) = verb else { return misspelt(name, entity) };
-    let own =
-        |other: &&Entity| operation::names(rest, other.message.name(), other.plural.as_deref());
-    if let Some(other) = entities.iter().find(own).filter(|it| it.message != entity.message) {
-        let other = other.message.full_name();
-        return format!("name the entity: `option (prism.method).entity = \".{other}\";`");
+/// Nothing enforces permissions yet, so naming one would be a warning.
+pub(super) const BY_HAND: &str = "write `option (prism.method) = {operation: OPERATION_CUSTOM, \
+                       require_auth: false};` to implement it in Rust";
+
+/// Why the method is bound to nothing, and what to write instead. Each form passes the check of the
+/// method's name.
+pub(super) fn advice(
+    method: &MethodDescriptor,
+    entity: &Entity,
+    entities: &[Entity],
+) -> (String, String) {
+    let unbound = Unbound { method, entity };
+    if let Some(operation) = unbound.later() {
+        let why = format!("Prism {VERSION} does not bind {operation} yet");
+        return (why, BY_HAND.to_owned());
     }
-    let singular = entity.message.name();
-    let about = operation::names(rest, singular, entity.plural.as_deref());
-    let many = returns_many(method, entity);
-    let (operation, option) = match operation {
-        Operation::Get | Operation::List if many => (Operation::List, "OPERATION_LIST"),
-        Operation::Get => (Operation::Get, "OPERATION_GET"),
-        Operation::List => (Operation::List, "OPERATION_LIST"),
-        Operation::BatchGet => (Operation::BatchGet, "OPERATION_BATCH_GET"),
-        Operation::Create => (Operation::Create, "OPERATION_CREATE"),
-        Operation::Put => (Operation::Put, "OPERATION_PUT"),
-        Operation::Update => (Operation::Update, "OPERATION_UPDATE"),
-        Operation::Delete => (Operation::Delete, "OPERATION_DELETE"),
-        Operation::Undelete => (Operation::Undelete, "OPERATION_UNDELETE"),
-    };
-    let option = format!("write `option (prism.method).operation = {option};`");
-    let plural = matches!(operation, Operation::List | Operation::BatchGet);
-    if about {
-        let name = operation::standard_name(operation, singular, entity.plural.as_deref());
-        return format!("call it `{name}`, or {option}");
-    }
-    let spelt = plural && matches!(verb, "List" | "BatchGet") && is_word(rest);
-    if spelt && entity.plural.is_none() && many && !rest.contains("By") {
-        return format!(
-            "write `plural: \"{rest}\"` in the (prism.message) of `{singular}`, or {option}"
-        );
-    }
-    if rest.starts_with(singular) || many {
-        return format!("{option}, or {BY_HAND}");
-    }
-    misspelt(name, entity)
+    let why = "neither its name nor an option says what it does".to_owned();
+    (why, unbound.help(entities))
 }
 
-/// Help for a method whose name begins with no verb of an operation.
-fn misspelt(name: &str, entity: &Entity) -> String {
-    // A batch of writes resembles the batch that reads, and is something else.
-    if name.starts_with("Batch") && !name.starts_with("BatchGet") {
-        return BY_HAND.to_owned();
+/// Operations of the contract that this version does not bind, as method names begin with them.
+fn later() -> impl Iterator<Item = String> {
+    let known = (0..i32::from(u8::MAX)).filter_map(|value| spec::Operation::try_from(value).ok());
+    let refused = known.map(|it| it.as_str_name()).filter(|name| support::is_refused(name));
+    refused.map(|name| name.trim_start_matches("OPERATION_").to_upper_camel_case())
+}
+
+struct Unbound<'a> {
+    method: &'a MethodDescriptor,
+    entity: &'a Entity,
+}
+
+impl Unbound<'_> {
+    fn singular(&self) -> &str {
+        self.entity.message.name()
     }
-    let (singular, plural) = (entity.message.name(), entity.plural.as_deref());
-    let names: Vec<String> = operation::ALL
-        .iter()
-        .map(|operation| operation::standard_name(*operation, singular, plural))
-        .collect();
-    match suggest::misspelt(name, names.iter().map(String::as_str)) {
-        Some(close) => format!("call it `{close}`, or {BY_HAND}"),
-        None => BY_HAND.to_owned(),
+
+    fn plural(&self) -> Option<&str> {
+        self.entity.plural.as_deref()
     }
+
+    /// Whether no method of the service has the name.
+    fn is_free(&self, name: &str) -> bool {
+        !self.method.parent_service().methods().any(|method| method.name() == name)
+    }
+
+    /// Names that would bind the method.
+    fn standard_names(&self) -> Vec<String> {
+        let names = operation::ALL
+            .iter()
+            .map(|operation| operation::standard_name(*operation, self.singular(), self.plural()));
+        names.filter(|name| self.is_free(name)).collect()
+    }
+
+    /// The operation of a later version that the name says, maybe with a typing error.
+    fn later(&self) -> Option<String> {
+        let name = self.method.name();
+        let plural = operation::standard_name(Operation::List, self.singular(), self.plural());
+        let objects = [self.singular(), plural.trim_start_matches("List")];
+        let said = |verb: &String| {
+            let rest = name.strip_prefix(verb.as_str());
+            rest.is_some_and(|rest| operation::names(rest, self.singular(), self.plural()))
+        };
+        let known = VERBS.iter().any(|(verb, _)| name.starts_with(verb));
+        let exact = later().find(said);
+        if exact.is_some() || known {
+            return exact;
+        }
+        let names: Vec<(String, String)> = later()
+            .flat_map(|verb| objects.map(|object| (format!("{verb}{object}"), verb.clone())))
+            .collect();
+        let standard = self.standard_names();
+        let all = names.iter().map(|(name, _)| name).chain(&standard);
+        let close = suggest::misspelt(name, all.map(String::as_str))?;
+        names.iter().find(|(name, _)| name == close).map(|(_, verb)| verb.clone())
+    }
+
+    fn help(&self, entities: &[Entity]) -> String {
+        let name = self.method.name();
+        let verb = VERBS
+            .iter()
+            .find_map(|(verb, operation)| Some((*verb, *operation, name.strip_prefix(verb)?)));
+        let Some((verb, operation, rest)) = verb else { return self.misspelt() };
+        let own =
+            |other: &&Entity| operation::names(rest, other.message.name(), other.plural.as_deref());
+        let mut others = entities.iter().filter(|it| it.message != self.entity.message);
+        if let Some(other) = others.find(own) {
+            let other = other.message.full_name();
+            return format!("name the entity: `option (prism.method).entity = \".{other}\";`");
+        }
+        let many = returns_many(self.method, self.entity);
+        let operation = match operation {
+            Operation::Get if many => Operation::List,
+            other => other,
+        };
+        let option = option(operation);
+        if operation::names(rest, self.singular(), self.plural()) {
+            return self.renamed(operation);
+        }
+        if matches!(verb, "List" | "BatchGet") && is_word(rest) {
+            if let Some(help) = self.plural_help(operation, rest, many) {
+                return help;
+            }
+        } else if suggest::misspelt(rest, [self.singular()]).is_some() && !many {
+            return self.renamed(operation);
+        }
+        if rest.starts_with(self.singular()) || many {
+            return format!("{option}, or {BY_HAND}");
+        }
+        self.misspelt()
+    }
+
+    /// Help that gives the method the name of its operation, if no other method has it.
+    fn renamed(&self, operation: Operation) -> String {
+        let option = option(operation);
+        let name = operation::standard_name(operation, self.singular(), self.plural());
+        match self.is_free(&name) {
+            true => format!("call it `{name}`, or {option}"),
+            false => format!("{option}, or {BY_HAND}"),
+        }
+    }
+
+    /// Help for `List` or `BatchGet` and a word that is no plural of the entity.
+    fn plural_help(&self, operation: Operation, rest: &str, many: bool) -> Option<String> {
+        let singular = self.singular();
+        let write = format!("write `plural: \"{rest}\"` in the (prism.message) of `{singular}`");
+        let usual = operation::plurals(singular);
+        let is_typing_error = |text: &str| {
+            let close = suggest::misspelt(text, usual.iter().map(String::as_str)).is_some();
+            close && !is_irregular(singular, text)
+        };
+        let Some(given) = self.plural() else {
+            if is_typing_error(rest) {
+                return Some(self.renamed(operation));
+            }
+            let longer = usual.iter().any(|plural| rest.ends_with(plural.as_str()));
+            let plain = many && !longer && !rest.contains("By");
+            return plain.then(|| format!("{write}, or {}", option(operation)));
+        };
+        let is_usual = usual.iter().any(|plural| plural == rest);
+        if is_usual && is_typing_error(given) {
+            return Some(format!("{write}, or {}", option(operation)));
+        }
+        let close = is_usual || suggest::misspelt(rest, [given]).is_some();
+        close.then(|| self.renamed(operation))
+    }
+
+    /// Help for a method whose name begins with no verb of an operation.
+    fn misspelt(&self) -> String {
+        let names = self.standard_names();
+        match suggest::misspelt(self.method.name(), names.iter().map(String::as_str)) {
+            Some(close) => format!("call it `{close}`, or {BY_HAND}"),
+            None => BY_HAND.to_owned(),
+        }
+    }
+}
+
+/// Help that says the operation in an option.
+fn option(operation: Operation) -> String {
+    let value = heck::ToShoutySnakeCase::to_shouty_snake_case(format!("{operation:?}").as_str());
+    format!("write `option (prism.method).operation = OPERATION_{value};`")
+}
+
+fn is_irregular(singular: &str, plural: &str) -> bool {
+    IRREGULAR.iter().any(|(one, many)| {
+        let stem = singular.strip_suffix(one);
+        stem.is_some_and(|stem| plural.strip_suffix(many) == Some(stem))
+    })
 }
 
 /// Whether the response has a list of the entity.

@@ -4,8 +4,8 @@ prism_options::catalog! {
     "P0301" Error index_type(field: &str, ty: &str)
         "`{field}` cannot be indexed", "{ty}",
         "index a string, bytes, an integer, a bool, an enum, a Timestamp or a Duration";
-    "P0302" Error unknown_index_field(field: &str, message: &str, suggestion: &str)
-        "`{message}` has no field `{field}`", "named by an index",
+    "P0302" Error unknown_index_field(field: &str, message: &str, label: &str, suggestion: &str)
+        "`{message}` has no field `{field}`", "{label}",
         "{suggestion}";
     "P0303" Error field_twice(field: &str)
         "`{field}` is twice in one index", "the second time",
@@ -19,9 +19,9 @@ prism_options::catalog! {
     "P0306" Error bad_index_name(name: &str)
         "\"{name}\" is not a valid index name", "1 to 63 letters, digits and underscores, not beginning with a digit, `sqlite_`, `pg_` or `prism_`",
         "write letters, digits and underscores, or leave `name` out";
-    "P0307" Error bad_index_field(text: &str)
-        "\"{text}\" is not a field of an index", "a field name, or a field name and `desc`",
-        "write `fields: \"name\"` or `fields: \"name desc\"`";
+    "P0307" Error bad_index_field(text: &str, form: &str, help: &str)
+        "\"{text}\" is not a field of an index", "{form}",
+        "{help}";
     "P0901" Warning unique_without_presence(field: &str)
         "two records with an empty `{field}` collide", "unique, and always present",
         "declare the field `optional`: a record without it then takes no part in the index";

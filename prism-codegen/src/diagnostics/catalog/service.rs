@@ -10,8 +10,8 @@ prism_options::catalog! {
     "P0403" Error entity_elsewhere(name: &str, file: &str)
         "entity `{name}` is in `{file}`, which nothing is generated for", "named as the entity",
         "add `{file}` to the files to generate for";
-    "P0404" Error unbindable(method: &str, entity: &str, help: &str)
-        "`{method}` is not an operation on `{entity}`", "neither its name nor an option says what it does",
+    "P0404" Error unbindable(method: &str, entity: &str, why: &str, help: &str)
+        "`{method}` is not an operation on `{entity}`", "{why}",
         "{help}";
     "P0405" Error operation_without_entity(operation: &str, entity: &str)
         "{operation} without an entity", "bound to no entity",
@@ -30,13 +30,13 @@ prism_options::catalog! {
         "add `string request_id = {number};` to `{request}`, or remove the option";
     "P0411" Error custom_permissions(method: &str)
         "`{method}` requires authentication and names no permission", "written by hand, so there is no default",
-        "add `option (prism.method).required_permissions = PERMISSION_READ;`, or `option (prism.method).require_auth = false;`";
+        "add `option (prism.method).require_auth = false;`, which is how this version serves every method, or `option (prism.method).required_permissions = PERMISSION_READ;`, which it accepts with a warning and does not enforce yet";
     "P0412" Error undelete_unsupported(entity: &str)
         "`{entity}` cannot be undeleted", "a Delete removes the record for good",
         "add a google.protobuf.Timestamp with `(prism.field).managed = MANAGED_DELETE_TIME` to `{entity}`, or remove the method";
-    "P0413" Error request_is_entity(method: &str, entity: &str, declaration: &str)
+    "P0413" Error request_is_entity(method: &str, entity: &str, help: &str)
         "`{method}` takes `{entity}` itself as its request", "a request is a message of its own",
-        "{declaration}, and use `{method}Request` here";
+        "{help}";
     "P0414" Error side_effects(method: &str, operation: &str)
         "`{method}` is marked NO_SIDE_EFFECTS", "{operation} writes",
         "write `option idempotency_level = IDEMPOTENT;`, or remove the option";

@@ -4,9 +4,12 @@ mod compile;
 mod defaults;
 mod explain;
 mod folders;
+mod imports;
 mod names;
 mod resolver;
 mod set;
+mod syntax;
+mod unresolved;
 
 use std::path::PathBuf;
 

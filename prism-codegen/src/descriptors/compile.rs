@@ -77,14 +77,16 @@ impl Compilation {
             self.progress.borrow_mut().recorded = false;
             match compiler.open_file(name) {
                 Err(error) if is_hidden(&error) => {}
-                result => return report(result.err(), compiler, &self.progress),
+                result => {
+                    return report(result.err(), compiler, &self.progress, &self.includes);
+                }
             }
         }
         self.progress.borrow_mut().recorded = false;
         let mut compiler = compiler(&self.includes, &self.progress);
         let error = compiler.open_file(name).err();
         let sound = error.is_none();
-        report(error, &compiler, &self.progress);
+        report(error, &compiler, &self.progress, &self.includes);
         if sound || self.compilers.is_empty() {
             self.compilers.push(compiler);
         }
@@ -111,11 +113,16 @@ fn is_hidden(error: &protox::Error) -> bool {
     error.to_string().contains(" resolves to ")
 }
 
-fn report(error: Option<protox::Error>, compiler: &Compiler, progress: &Rc<RefCell<Progress>>) {
+fn report(
+    error: Option<protox::Error>,
+    compiler: &Compiler,
+    progress: &Rc<RefCell<Progress>>,
+    includes: &[PathBuf],
+) {
     let mut progress = progress.borrow_mut();
     if let (Some(error), false) = (error, progress.recorded) {
         let pool = compiler.descriptor_pool();
-        let found = explain::compiler_error(&error, &progress.found.sources, &pool);
+        let found = explain::compiler_error(&error, &progress.found.sources, &pool, includes);
         found.into_iter().for_each(|diagnostic| progress.found.push(diagnostic));
     }
 }

@@ -1,10 +1,15 @@
 //! Errors of protox and prost-reflect as findings of ours.
 
+use std::path::PathBuf;
+
 use miette::Diagnostic as _;
 use prism_options::{Diagnostic, Label, Sources, Span};
 use prost_reflect::DescriptorPool;
 
-use crate::diagnostics::{catalog::load as catalog, suggest};
+use super::imports;
+use super::syntax::{self, Place};
+use super::unresolved::{self, Refused};
+use crate::diagnostics::catalog::load as catalog;
 use crate::printable::shown;
 
 /// Every error that the compiler found in one file. `pool` holds what the file imports.
@@ -12,6 +17,7 @@ pub(super) fn compiler_error(
     error: &protox::Error,
     sources: &Sources,
     pool: &DescriptorPool,
+    includes: &[PathBuf],
 ) -> Vec<Diagnostic> {
     let file = error.file().unwrap_or_default();
     let message = error.to_string();
@@ -22,12 +28,14 @@ pub(super) fn compiler_error(
         let first = labels(error, file, sources).into_iter().next();
         let span = first.map_or_else(|| Span::file(file), |label| label.span);
         let import = message.split('\'').nth(1).unwrap_or(&message);
-        return vec![catalog::missing_import(&span, &shown(import))];
+        let help = imports::advice(import, file, includes);
+        return vec![catalog::missing_import(&span, &shown(import), &help)];
     }
-    let explain = Explain { file, sources, pool, syntax: error.is_parse() };
+    let text = sources.get(file).map_or("", |source| source.text.as_str());
+    let explain = Explain { file, text, sources, pool, syntax: error.is_parse() };
     let mut found = vec![explain.finding(error)];
     found.extend(error.related().into_iter().flatten().map(|it| explain.finding(it)));
-    found
+    explain.causes(found)
 }
 
 /// An error in a descriptor set.
@@ -38,7 +46,10 @@ pub(super) fn pool_error(error: &prost_reflect::DescriptorError) -> Diagnostic {
         (span.line, span.column) = (line as u32 + 1, column as u32 + 1);
     }
     let message = error.to_string();
-    let help = spellings(&message).unwrap_or_else(|| advice(&message).to_owned());
+    let (message, help) = unresolved::spellings(&message).unwrap_or_else(|| {
+        let help = unresolved::advice(&message).to_owned();
+        (message, help)
+    });
     catalog::unresolved(&span, &message, "here", &help)
 }
 
@@ -61,6 +72,7 @@ fn closing_import(cycle: &str, sources: &Sources) -> Span {
 /// What is needed to word an error of one file.
 struct Explain<'a> {
     file: &'a str,
+    text: &'a str,
     sources: &'a Sources,
     pool: &'a DescriptorPool,
     syntax: bool,
@@ -74,18 +86,70 @@ impl Explain<'_> {
             && let Some(label) = self.inside(inner, &first.span)
         {
             let message = inner.to_string();
-            let help = self.help(inner, &message);
+            let help = self.help(inner, &message, &label.span);
             return catalog::unresolved(&label.span, &message, &label.text, &help);
         }
-        let message = error.to_string();
+        let message = unresolved::plain(error.to_string());
         if let Some(import) = self.bad_import(error, &first.span) {
             return catalog::bad_import(&first.span, &shown(import));
         }
-        let help = self.help(error, &message);
+        let spelled = unresolved::spellings(&message);
+        let (message, help) = spelled.unwrap_or_else(|| {
+            let help = self.help(error, &message, &first.span);
+            (message, help)
+        });
         let make = if self.syntax { catalog::syntax } else { catalog::unresolved };
         let mut diagnostic = make(&first.span, &message, &first.text, &help);
         diagnostic.related.extend(labels);
         diagnostic
+    }
+
+    /// The errors of a file without those that follow from another one.
+    fn causes(&self, mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        if self.syntax && !syntax::says_syntax(self.text) {
+            let is_label = |it: &Diagnostic| it.message.starts_with("fields must have a label");
+            if let Some(first) = found.iter_mut().find(|it| is_label(it)) {
+                first.message = "the file does not say its syntax, which means proto2".to_owned();
+                first.label.text = "proto2 demands a label here".to_owned();
+                first.help = "begin the file with `syntax = \"proto3\";`".to_owned();
+            }
+            found.retain(|it| !is_label(it));
+        }
+        let start = |it: &Diagnostic| it.label.span.range.start;
+        let is_lexical = |it: &Diagnostic| {
+            ["unterminated string", "invalid token"].contains(&it.message.as_str())
+        };
+        let parser = |it: &Diagnostic| it.message.starts_with("expected ");
+        let mut causes: Vec<Diagnostic> = Vec::new();
+        let lexical = found.iter().filter(|it| self.syntax && is_lexical(it)).map(start).min();
+        for finding in found {
+            let (at, message) = (start(&finding), finding.message.as_str());
+            let follows = match self.syntax {
+                true if is_lexical(&finding) => lexical.is_some_and(|first| first < at),
+                true => {
+                    let garbled = lexical.is_some_and(|it| syntax::follows(self.text, it, at));
+                    let lost = causes.iter().filter(|it| parser(it)).any(|earlier| {
+                        parser(&finding) && syntax::follows(self.text, start(earlier), at)
+                    });
+                    garbled || lost
+                }
+                false => causes.iter().any(|earlier| {
+                    let import = finding.help.starts_with("add `import");
+                    let twice = name_twice(&earlier.message).zip(name_twice(message));
+                    (import && earlier.help == finding.help)
+                        || (start(earlier) == at
+                            && twice.is_none()
+                            && name_twice(message).is_some())
+                        || twice.is_some_and(|(outer, inner)| {
+                            inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.'))
+                        })
+                }),
+            };
+            if !follows {
+                causes.push(finding);
+            }
+        }
+        causes
     }
 
     /// What stands in an import that is no path. protox has one text for this and for the name of a
@@ -110,114 +174,21 @@ impl Explain<'_> {
         Some(Label { span, text: label.label().unwrap_or_default().to_owned() })
     }
 
-    fn help(&self, error: &dyn miette::Diagnostic, message: &str) -> String {
+    fn help(&self, error: &dyn miette::Diagnostic, message: &str, at: &Span) -> String {
         if self.syntax {
-            let own = error.help().map(|help| help.to_string());
-            return own.unwrap_or_else(|| syntax_advice(message).to_owned());
+            return syntax::advice(message, &Place { text: self.text, range: at.range.clone() });
         }
-        suggestion(message, self.pool)
-            .or_else(|| spellings(message))
-            .or_else(|| error.help().map(|help| help.to_string()))
-            .unwrap_or_else(|| advice(message).to_owned())
+        let start = at.range.start;
+        let refused = Refused { message, pool: self.pool, text: self.text, start };
+        let own =
+            || error.help().map(|help| help.to_string()).filter(|_| message.contains("range"));
+        refused.help().or_else(own).unwrap_or_else(|| unresolved::advice(message).to_owned())
     }
 }
 
-/// Names that may be written instead, where the message says of what.
-fn suggestion(message: &str, pool: &DescriptorPool) -> Option<String> {
-    let quoted: Vec<&str> = message.split('\'').skip(1).step_by(2).collect();
-    let (wrong, names) = match quoted.as_slice() {
-        [name] if name.starts_with("prism.") => {
-            return Some("add `import \"prism/options.proto\";`: the file is built in".to_owned());
-        }
-        [name, ..] if message.contains("not defined") && defining(name).is_some() => {
-            let file = defining(name)?;
-            return Some(format!("add `import \"{file}\";`: the file is built in"));
-        }
-        [path] if message.starts_with("option field") => {
-            let (outer, wrong) = path.rsplit_once('.')?;
-            let extension = outer.split(['(', ')']).nth(1)?.trim_start_matches('.');
-            let mut kind = pool.get_extension_by_name(extension)?.kind();
-            for name in outer.split_once(')')?.1.split('.').filter(|name| !name.is_empty()) {
-                kind = kind.as_message()?.get_field_by_name(name)?.kind();
-            }
-            (wrong, members(pool, kind.as_message()?.full_name())?)
-        }
-        [wrong, kind] if message.contains("not found for") => (*wrong, members(pool, kind)?),
-        [kind, _, wrong] if message.starts_with("expected a value") => {
-            (*wrong, members(pool, kind)?)
-        }
-        _ => return None,
-    };
-    Some(match suggest::closest(wrong, names.iter().map(String::as_str)) {
-        Some(close) => format!("write `{close}`"),
-        None => format!("write one of {}", names.join(", ")),
-    })
-}
-
-/// The built-in file of Google's that defines a name.
-fn defining(name: &str) -> Option<&'static str> {
-    Some(match name.trim_matches(['.', '(', ')']) {
-        "google.protobuf.Any" => "google/protobuf/any.proto",
-        "google.protobuf.Duration" => "google/protobuf/duration.proto",
-        "google.protobuf.Empty" => "google/protobuf/empty.proto",
-        "google.protobuf.FieldMask" => "google/protobuf/field_mask.proto",
-        "google.protobuf.ListValue"
-        | "google.protobuf.NullValue"
-        | "google.protobuf.Struct"
-        | "google.protobuf.Value" => "google/protobuf/struct.proto",
-        "google.protobuf.Timestamp" => "google/protobuf/timestamp.proto",
-        "google.protobuf.BoolValue"
-        | "google.protobuf.BytesValue"
-        | "google.protobuf.DoubleValue"
-        | "google.protobuf.FloatValue"
-        | "google.protobuf.Int32Value"
-        | "google.protobuf.Int64Value"
-        | "google.protobuf.StringValue"
-        | "google.protobuf.UInt32Value"
-        | "google.protobuf.UInt64Value" => "google/protobuf/wrappers.proto",
-        "google.api.field_behavior" => "google/api/field_behavior.proto",
-        "google.api.http" => "google/api/annotations.proto",
-        "google.api.resource" | "google.api.resource_reference" => "google/api/resource.proto",
-        _ => return None,
-    })
-}
-
-/// Help for two fields that have one name but for letter case and underscores. protobuf refuses them
-/// only if their JSON names are the same; prost-reflect always does.
-fn spellings(message: &str) -> Option<String> {
-    let names = message.strip_prefix("camel-case name of field '")?.strip_suffix('\'')?;
-    let (first, second) = names.split_once("' conflicts with field '")?;
-    let json = json_name(second);
-    let renamed = format!("call it `{second}_2`");
-    if json == json_name(first) {
-        return Some(format!("{renamed}: both have the JSON name `{json}`"));
-    }
-    Some(format!(
-        "{renamed} and add `json_name = \"{json}\"` to its options, so that its JSON stays: \
-         names have to differ in more than letter case and underscores"
-    ))
-}
-
-/// The JSON name that a compiler gives a field.
-fn json_name(field: &str) -> String {
-    let mut words = field.split('_');
-    let mut name = words.next().unwrap_or_default().to_owned();
-    for word in words {
-        let mut letters = word.chars();
-        name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
-        name.push_str(letters.as_str());
-    }
-    name
-}
-
-/// The values of an enum, or the fields of a message.
-fn members(pool: &DescriptorPool, name: &str) -> Option<Vec<String>> {
-    if let Some(kind) = pool.get_enum_by_name(name) {
-        let values = kind.values().filter(|value| value.number() != 0);
-        return Some(values.map(|value| value.name().to_owned()).collect());
-    }
-    let message = pool.get_message_by_name(name)?;
-    Some(message.fields().map(|field| field.name().to_owned()).collect())
+/// The name in the message that it is defined twice.
+fn name_twice(message: &str) -> Option<&str> {
+    message.strip_prefix("name '")?.strip_suffix("' is defined twice")
 }
 
 fn labels(error: &dyn miette::Diagnostic, file: &str, sources: &Sources) -> Vec<Label> {
@@ -228,8 +199,9 @@ fn labels(error: &dyn miette::Diagnostic, file: &str, sources: &Sources) -> Vec<
             text: label.label().unwrap_or_default().to_owned(),
         })
         .collect();
-    // Of two definitions the later one is at fault.
-    if labels.len() == 2 && labels[0].text.contains("first") {
+    // Of two definitions the later one is at fault, and a field rather than what it collides with.
+    let other = |text: &str| text.contains("first") || text.contains("range");
+    if labels.len() == 2 && other(&labels[0].text) {
         labels.reverse();
     }
     labels
@@ -244,33 +216,4 @@ fn end_of_file(file: &str, sources: &Sources) -> Label {
         },
     );
     Label { span, text: "here".to_owned() }
-}
-
-fn syntax_advice(message: &str) -> &'static str {
-    if message.contains("';'") {
-        "end the statement before it with `;`"
-    } else if message.contains("end of file") {
-        "close every `{`, `[`, comment and string that the file opens"
-    } else {
-        "write what the message names instead: everything before this place was understood"
-    }
-}
-
-fn advice(message: &str) -> &'static str {
-    const ADVICE: &[(&str, &str)] = &[
-        (
-            "field number",
-            "give every field of the message a number of its own that is not reserved",
-        ),
-        ("enum number", "give every value a number of its own that is not reserved"),
-        ("expected a value", "write a value of that type"),
-        ("option", "look the option's name and type up in the file that defines it"),
-        ("already", "rename one of the two"),
-        ("is not defined", "correct the name, or import the file that defines it"),
-        ("not found", "correct the name, or import the file that defines it"),
-        ("reserved", "take a number or name that is not reserved"),
-        ("syntax", "write `syntax = \"proto3\";`"),
-    ];
-    let known = ADVICE.iter().find(|(word, _)| message.contains(word));
-    known.map_or("correct the definition: protobuf does not allow it", |(_, advice)| advice)
 }

@@ -5,9 +5,9 @@ use std::fmt::Display;
 prism_options::catalog! {
     "P0001" Error syntax(message: &str, label: &str, help: &str)
         "{message}", "{label}", "{help}";
-    "P0002" Error missing_import(import: &str)
+    "P0002" Error missing_import(import: &str, help: &str)
         "import '{import}' not found", "imported here",
-        "add the folder that holds it with -I, or correct the path; it is looked up from the include folders, not from this file";
+        "{help}";
     "P0003" Error import_cycle(cycle: &str)
         "files import each other: {cycle}", "part of the cycle",
         "move what they share into a file that imports none of them";

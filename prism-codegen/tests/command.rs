@@ -159,6 +159,19 @@ fn explain_shows_the_statement() {
 }
 
 #[test]
+fn explain_finds_a_method_by_what_is_close_to_its_name() {
+    let root = project(SCHEMA);
+    let dotted = prism(root.path(), &["explain", "a.ThingService.GetThing", "a.proto"]);
+    assert_eq!(code(&dotted), 0, "{}", stderr(&dotted));
+    for name in ["a.thingservice/getthing", "GetThing", "b.ThingService/GetThing", "GteThing"] {
+        let output = prism(root.path(), &["explain", name, "a.proto"]);
+        let text = stderr(&output);
+        assert_eq!(code(&output), 2, "{text}");
+        assert!(text.contains("did you mean `a.ThingService/GetThing`?"), "{text}");
+    }
+}
+
+#[test]
 fn the_command_that_a_changed_schema_asks_for_can_be_pasted_into_a_shell() {
     let root = project("");
     let folder = root.path().join("my protos");

@@ -4,6 +4,7 @@ use heck::ToShoutySnakeCase as _;
 use prost_reflect::{DescriptorPool, Kind, MessageDescriptor};
 
 use crate::diagnostics::suggest;
+use crate::lower::support::{self, Support};
 
 /// An error and what is known about the file that it is in.
 pub(super) struct Refused<'a> {
@@ -281,14 +282,22 @@ fn has_value(kind: Kind, value: &str) -> bool {
     kind.as_enum().is_some_and(|kind| kind.get_value_by_name(value).is_some())
 }
 
-/// The values of an enum, or the fields of a message.
+/// The values of an enum, or the fields of a message, that this version honours.
 fn members(pool: &DescriptorPool, name: &str) -> Option<Vec<String>> {
     if let Some(kind) = pool.get_enum_by_name(name) {
         let values = kind.values().filter(|value| value.number() != 0);
+        let values = values.filter(|value| is_honoured(value.name()));
         return Some(values.map(|value| value.name().to_owned()).collect());
     }
     let message = pool.get_message_by_name(name)?;
-    Some(message.fields().map(|field| field.name().to_owned()).collect())
+    let of = message.name();
+    let fields = message.fields().filter(|field| is_honoured(&format!("{of}.{}", field.name())));
+    Some(fields.map(|field| field.name().to_owned()).collect())
+}
+
+/// Whether this version does not refuse an option or a value.
+fn is_honoured(name: &str) -> bool {
+    support::decision(name) != Some(Support::Refused)
 }
 
 /// The message without the scopes that were searched, if the name is not resolved in another one.

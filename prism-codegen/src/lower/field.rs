@@ -205,7 +205,8 @@ fn check_managed_type(context: &Context, part: &Part) {
         None => format!("`{}` is of type {}", part.name(), types::declared(&part.field)),
     };
     let span = part.options.span("managed");
-    context.report(catalog::managed_type(span, managed_name(part), wanted, &actual));
+    let import = types::import(&part.field.parent_file(), wanted);
+    context.report(catalog::managed_type(span, managed_name(part), wanted, &actual, &import));
 }
 
 /// Names that the schema gives come first: a default name makes way for them.

@@ -146,10 +146,11 @@ pub(super) fn zero_keys(context: &Context, entities: &[Lowered], services: &[ser
             continue;
         }
         let (name, number) = (field.name(), field.number());
+        let import = types::import(&field.parent_file(), "google.api.field_behavior");
         let help = format!(
             "declare it as `string {name} = {number}` with `(prism.field).managed = MANAGED_ID`, so \
-             that the server chooses it; or mark it `(google.api.field_behavior) = REQUIRED`, so \
-             that 0 is refused"
+             that the server chooses it; or {import}mark it `(google.api.field_behavior) = \
+             REQUIRED`, so that 0 is refused"
         );
         let span = context.reader.name_span(&field);
         context.report(catalog::zero_key(&span, &method.name, name, &help));

@@ -35,7 +35,16 @@ pub(super) fn lower(
         context.report(entity::clustering_without_partition(span, name));
     } else if partition.is_empty() {
         let span = context.reader.name_span(message);
-        context.report(entity::no_key(&span, name, &candidate(parts)));
+        let (candidate, integer) = candidate(parts);
+        // A Create that leaves an integer out would store 0, which is warned about.
+        let (import, required) = match integer {
+            true => (
+                types::import(&message.parent_file(), "google.api.field_behavior"),
+                ", (google.api.field_behavior) = REQUIRED",
+            ),
+            false => (String::new(), ""),
+        };
+        context.report(entity::no_key(&span, name, &import, &candidate, required));
     }
     let chosen: Vec<&Part> = match primary.first() {
         Some(first) => vec![first],
@@ -46,8 +55,8 @@ pub(super) fn lower(
     (chosen.iter().map(|part| part.number()).collect(), count)
 }
 
-/// The declaration of a field that looks like a key, for the help.
-fn candidate(parts: &[Part]) -> String {
+/// The declaration of a field that looks like a key, for the help, and whether it is an integer.
+fn candidate(parts: &[Part]) -> (String, bool) {
     let plain =
         |part: &&Part| types::unordered(&part.field).is_none() && !part.field.supports_presence();
     let named = parts.iter().filter(plain).find(|part| {
@@ -56,9 +65,12 @@ fn candidate(parts: &[Part]) -> String {
     });
     match named.or_else(|| parts.iter().find(plain)) {
         Some(part) => {
-            format!("{} {} = {}", types::declared(&part.field), part.name(), part.number())
+            let declared = types::declared(&part.field);
+            let integer = declared.contains("int") || declared.contains("fixed");
+            let scalar = !matches!(part.field.kind(), Kind::Message(_) | Kind::Enum(_));
+            (format!("{declared} {} = {}", part.name(), part.number()), integer && scalar)
         }
-        None => "string id = 1".to_owned(),
+        None => ("string id = 1".to_owned(), false),
     }
 }
 
@@ -66,7 +78,18 @@ fn check_type(context: &Context, part: &Part) {
     let field = &part.field;
     let span = part.options.span("index");
     if let Some(why) = types::unordered(field) {
-        context.report(catalog::key_type(span, part.name(), &why));
+        let help = match field.kind() {
+            Kind::Message(_) | Kind::Float | Kind::Double => {
+                "use a string, bytes, an integer, a bool, an enum, a Timestamp or a Duration"
+                    .to_owned()
+            }
+            _ => {
+                let declared = types::declared(field);
+                let ty = declared.trim_start_matches("repeated ");
+                format!("declare it as `{ty} {} = {}`", part.name(), part.number())
+            }
+        };
+        context.report(catalog::key_type(span, part.name(), &why, &help));
         return;
     }
     let (_, wrapper) = types::field_type(field);

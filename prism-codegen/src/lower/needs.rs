@@ -54,11 +54,10 @@ pub(super) fn of(bound: &Bound) -> Vec<Need> {
         need(Role::Entity, Declaration::plain(bound.entity.message.full_name(), name))
     };
     let mask = || {
-        let import = "google/protobuf/field_mask.proto";
-        let mut imported = bound.file.dependencies();
-        let first =
-            (!imported.any(|file| file.name() == import)).then(|| format!("import `{import}`"));
-        Declaration { first, ..Declaration::plain("google.protobuf.FieldMask", "update_mask") }
+        let ty = "google.protobuf.FieldMask";
+        let import = types::import(&bound.file, ty);
+        let first = import.strip_suffix(", and ").map(str::to_owned);
+        Declaration { first, ..Declaration::plain(ty, "update_mask") }
     };
     match bound.operation {
         Operation::Get | Operation::Delete | Operation::Undelete => {
@@ -118,7 +117,12 @@ pub(super) fn takes(bound: &Bound, need: &Need, candidate: &Candidate) -> bool {
         Role::Keys => field.is_list() || need.declaration.ty == format!("repeated {declared}"),
         Role::PageToken => {
             let named = ["token", "cursor", "page"].iter().any(|it| field.name().contains(it));
-            named && declared == need.declaration.ty
+            named && message.is_none() && !field.is_list()
+        }
+        Role::UpdateMask => {
+            declared == need.declaration.ty
+                || (field.name().contains("mask") && message.is_none())
+                || declared == "repeated string"
         }
         Role::Entity => message.is_some_and(|message| {
             message == bound.entity.message || !message.full_name().starts_with("google.")
@@ -149,8 +153,10 @@ pub(super) fn fill(bound: &Bound, candidate: &Candidate, need: &Need) -> String 
     match need.role {
         Role::Keys => keys::help(bound, candidate),
         Role::Entity => format!("declare it as `{ty}`: {:?} writes one record", bound.operation),
-        Role::Key if types::declared(&candidate.field) != *ty => {
-            format!("write `{}`", need.declaration.numbered(candidate.field.number()))
+        _ if types::declared(&candidate.field) != *ty => {
+            let first = need.declaration.first.as_ref().map(|first| format!("{first}, and "));
+            let field = need.declaration.numbered(candidate.field.number());
+            format!("{}write `{field}`", first.unwrap_or_default())
         }
         Role::Key => {
             format!("call it `{name}`, or mark it `[(prism.field).entity_field = \"{name}\"]`")
@@ -171,6 +177,9 @@ pub(super) fn help(bound: &Bound, candidate: &Candidate) -> String {
     if bound.operation == Operation::List && candidate.field.is_list() && is_column {
         return "mark it `[(prism.field).role = ROLE_ANY_OF]` to match any of its values"
             .to_owned();
+    }
+    if let Some(help) = synonym(bound, candidate).or_else(|| plural(bound, candidate)) {
+        return help;
     }
     // A name that has a role of its own is not a misspelling of another one.
     let known = match by_name(name) {
@@ -198,6 +207,43 @@ pub(super) fn help(bound: &Bound, candidate: &Candidate) -> String {
         }
         _ => remove,
     }
+}
+
+/// Help for a field of a List that other APIs call so.
+fn synonym(bound: &Bound, candidate: &Candidate) -> Option<String> {
+    const NAMES: &[(&str, &str, &str)] = &[
+        ("limit", "int32", "page_size"),
+        ("max_results", "int32", "page_size"),
+        ("per_page", "int32", "page_size"),
+        ("sort", "string", "order_by"),
+        ("sort_by", "string", "order_by"),
+    ];
+    let declared = types::declared(&candidate.field);
+    let message = candidate.field.parent_message();
+    let known = NAMES.iter().find(|(name, ty, plain)| {
+        *name == candidate.name() && *ty == declared && message.get_field_by_name(plain).is_none()
+    });
+    let (_, _, plain) = known.filter(|_| bound.operation == Operation::List)?;
+    let role = plain.to_uppercase();
+    Some(format!("call it `{plain}`, or mark it `[(prism.field).role = ROLE_{role}]`"))
+}
+
+/// Help for a list that is called as the plural of a field that it can be compared with.
+fn plural(bound: &Bound, candidate: &Candidate) -> Option<String> {
+    let is_list = bound.operation == Operation::List && candidate.field.is_list();
+    let (ty, _) = types::field_type(&candidate.field);
+    let mut fields = bound.entity.message.fields().filter(|field| {
+        let named = operation::plurals(field.name()).iter().any(|it| it == candidate.name());
+        is_list
+            && named
+            && types::field_type(field).0 == ty
+            && condition::is_served(bound, candidate, Role::AnyOf, field.number())
+    });
+    let name = fields.next()?.name().to_owned();
+    Some(format!(
+        "mark it `[(prism.field).role = ROLE_ANY_OF, (prism.field).entity_field = \"{name}\"]` to \
+         match any of its values"
+    ))
 }
 
 /// A field of the entity that the List can compare this one with, beside its other conditions.

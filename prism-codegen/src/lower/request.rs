@@ -102,6 +102,9 @@ impl Bound<'_> {
         let part = self.column(candidate.target()).filter(|_| role == Role::Key);
         let part = part.filter(|_| self.is_key(candidate.target()));
         sorted.attempted.push((role, part.map_or(0, |column| column.number)));
+        if let Some(meant) = self.implied(&candidate).filter(|it| *it != role && *it != Role::Key) {
+            sorted.attempted.push((meant, 0));
+        }
         let Some(request) = self.field(&candidate, role) else { return };
         let twin = sorted
             .found
@@ -171,9 +174,16 @@ impl Bound<'_> {
 
     fn field(&self, candidate: &Candidate, role: Role) -> Option<RequestField> {
         if !operation::roles(self.operation).contains(&role) {
-            let takes = operation::takes(self.operation);
             let (role, own) = (operation::role_name(role), format!("{:?}", self.operation));
-            self.context.report(catalog::role_unfit(&candidate.span, role, &own, &takes));
+            let help = match self.implied(candidate) {
+                Some(meant) => format!(
+                    "remove `role`: by its name, `{}` is {}",
+                    candidate.name(),
+                    operation::role_name(meant)
+                ),
+                None => self.remove(),
+            };
+            self.context.report(catalog::role_unfit(&candidate.span, role, &own, &help));
             return None;
         }
         let stands = matches!(role, Role::Key | Role::Keys) || operation::is_condition(role);
@@ -218,11 +228,9 @@ impl Bound<'_> {
                 Judgement::Reported
             }
             spec::Role::NextPageToken => {
-                let takes = operation::takes(self.operation);
                 let operation = format!("{:?}", self.operation);
-                let found =
-                    catalog::role_unfit(span, "next_page_token in a request", &operation, &takes);
-                self.context.report(found);
+                let what = "next_page_token in a request";
+                self.context.report(catalog::role_unfit(span, what, &operation, &self.remove()));
                 Judgement::Reported
             }
             spec::Role::Equals if keyed && self.is_key(candidate.target()) => {
@@ -231,6 +239,10 @@ impl Bound<'_> {
             // Others have been reported as not supported.
             other => explicit(other).map_or(Judgement::Reported, Judgement::Role),
         }
+    }
+
+    fn remove(&self) -> String {
+        format!("remove the field: {:?} takes {}", self.operation, operation::takes(self.operation))
     }
 
     fn implied(&self, candidate: &Candidate) -> Option<Role> {
@@ -273,7 +285,8 @@ impl Bound<'_> {
         };
         if self.entity.model.schema.managed(managed).is_none() {
             let (role, entity) = (operation::role_name(role), self.entity.message.name());
-            let found = catalog::role_unsupported(&candidate.span, role, entity, kind, ty);
+            let import = types::import(&self.entity.message.parent_file(), ty);
+            let found = catalog::role_unsupported(&candidate.span, role, entity, kind, ty, &import);
             self.context.report(found);
         }
         Some(())

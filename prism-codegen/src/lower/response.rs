@@ -31,7 +31,10 @@ impl Bound<'_> {
             self.report_misfit(message, list);
             return None;
         }
-        let fields = self.response_fields(message, list)?;
+        let Some(fields) = self.response_fields(message, list) else {
+            self.check_token(message);
+            return None;
+        };
         if list {
             return self.list(message, fields);
         }
@@ -67,6 +70,21 @@ impl Bound<'_> {
         }
     }
 
+    /// Reports that a List whose other fields are wrong has no token either.
+    fn check_token(&self, message: &MessageDescriptor) {
+        let is_token = |field: &FieldDescriptor| {
+            let role = self.candidate(field.clone()).options.value.role();
+            field.name() == "next_page_token"
+                || role == spec::Role::NextPageToken
+                || self.is_meant_as_token(field)
+        };
+        if self.operation == Operation::List && !message.fields().any(|it| is_token(&it)) {
+            let number = free_numbers(message).next().unwrap_or_default();
+            let help = format!("add `string next_page_token = {number};` to `{}`", message.name());
+            self.report_shape(message, "`next_page_token`", &help);
+        }
+    }
+
     fn report_misfit(&self, message: &MessageDescriptor, list: bool) {
         let (name, full) = (self.entity.message.name(), self.entity.message.full_name());
         if list {
@@ -92,9 +110,9 @@ impl Bound<'_> {
         };
         let others: Vec<FieldDescriptor> = message.fields().filter(is_other).collect();
         let [field] = others.as_slice() else { return None };
-        let of_messages = matches!(field.kind(), Kind::Message(_)) && field.is_list();
         let full = self.entity.message.full_name();
-        of_messages.then(|| format!("declare `{}` as `repeated {full}`", field.name()))
+        (field.is_list() || field.is_map())
+            .then(|| format!("declare `{}` as `repeated {full}`", field.name()))
     }
 
     fn list(&self, message: &MessageDescriptor, fields: Fields) -> Option<Response> {
@@ -213,6 +231,23 @@ impl Bound<'_> {
         matches!(field.kind(), Kind::Message(it) if it == self.entity.message) && !field.is_map()
     }
 
+    /// Whether a field without a role is the only one that could be the next page's token.
+    fn is_meant_as_token(&self, field: &FieldDescriptor) -> bool {
+        let names_it = |it: &FieldDescriptor| {
+            let role = self.candidate(it.clone()).options.value.role();
+            it.name() == "next_page_token" || role == spec::Role::NextPageToken
+        };
+        let like = |it: &FieldDescriptor| {
+            let name = it.name().to_ascii_lowercase();
+            let named = ["token", "cursor", "next"].iter().any(|part| name.contains(part));
+            named && types::declared(it) == "string"
+        };
+        let message = field.parent_message();
+        self.operation == Operation::List
+            && !message.fields().any(|it| names_it(&it))
+            && message.fields().find(like).as_ref() == Some(field)
+    }
+
     fn report_response_field(&self, candidate: &super::request::Candidate, own: spec::Role) {
         let operation = format!("{:?}", self.operation);
         let answers = match self.operation {
@@ -222,14 +257,21 @@ impl Bound<'_> {
         };
         let found = if own == spec::Role::Unspecified {
             let message = candidate.field.parent_message().name();
-            let help = format!(
-                "remove it, or mark it `[(prism.field).role = ROLE_CUSTOM]`: {operation} fills in {answers}"
-            );
+            let help = match self.is_meant_as_token(&candidate.field) {
+                true => "call it `next_page_token`, or mark it \
+                         `[(prism.field).role = ROLE_NEXT_PAGE_TOKEN]`"
+                    .to_owned(),
+                false => format!(
+                    "remove it, or mark it `[(prism.field).role = ROLE_CUSTOM]`: {operation} fills \
+                     in {answers}"
+                ),
+            };
             catalog::no_role(&candidate.span, candidate.name(), message, &operation, &help)
         } else {
             let takes = format!("a response with {answers}");
             let what = format!("{} in its response", own.as_str_name());
-            catalog::role_unfit(&candidate.span, &what, &operation, &takes)
+            let help = format!("remove the field: {operation} takes {takes}");
+            catalog::role_unfit(&candidate.span, &what, &operation, &help)
         };
         self.context.report(found);
     }

@@ -11,7 +11,7 @@ use super::context::Context;
 use super::entity::Lowered as Entity;
 use super::request::{Bound, free_numbers};
 use super::response::allows_missing;
-use super::{names, operation, support, unbindable};
+use super::{names, operation, support, types, unbindable};
 use crate::diagnostics::catalog::{entity as shared, service as catalog};
 use crate::diagnostics::suggest;
 use crate::model;
@@ -114,7 +114,12 @@ impl<'a> Scope<'a> {
             Some(_) => catalog::entity_elsewhere(span, full, message.parent_file().name()),
             None => {
                 let namespace = names::default_namespace(message.name());
-                catalog::not_an_entity(span, full, &namespace)
+                let known: Vec<&str> = self.entities.iter().map(|it| it.message.name()).collect();
+                let entities = match known.as_slice() {
+                    [] => String::new(),
+                    known => format!("name an entity ({}), or ", known.join(", ")),
+                };
+                catalog::not_an_entity(span, full, &entities, &namespace)
             }
         };
         self.context.report(found.with(&self.context.reader.name_span(&message), "declared here"));
@@ -250,7 +255,10 @@ impl<'a> Scope<'a> {
         let soft = entity.model.schema.managed(prism_schema::Managed::DeleteTime).is_some();
         if operation == Operation::Undelete && !soft && !entity.broken {
             let span = context.reader.name_span(method);
-            context.report(catalog::undelete_unsupported(&span, entity.message.name()));
+            let file = entity.message.parent_file();
+            let import = types::import(&file, "google.protobuf.Timestamp");
+            let found = catalog::undelete_unsupported(&span, entity.message.name(), &import);
+            context.report(found);
         }
         if entity.broken {
             return None;
@@ -285,13 +293,17 @@ impl<'a> Scope<'a> {
         let idempotent = options.value.idempotent || level != Idempotency::Unknown;
         let Intent::Bind(_, operation) = intent else { return idempotent };
         let name_span = self.context.reader.name_span(method);
-        if level == Idempotency::NoSideEffects && !operation::is_read(*operation) {
-            let operation = format!("{operation:?}");
-            let found = catalog::side_effects(&name_span, method.name(), &operation);
-            self.context.report(found);
-        }
         let repeatable = binding.is_none_or(|it| it.role(Role::RequestId).is_some());
-        if idempotent && *operation == Operation::Create && !repeatable {
+        let create = *operation == Operation::Create && !repeatable;
+        if level == Idempotency::NoSideEffects && !operation::is_read(*operation) {
+            let help = match create {
+                true => "remove the option",
+                false => "write `option idempotency_level = IDEMPOTENT;`, or remove the option",
+            };
+            let operation = format!("{operation:?}");
+            let found = catalog::side_effects(&name_span, method.name(), &operation, help);
+            self.context.report(found);
+        } else if idempotent && create {
             let span = match options.value.idempotent {
                 true => options.span("idempotent").clone(),
                 false => name_span,

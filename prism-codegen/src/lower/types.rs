@@ -1,7 +1,7 @@
 //! Protobuf types as the model knows them, and as findings name them.
 
 use prism_schema::{Cardinality, FieldType};
-use prost_reflect::{Cardinality as Label, FieldDescriptor, Kind};
+use prost_reflect::{Cardinality as Label, FieldDescriptor, FileDescriptor, Kind};
 
 /// A field's type as a column has it, and whether the field is a scalar's wrapper.
 pub(super) fn field_type(field: &FieldDescriptor) -> (FieldType, bool) {
@@ -95,6 +95,21 @@ pub(super) fn declared(field: &FieldDescriptor) -> String {
         kind => format!("{kind:?}"),
     };
     if field.is_list() { format!("repeated {name}") } else { name }
+}
+
+/// The import that a declaration needs before it, unless the file has it: `import `…`, and `.
+pub(super) fn import(file: &FileDescriptor, name: &str) -> String {
+    let imported = match name.trim_start_matches("repeated ") {
+        "google.protobuf.Timestamp" => "google/protobuf/timestamp.proto",
+        "google.protobuf.Duration" => "google/protobuf/duration.proto",
+        "google.protobuf.FieldMask" => "google/protobuf/field_mask.proto",
+        "google.api.field_behavior" => "google/api/field_behavior.proto",
+        _ => return String::new(),
+    };
+    match file.dependencies().any(|it| it.name() == imported) {
+        true => String::new(),
+        false => format!("import `{imported}`, and "),
+    }
 }
 
 /// Why a type is neither a key, an index, a condition nor an order; `None` where it can be.

@@ -10,9 +10,9 @@ prism_options::catalog! {
     "P0103" Error reserved_namespace(namespace: &str, suggestion: &str)
         "namespace \"{namespace}\" is reserved", "names that begin with `prism-` are Prism's own",
         "write \"{suggestion}\"";
-    "P0104" Error no_key(message: &str, candidate: &str)
+    "P0104" Error no_key(message: &str, import: &str, candidate: &str, required: &str)
         "entity `{message}` has no key", "no field is marked as its key",
-        "mark the field that identifies a record: `{candidate} [(prism.field).index = INDEX_KIND_PRIMARY]`";
+        "{import}mark the field that identifies a record: `{candidate} [(prism.field).index = INDEX_KIND_PRIMARY{required}]`";
     "P0105" Error two_primaries(message: &str, field: &str)
         "entity `{message}` has two primary keys", "`{field}` is the second",
         "keep one INDEX_KIND_PRIMARY, or make a composite key of INDEX_KIND_PARTITION_KEY and INDEX_KIND_CLUSTERING_KEY";

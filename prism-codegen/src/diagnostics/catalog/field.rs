@@ -1,15 +1,15 @@
 //! Fields: keys, columns, protection.
 
 prism_options::catalog! {
-    "P0201" Error key_type(field: &str, ty: &str)
+    "P0201" Error key_type(field: &str, ty: &str, help: &str)
         "`{field}` cannot be a part of the key", "{ty}",
-        "use a string, bytes, an integer, a bool, an enum, a Timestamp or a Duration";
+        "{help}";
     "P0202" Error key_presence(field: &str, what: &str, help: &str)
         "`{field}` cannot be a part of the key", "{what}",
         "{help}";
-    "P0204" Error managed_type(managed: &str, wanted: &str, actual: &str)
+    "P0204" Error managed_type(managed: &str, wanted: &str, actual: &str, import: &str)
         "{managed} is for a field of type {wanted}", "{actual}",
-        "declare the field as `{wanted}`, without `repeated` and outside of a oneof";
+        "{import}declare the field as `{wanted}`, without `repeated` and outside of a oneof";
     "P0205" Error managed_twice(managed: &str, message: &str)
         "{managed} is on two fields of `{message}`", "the second",
         "remove it from one of them";

@@ -7,9 +7,9 @@ prism_options::catalog! {
     "P0502" Error role_type(field: &str, role: &str, wanted: &str, actual: &str)
         "`{field}` has the wrong type for {role}", "declared as {actual}",
         "declare it as `{wanted}`";
-    "P0503" Error role_unfit(role: &str, operation: &str, takes: &str)
+    "P0503" Error role_unfit(role: &str, operation: &str, help: &str)
         "{operation} takes no {role}", "not for this operation",
-        "remove the field: {operation} takes {takes}";
+        "{help}";
     "P0504" Error duplicate_role(field: &str, role: &str)
         "`{field}` is a second {role}", "one is enough",
         "remove one of the two fields, or give one of them another role";
@@ -19,9 +19,9 @@ prism_options::catalog! {
     "P0506" Error unknown_entity_field(field: &str, entity: &str, help: &str)
         "`{entity}` has no field `{field}`", "stands for a field of the entity",
         "{help}";
-    "P0507" Error role_unsupported(role: &str, entity: &str, managed: &str, ty: &str)
+    "P0507" Error role_unsupported(role: &str, entity: &str, managed: &str, ty: &str, import: &str)
         "`{entity}` cannot serve {role}", "it has no field with {managed}",
-        "add a {ty} with `(prism.field).managed = {managed}` to `{entity}`, or remove this field";
+        "{import}add a {ty} with `(prism.field).managed = {managed}` to `{entity}`, or remove this field";
     "P0508" Error not_a_key_field(field: &str, entity: &str, key: &str)
         "`{field}` is no part of the key of `{entity}`", "a record is found by its key",
         "name a part of the key: {key}";

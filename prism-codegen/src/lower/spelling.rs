@@ -36,7 +36,7 @@ fn spelled(text: &str, known: &[&str]) -> Option<String> {
     let says = |word: &str, names: &[&str]| names.iter().any(|it| word.eq_ignore_ascii_case(it));
     let descends = |word: &&str| says(word, &["desc", "descending", "reverse"]);
     let ascends = |word: &&str| says(word, &["asc", "ascending"]);
-    let descending = text.trim().starts_with('-') || words.iter().any(|it| descends(it));
+    let descending = text.trim().starts_with('-') || words.iter().any(&descends);
     let field = words.iter().filter(|it| !descends(it) && !ascends(it)).find_map(|word| {
         let exact = known.iter().copied().find(|it| it == word);
         exact.or_else(|| suggest::closest(word, known.iter().copied()))

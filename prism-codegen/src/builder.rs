@@ -286,19 +286,10 @@ impl Builder {
 /// Why Cargo or rustc would not take a package of this name, which its library and its binary
 /// have too.
 fn crate_name(name: &str) -> Result<(), &'static str> {
-    /// Crates that the generated one names, and what Cargo keeps for itself.
-    const TAKEN: [&str; 10] = [
-        "alloc",
-        "build",
-        "core",
-        "deps",
-        "examples",
-        "incremental",
-        "prism_runtime",
-        "proc_macro",
-        "std",
-        "test",
-    ];
+    /// Folders that Cargo writes into.
+    const FOLDERS: [&str; 4] = ["build", "deps", "examples", "incremental"];
+    /// Crates that the generated one names, or that come with Rust.
+    const CRATES: [&str; 6] = ["alloc", "core", "prism_runtime", "proc_macro", "std", "test"];
     const LONGEST: usize = 64;
     let library = name.replace('-', "_");
     if name.is_empty() {
@@ -309,7 +300,9 @@ fn crate_name(name: &str) -> Result<(), &'static str> {
         Err("it holds another character than letters, digits, `-` and `_`")
     } else if !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
         Err("it does not begin with a letter")
-    } else if TAKEN.contains(&library.as_str()) {
+    } else if FOLDERS.contains(&library.as_str()) {
+        Err("Cargo keeps it for itself")
+    } else if CRATES.contains(&library.as_str()) {
         Err("it is another crate's")
     } else if emit::rust::is_keyword(&library) {
         Err("it is a keyword of Rust")

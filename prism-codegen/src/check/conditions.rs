@@ -57,7 +57,7 @@ fn finding(
              it in the key or index, for equality and without presence"
         )
     } else {
-        format!("index it: `{name} [(prism.field).index = INDEX_KIND_SECONDARY]` in `{message}`")
+        format!("mark `{name}` of `{message}` with `(prism.field).index = INDEX_KIND_SECONDARY`")
     };
     catalog::unindexed(span, &field.name, message, &cost(entity, &fixed), &help)
 }

@@ -173,7 +173,11 @@ pub fn evolve(schema: &Schema, history: History) -> Result<Evolved, Diagnostics>
     }
     if !changes.is_empty() {
         let list: String = changes.iter().map(|change| format!("\n  {}", change.cause)).collect();
-        let found = catalog::changed(&Span::default(), changes.len(), &history.diff_command, &list);
+        let count = match changes.len() {
+            1 => "1 change".to_owned(),
+            count => format!("{count} changes"),
+        };
+        let found = catalog::changed(&Span::default(), &count, &history.diff_command, &list);
         return Err(Diagnostics::from_one(found));
     }
     Ok(Evolved { lock: Some(text), migrations: history.migrations })

@@ -7,7 +7,7 @@ use prism_schema::Role;
 use prost_reflect::MessageDescriptor;
 
 use super::needs::{self, Need};
-use super::request::{Bound, Candidate, Sorted, free_numbers};
+use super::request::{Bound, Candidate, Sorted};
 use crate::diagnostics::catalog::role as catalog;
 
 impl Bound<'_> {
@@ -36,11 +36,9 @@ impl Bound<'_> {
             };
             self.report_stray(stray, &help);
         }
-        let mut numbers = free_numbers(message);
         for need in open {
-            let number = numbers.next().unwrap_or_default();
             let values = if need.role == Role::Entity { values.as_slice() } else { &[] };
-            self.report_missing(message, &need.what, &self.add(message, &need, number, values));
+            self.report_missing(message, &need.what, &self.add(message, &need, values));
         }
     }
 
@@ -61,26 +59,18 @@ impl Bound<'_> {
     }
 
     /// Help that adds a field, in the place of those that hold values of the entity's fields.
-    fn add(
-        &self,
-        message: &MessageDescriptor,
-        need: &Need,
-        number: u32,
-        values: &[String],
-    ) -> String {
-        let field = need.declaration.numbered(number);
-        let before = match &need.declaration.first {
-            Some(first) => format!("{first}, and "),
-            None => String::new(),
-        };
-        match values {
-            [] => format!("{before}add `{field}` to `{}`", message.name()),
-            _ => format!(
-                "{before}write `{field}` in the place of {}: {:?} takes the values from there",
-                values.join(", "),
-                self.operation
-            ),
+    fn add(&self, message: &MessageDescriptor, need: &Need, values: &[String]) -> String {
+        if values.is_empty() {
+            return need.declaration.added(self.context, message);
         }
+        let number = self.context.free_number(message, &need.declaration.name);
+        format!(
+            "{}write `{}` in the place of {}: {:?} takes the values from there",
+            need.declaration.first(&message.parent_file()),
+            need.declaration.placed(message, number),
+            values.join(", "),
+            self.operation
+        )
     }
 
     fn report_stray(&self, candidate: &Candidate, help: &str) {

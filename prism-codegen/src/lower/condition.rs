@@ -4,6 +4,7 @@ use prism_schema::plan::{Comparison, Condition, unserved};
 use prism_schema::{FieldType, Role};
 use prost_reflect::FieldDescriptor;
 
+use super::proposal::Declaration;
 use super::request::{Bound, Candidate};
 use super::{keys, operation, types};
 use crate::diagnostics::{catalog::role as catalog, suggest};
@@ -49,7 +50,8 @@ pub(super) fn target(bound: &Bound, candidate: &Candidate, role: Role) -> Option
         let actual = types::declared(&candidate.field);
         let wanted = format!("repeated {}", types::declared(&field));
         let span = bound.context.reader.name_span(&candidate.field);
-        let found = catalog::role_type(&span, candidate.name(), role, &wanted, &actual);
+        let import = types::import(&candidate.field.parent_file(), &wanted);
+        let found = catalog::role_type(&span, candidate.name(), role, &wanted, &actual, &import);
         bound.context.report(found);
         return None;
     }
@@ -98,14 +100,16 @@ pub(super) fn is_served(bound: &Bound, candidate: &Candidate, role: Role, field:
 
 /// What to write instead of a prefix of something that is no text.
 fn prefix_help(candidate: &Candidate, declared: &str) -> String {
-    let (name, number) = (candidate.name(), candidate.field.number());
-    let target = match candidate.options.value.entity_field.as_str() {
-        "" => String::new(),
-        other => format!(", (prism.field).entity_field = \"{other}\""),
+    let field =
+        Declaration::new(declared, candidate.name()).with("(prism.field).role = ROLE_AT_LEAST");
+    let field = match candidate.options.value.entity_field.as_str() {
+        "" => field,
+        other => field.with(format!("(prism.field).entity_field = \"{other}\"")),
     };
     format!(
-        "write `{declared} {name} = {number} [(prism.field).role = ROLE_AT_LEAST{target}];` for \
-         values from one on, with ROLE_LESS_THAN for those below one, or with ROLE_EQUALS for one"
+        "write `{}` for values from one on, with ROLE_LESS_THAN for those below one, or with \
+         ROLE_EQUALS for one",
+        field.numbered(&candidate.field.parent_file(), candidate.field.number())
     )
 }
 

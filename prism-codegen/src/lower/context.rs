@@ -2,7 +2,7 @@
 //! go.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prism_options::spec::{EntitySpec, FieldSpec, MethodSpec, ServiceSpec};
 use prism_options::{Diagnostic, Diagnostics, OptionSet, Reader, Span, catalog as options};
@@ -10,6 +10,7 @@ use prost_reflect::{
     ExtensionDescriptor, FieldDescriptor, MessageDescriptor, MethodDescriptor, ServiceDescriptor,
 };
 
+use super::proposal::free_numbers;
 use super::support;
 use super::warnings::{Ineffective, Warnings};
 use crate::descriptors::Loaded;
@@ -23,6 +24,8 @@ pub(super) struct Context<'a> {
     pub reader: Reader<'a>,
     found: RefCell<Diagnostics>,
     warnings: RefCell<Warnings>,
+    /// Names of the fields that help lines propose to add, by the message's.
+    proposed: RefCell<BTreeMap<String, Vec<String>>>,
     /// Names of the files to generate for, and of those that they import.
     reach: BTreeSet<String>,
 }
@@ -34,6 +37,7 @@ impl<'a> Context<'a> {
             reader: Reader::new(&loaded.pool, &loaded.sources),
             found: RefCell::new(Diagnostics::new(loaded.sources.clone())),
             warnings: RefCell::default(),
+            proposed: RefCell::default(),
             reach: reach(loaded),
         }
     }
@@ -46,6 +50,35 @@ impl<'a> Context<'a> {
     pub fn errors(&self) -> usize {
         let found = self.found.borrow();
         found.iter().filter(|it| it.severity == prism_options::Severity::Error).count()
+    }
+
+    /// A free number for a field that a help line proposes: another one for each field of a message.
+    pub fn free_number(&self, message: &MessageDescriptor, field: &str) -> u32 {
+        let mut proposed = self.proposed.borrow_mut();
+        let fields = proposed.entry(message.full_name().to_owned()).or_default();
+        let position = fields.iter().position(|it| it == field).unwrap_or(fields.len());
+        if position == fields.len() {
+            fields.push(field.to_owned());
+        }
+        free_numbers(message).nth(position).unwrap_or_default()
+    }
+
+    /// What a judgement finds, apart from the report.
+    pub fn apart<T>(&self, judge: impl FnOnce() -> T) -> (T, Diagnostics) {
+        let before = self.found.replace(Diagnostics::new(self.loaded.sources.clone()));
+        let judged = judge();
+        (judged, self.found.replace(before))
+    }
+
+    /// Takes over what was found apart.
+    pub fn extend(&self, found: Diagnostics) {
+        self.found.borrow_mut().extend(found);
+    }
+
+    /// Whether a message is in the files to generate for, which are the user's to change.
+    pub fn is_own(&self, message: &MessageDescriptor) -> bool {
+        let file = message.parent_file();
+        self.loaded.files.iter().any(|own| own == file.name())
     }
 
     /// Counts something that has no effect; its file gets one warning for all of its kind.

@@ -7,7 +7,7 @@ use prost_reflect::MessageDescriptor;
 
 use super::context::Context;
 use super::field::{self, Part};
-use super::{index, key, names};
+use super::{index, key, names, proposal};
 use crate::diagnostics::catalog::entity as catalog;
 use crate::model;
 
@@ -70,14 +70,14 @@ fn namespace(
     let namespace = &options.value.namespace;
     let span = options.span("namespace");
     if namespace.is_empty() {
-        let suggestion = names::default_namespace(message.name());
+        let suggestion = proposal::default_namespace(message.name());
         let span = context.reader.name_span(message);
         context.report(catalog::no_namespace(&span, message.name(), &suggestion));
     } else if !names::is_namespace(namespace) {
-        let suggestion = names::namespace(namespace);
+        let suggestion = proposal::namespace(namespace);
         context.report(catalog::bad_namespace(span, namespace, &suggestion));
-    } else if let Some(rest) = namespace.strip_prefix("prism-") {
-        let suggestion = names::namespace(rest);
+    } else if namespace.starts_with("prism-") {
+        let suggestion = proposal::namespace(namespace);
         context.report(catalog::reserved_namespace(span, namespace, &suggestion));
     }
     namespace.clone()
@@ -89,6 +89,10 @@ fn table(context: &Context, options: &OptionSet<EntitySpec>, namespace: &str) ->
         true => (namespace.replace('-', "_"), options.span("namespace").clone()),
         false => (own.clone(), options.span("table").clone()),
     };
+    // What is wrong with the table then follows from the namespace.
+    if own.is_empty() && !names::is_namespace(namespace) {
+        return (table, span);
+    }
     if !own.is_empty() && !names::is_identifier(own) {
         context.report(catalog::bad_table(&span, own));
     } else if names::is_reserved_table(&table) && !namespace.starts_with("prism-") {

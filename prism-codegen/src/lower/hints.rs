@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use heck::ToSnakeCase as _;
 use prism_options::Behavior;
 use prism_options::spec::IndexKind;
-use prism_schema::{FieldType, Operation};
+use prism_schema::Operation;
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor, ServiceDescriptor};
 
 use super::context::Context;
 use super::entity::Lowered;
+use super::proposal::{Declaration, entity_field};
 use super::{operation, service, types};
 use crate::diagnostics::catalog::warning as catalog;
 
@@ -99,17 +100,19 @@ fn reference_help(
     let refer = match key.as_slice() {
         [key] if !field.is_map() => {
             let stem = match field.is_list() {
-                true => entity.name().to_snake_case(),
+                true => entity_field(entity),
                 false => field.name().to_owned(),
             };
             let (prefix, end) = if field.is_list() { ("repeated ", "s") } else { ("", "") };
             let name = format!("{stem}_{}{end}", key.name());
-            let number = field.number();
-            let ty = types::declared(key);
-            match field.parent_message().get_field_by_name(&name) {
+            let parent = field.parent_message();
+            let own = Declaration::new(format!("{prefix}{}", types::declared(key)), name.as_str());
+            match parent.get_field_by_name(&name) {
                 Some(_) => format!("remove the field: `{name}` refers to the record already"),
                 None => format!(
-                    "to refer to the record, store its key: `{prefix}{ty} {name} = {number};`"
+                    "{}to refer to the record, store its key: `{}`",
+                    own.first(&parent.parent_file()),
+                    own.placed(&parent, field.number())
                 ),
             }
         }
@@ -145,16 +148,27 @@ pub(super) fn zero_keys(context: &Context, entities: &[Lowered], services: &[ser
         if context.reader.behaviors(&field).0.contains(&Behavior::Required) {
             continue;
         }
-        let (name, number) = (field.name(), field.number());
-        let import = types::import(&field.parent_file(), "google.api.field_behavior");
-        let help = format!(
-            "declare it as `string {name} = {number}` with `(prism.field).managed = MANAGED_ID`, so \
-             that the server chooses it; or {import}mark it `(google.api.field_behavior) = \
-             REQUIRED`, so that 0 is refused"
-        );
         let span = context.reader.name_span(&field);
-        context.report(catalog::zero_key(&span, &method.name, name, &help));
+        let help = zero_help(context, &field);
+        context.report(catalog::zero_key(&span, &method.name, field.name(), &help));
     }
+}
+
+/// Help for a numeric id: what the server chooses is never alone in a partition.
+fn zero_help(context: &Context, field: &FieldDescriptor) -> String {
+    let file = field.parent_file();
+    let import = types::import(&file, "google.api.field_behavior");
+    let required =
+        format!("{import}mark it `(google.api.field_behavior) = REQUIRED`, so that 0 is refused");
+    let index = context.reader.field(field).ok().flatten().map(|own| own.value.index());
+    if index == Some(IndexKind::PartitionKey) {
+        return required;
+    }
+    let own = Declaration::key("string", field.name()).head(&file, field.number());
+    format!(
+        "declare it as `{own}` with `(prism.field).managed = MANAGED_ID`, so that the server \
+         chooses it; or {required}"
+    )
 }
 
 /// The integer that alone tells the records of an entity, or of a partition, apart: a primary key
@@ -162,15 +176,7 @@ pub(super) fn zero_keys(context: &Context, entities: &[Lowered], services: &[ser
 fn numeric_id(entity: &Lowered) -> Option<FieldDescriptor> {
     let schema = &entity.model.schema;
     let column = schema.column(*schema.key.last()?)?;
-    let integer = !matches!(
-        column.ty,
-        FieldType::Bool
-            | FieldType::String
-            | FieldType::Bytes
-            | FieldType::Enum(_)
-            | FieldType::Timestamp
-            | FieldType::Duration
-    ) && column.ty.is_ordered();
+    let integer = types::is_integer(&column.ty);
     let own = format!("{}_id", entity.message.name().to_snake_case());
     let named = column.field == "id" || column.field == own;
     let sole = schema.key.len() == 1;

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use prism_options::spec::{EntitySpec, IndexKind};
 use prism_options::{OptionSet, Span};
-use prism_schema::{Index, IndexColumn};
+use prism_schema::{Index, IndexColumn, Managed};
 use prost_reflect::MessageDescriptor;
 
 use super::context::Context;
 use super::field::Part;
-use super::request::free_numbers;
+use super::proposal::Declaration;
 use super::{names, spelling, types};
 use crate::diagnostics::{catalog::index as catalog, suggest};
 
@@ -78,7 +78,8 @@ impl List<'_> {
         let mut columns: Vec<IndexColumn> = Vec::new();
         let mut words: Vec<String> = Vec::new();
         if fields.is_empty() {
-            self.context.report(catalog::no_fields(self.options.span(&self.path)));
+            let example = self.indexable().next().map_or("name", Part::name);
+            self.context.report(catalog::no_fields(self.options.span(&self.path), example));
         }
         for (position, text) in fields.iter().enumerate() {
             let span = self.options.span(&format!("{}.fields[{position}]", self.path));
@@ -165,8 +166,8 @@ impl List<'_> {
         }
         let field = message.get_field_by_name(last)?;
         let name = format!("{}_{last}", outer.replace('.', "_"));
-        let number = free_numbers(self.message).next()?;
-        Some(format!("{} {name} = {number};", types::declared(&field)))
+        let number = self.context.free_number(self.message, &name);
+        Some(Declaration::new(types::declared(&field), name).placed(self.message, number))
     }
 
     fn name(&self, own: &str, default: String) -> String {
@@ -197,8 +198,11 @@ fn check_type(context: &Context, part: &Part, span: &Span) {
 }
 
 /// Two empty strings are equal: without presence they collide. A part of the key is never empty,
-/// and cannot be given presence either.
+/// and cannot be given presence either; an etag is never that of another record.
 fn warn_of_zeros(context: &Context, parts: &[&Part], span: &Span) {
+    if parts.iter().any(|part| part.managed == Some(Managed::Etag)) {
+        return;
+    }
     let others: Vec<&&Part> = parts.iter().filter(|part| !part.is_key()).collect();
     let empties = others.iter().all(|part| {
         let text = matches!(part.field.kind(), prost_reflect::Kind::String);

@@ -1,10 +1,12 @@
 //! The primary key.
 
-use prism_options::spec::IndexKind;
+use prism_options::spec::{Access, IndexKind};
+use prism_schema::{FieldType, Managed};
 use prost_reflect::{Kind, MessageDescriptor, Syntax};
 
 use super::context::Context;
 use super::field::Part;
+use super::proposal::{Declaration, entity_field};
 use super::types;
 use crate::diagnostics::catalog::{entity, field as catalog};
 
@@ -35,16 +37,7 @@ pub(super) fn lower(
         context.report(entity::clustering_without_partition(span, name));
     } else if partition.is_empty() {
         let span = context.reader.name_span(message);
-        let (candidate, integer) = candidate(parts);
-        // A Create that leaves an integer out would store 0, which is warned about.
-        let (import, required) = match integer {
-            true => (
-                types::import(&message.parent_file(), "google.api.field_behavior"),
-                ", (google.api.field_behavior) = REQUIRED",
-            ),
-            false => (String::new(), ""),
-        };
-        context.report(entity::no_key(&span, name, &import, &candidate, required));
+        context.report(entity::no_key(&span, name, &no_key_help(context, message, parts)));
     }
     let chosen: Vec<&Part> = match primary.first() {
         Some(first) => vec![first],
@@ -55,23 +48,60 @@ pub(super) fn lower(
     (chosen.iter().map(|part| part.number()).collect(), count)
 }
 
-/// The declaration of a field that looks like a key, for the help, and whether it is an integer.
-fn candidate(parts: &[Part]) -> (String, bool) {
-    let plain =
-        |part: &&Part| types::unordered(&part.field).is_none() && !part.field.supports_presence();
-    let named = parts.iter().filter(plain).find(|part| {
+/// Help that marks a field that looks like a key, or adds one.
+fn no_key_help(context: &Context, message: &MessageDescriptor, parts: &[Part]) -> String {
+    const PRIMARY: &str = "(prism.field).index = INDEX_KIND_PRIMARY";
+    let file = message.parent_file();
+    let Some(part) = candidate(parts) else {
+        let taken = message.get_field_by_name("id").is_some()
+            || message.reserved_names().any(|name| name == "id");
+        let name = match taken {
+            true => format!("{}_id", entity_field(message)),
+            false => "id".to_owned(),
+        };
+        let id = Declaration::key("string", name).with(PRIMARY);
+        return format!("{}, which identifies a record", id.added(context, message));
+    };
+    let mut declaration = declaration(part).with(PRIMARY);
+    let mut import = String::new();
+    // A Create that leaves an integer out would store 0, which is warned about.
+    if types::is_integer(&types::field_type(&part.field).0) {
+        declaration = declaration.with("(google.api.field_behavior) = REQUIRED");
+        import = types::import(&file, "google.api.field_behavior");
+    }
+    let marked = declaration.head(&file, part.number());
+    format!("{import}mark the field that identifies a record: `{marked}`")
+}
+
+/// A field that looks like a key.
+fn candidate(parts: &[Part]) -> Option<&Part> {
+    let is_free = |part: &Part| {
+        let (ty, wrapper) = types::field_type(&part.field);
+        let hidden = [Access::OutputOnly, Access::InputOnly].contains(&part.options.value.access());
+        let sent = !matches!(ty, FieldType::Timestamp | FieldType::Duration);
+        let own = part.managed.is_none_or(|managed| managed == Managed::Id);
+        let ordered = types::unordered(&part.field).is_none();
+        ordered && !wrapper && sent && own && !hidden && types::oneof(&part.field).is_none()
+    };
+    let named = |part: &Part| {
         let name = part.name();
         name == "id" || name == "name" || name.ends_with("_id")
-    });
-    match named.or_else(|| parts.iter().find(plain)) {
-        Some(part) => {
-            let declared = types::declared(&part.field);
-            let integer = declared.contains("int") || declared.contains("fixed");
-            let scalar = !matches!(part.field.kind(), Kind::Message(_) | Kind::Enum(_));
-            (format!("{declared} {} = {}", part.name(), part.number()), integer && scalar)
-        }
-        None => ("string id = 1".to_owned(), false),
+    };
+    let free: Vec<&Part> = parts.iter().filter(|part| is_free(part)).collect();
+    let plain = |part: &&Part| !types::is_declared_optional(&part.field);
+    let (plain, optional): (Vec<&Part>, Vec<&Part>) = free.into_iter().partition(plain);
+    let find = |parts: &[&'_ Part]| parts.iter().position(|part| named(part));
+    match (find(&plain), find(&optional)) {
+        (Some(position), _) => plain.get(position).copied(),
+        (None, Some(position)) => optional.get(position).copied(),
+        (None, None) => plain.first().copied(),
     }
+}
+
+/// The field as a part of the key.
+fn declaration(part: &Part) -> Declaration {
+    let scalar = scalar(part);
+    Declaration::key(scalar.trim_start_matches("repeated "), part.name())
 }
 
 fn check_type(context: &Context, part: &Part) {
@@ -84,9 +114,8 @@ fn check_type(context: &Context, part: &Part) {
                     .to_owned()
             }
             _ => {
-                let declared = types::declared(field);
-                let ty = declared.trim_start_matches("repeated ");
-                format!("declare it as `{ty} {} = {}`", part.name(), part.number())
+                let own = declaration(part).head(&field.parent_file(), part.number());
+                format!("declare it as `{own}`")
             }
         };
         context.report(catalog::key_type(span, part.name(), &why, &help));
@@ -94,13 +123,13 @@ fn check_type(context: &Context, part: &Part) {
     }
     let (_, wrapper) = types::field_type(field);
     let proto2 = field.parent_file().syntax() == Syntax::Proto2;
-    let declared = format!("{} {} = {}", scalar(part), part.name(), part.number());
+    let declared = declaration(part).head(&field.parent_file(), part.number());
     let (what, help) = if types::oneof(field).is_some() {
         ("a member of a oneof may be absent", format!("move `{declared}` out of the oneof"))
     } else if wrapper {
         ("a wrapper may be absent", format!("declare it as `{declared}`"))
     } else if proto2 && !field.is_required() {
-        ("in proto2 a key must be `required`", format!("declare it as `required {declared}`"))
+        ("in proto2 a key must be `required`", format!("declare it as `{declared}`"))
     } else if types::is_declared_optional(field) {
         ("an `optional` field may be absent", format!("declare it as `{declared}`"))
     } else {

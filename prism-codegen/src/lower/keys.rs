@@ -4,8 +4,8 @@ use prism_options::spec;
 use prism_schema::FieldType;
 use prost_reflect::{Kind, MessageDescriptor};
 
-use super::needs::Declaration;
-use super::request::{Bound, Candidate, free_numbers};
+use super::proposal::Declaration;
+use super::request::{Bound, Candidate};
 use super::{operation, support, types};
 use crate::diagnostics::catalog::role as catalog;
 
@@ -104,12 +104,10 @@ fn parts(bound: &Bound, message: &MessageDescriptor) -> Option<Vec<(u32, u32)>> 
             }
         }
     }
-    let mut numbers = free_numbers(message);
     let mut complete = sound;
     for (number, declaration) in declarations(bound) {
         if sound && !parts.iter().any(|(_, key)| *key == number) {
-            let field = declaration.numbered(numbers.next().unwrap_or_default());
-            let help = format!("add `{field}` to `{}`", message.name());
+            let help = declaration.added(bound.context, message);
             bound.report_missing(message, "complete key", &help);
             complete = false;
         }
@@ -124,41 +122,44 @@ pub(super) fn declaration(bound: &Bound) -> Declaration {
             let field = bound.entity.message.get_field(*number);
             let ty = field.map(|it| types::declared(&it)).unwrap_or_default();
             let plural = operation::plurals(&bound.key_names().concat()).swap_remove(0);
-            Declaration::plain(format!("repeated {ty}"), plural)
+            let key = bound.key_names().concat();
+            Declaration::new(format!("repeated {ty}"), plural)
+                .or_marked(format!("(prism.field).entity_field = \"{key}\""))
         }
-        _ => Declaration {
-            role: Some("ROLE_KEYS"),
-            first: declare_key_message(bound),
-            ..Declaration::plain(format!("repeated {}", key_message_name(bound)), "keys")
-        },
+        _ => {
+            let (name, declare) = key_message(bound);
+            let keys = Declaration::new(format!("repeated {name}"), "keys");
+            keys.with("(prism.field).role = ROLE_KEYS").after(declare)
+        }
     }
 }
 
-fn key_message_name(bound: &Bound) -> String {
-    format!("{}Key", bound.entity.message.name())
-}
-
-/// `declare` and a message with the parts of the key, if there is none yet.
-fn declare_key_message(bound: &Bound) -> Option<String> {
-    let name = key_message_name(bound);
-    if bound.sibling(&name).is_some_and(|message| is_key_message(bound, &message)) {
-        return None;
+/// The name of a message with the parts of the key, and its declaration if there is none yet.
+fn key_message(bound: &Bound) -> (String, Option<String>) {
+    let entity = bound.entity.message.name();
+    let names = [format!("{entity}Key"), format!("{}Key", bound.method)];
+    let fits = |name: &&String| match bound.sibling(name) {
+        Some(message) => is_key_message(bound, &message),
+        None => true,
+    };
+    let [usual, _] = &names;
+    let name = names.iter().find(fits).unwrap_or(usual);
+    if bound.sibling(name).is_some() {
+        return (name.clone(), None);
     }
     let fields: String = (1..)
         .zip(declarations(bound))
-        .map(|(number, (_, field))| field.numbered(number) + " ")
+        .map(|(number, (_, field))| field.numbered(&bound.file, number) + " ")
         .collect();
-    Some(format!("declare `message {name} {{ {fields}}}`"))
+    (name.clone(), Some(format!("message {name} {{ {fields}}}")))
 }
 
 /// Help for a BatchGet field that cannot hold the key of a record: the key has several parts.
 fn composite(bound: &Bound, candidate: &Candidate) -> String {
-    let declaration = Declaration { name: candidate.name().to_owned(), ..declaration(bound) };
-    let field = declaration.numbered(candidate.field.number());
-    match declaration.first {
-        Some(first) => format!("{first}, and write `{field}`"),
-        None => format!("write `{field}`"),
-    }
+    let declaration = declaration(bound).called(candidate.name());
+    let message = candidate.field.parent_message();
+    let field = declaration.placed(&message, candidate.field.number());
+    format!("{}write `{field}`", declaration.first(&message.parent_file()))
 }
 
 /// Help for a BatchGet field without a role that was meant to hold the keys.
@@ -169,7 +170,10 @@ pub(super) fn help(bound: &Bound, candidate: &Candidate) -> String {
         Kind::Message(message) if candidate.field.is_list() && is_key_message(bound, &message) => {
             mark.to_owned()
         }
-        _ if single => format!("write `{}`", declaration(bound).numbered(candidate.field.number())),
+        _ if single => {
+            let message = candidate.field.parent_message();
+            format!("write `{}`", declaration(bound).placed(&message, candidate.field.number()))
+        }
         _ => composite(bound, candidate),
     }
 }
@@ -191,7 +195,8 @@ fn declaration_of(bound: &Bound, number: u32) -> Declaration {
     let field = bound.entity.message.get_field(number);
     let declared = field.map(|it| (types::declared(&it), it.name().to_owned()));
     let (ty, name) = declared.unwrap_or_default();
-    Declaration::plain(ty, name)
+    let mark = format!("(prism.field).entity_field = \"{name}\"");
+    Declaration::new(ty, name).or_marked(mark)
 }
 
 /// Reports a request field whose type is not that of the entity's field.
@@ -213,7 +218,8 @@ pub(super) fn same_type(
     let wanted = format!("{prefix}{}", types::declared(&field));
     let actual = types::declared(&candidate.field);
     let span = bound.context.reader.name_span(&candidate.field);
-    let found = catalog::role_type(&span, candidate.name(), &role, &wanted, &actual);
+    let import = types::import(&candidate.field.parent_file(), &wanted);
+    let found = catalog::role_type(&span, candidate.name(), &role, &wanted, &actual, &import);
     let there = bound.context.reader.name_span(&field);
     bound.context.report(found.with(&there, "the field that it stands for"));
     None

@@ -62,11 +62,6 @@ fn hash(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
-/// A namespace for an entity that has none: the plural of its name.
-pub(super) fn default_namespace(message: &str) -> String {
-    namespace(&super::operation::plurals(message).swap_remove(0))
-}
-
 /// A namespace that can be written instead of a bad one.
 pub(super) fn namespace(text: &str) -> String {
     let mut name = String::new();

@@ -3,35 +3,10 @@
 use prism_schema::{Operation, Role};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
+use super::proposal::{Declaration, entity_field};
 use super::request::{Bound, Candidate, PLAIN, by_name};
 use super::{condition, keys, operation, types};
 use crate::diagnostics::suggest;
-
-/// A field as a help line proposes it.
-pub(super) struct Declaration {
-    /// As it is spelled: `repeated OrderKey`.
-    pub ty: String,
-    pub name: String,
-    /// The role that the field must be annotated with, if its name does not say it.
-    pub role: Option<&'static str>,
-    /// What must be done first: `declare …` or `import …`.
-    pub first: Option<String>,
-}
-
-impl Declaration {
-    pub fn plain(ty: impl Into<String>, name: impl Into<String>) -> Self {
-        Declaration { ty: ty.into(), name: name.into(), role: None, first: None }
-    }
-
-    /// The declaration with its field number.
-    pub fn numbered(&self, number: u32) -> String {
-        let (ty, name) = (&self.ty, &self.name);
-        match self.role {
-            None => format!("{ty} {name} = {number};"),
-            Some(role) => format!("{ty} {name} = {number} [(prism.field).role = {role}];"),
-        }
-    }
-}
 
 /// A field that an operation cannot do without.
 pub(super) struct Need {
@@ -50,15 +25,10 @@ pub(super) fn of(bound: &Bound) -> Vec<Need> {
         Need { role, field: 0, what, declaration }
     };
     let entity = || {
-        let name = heck::ToSnakeCase::to_snake_case(bound.entity.message.name());
-        need(Role::Entity, Declaration::plain(bound.entity.message.full_name(), name))
+        let message = &bound.entity.message;
+        need(Role::Entity, Declaration::new(message.full_name(), entity_field(message)))
     };
-    let mask = || {
-        let ty = "google.protobuf.FieldMask";
-        let import = types::import(&bound.file, ty);
-        let first = import.strip_suffix(", and ").map(str::to_owned);
-        Declaration { first, ..Declaration::plain(ty, "update_mask") }
-    };
+    let plain = |role| need(role, of_role(role, bound.type_of(role)));
     match bound.operation {
         Operation::Get | Operation::Delete | Operation::Undelete => {
             keys::declarations(bound).map(|(field, declaration)| part(field, declaration)).collect()
@@ -66,40 +36,57 @@ pub(super) fn of(bound: &Bound) -> Vec<Need> {
         Operation::BatchGet => {
             vec![Need { what: "keys".to_owned(), ..need(Role::Keys, keys::declaration(bound)) }]
         }
-        Operation::List => vec![need(Role::PageToken, Declaration::plain("string", "page_token"))],
+        Operation::List => vec![plain(Role::PageToken)],
         Operation::Create | Operation::Put => vec![entity()],
-        Operation::Update => vec![entity(), need(Role::UpdateMask, mask())],
+        Operation::Update => vec![entity(), plain(Role::UpdateMask)],
     }
+}
+
+/// A field with a role that does not stand for a field of the entity.
+pub(super) fn of_role(role: Role, ty: &str) -> Declaration {
+    let mark = format!("(prism.field).role = {}", role_option(role));
+    Declaration::new(ty, operation::role_name(role)).or_marked(mark)
 }
 
 fn part(field: u32, declaration: Declaration) -> Need {
     Need { role: Role::Key, field, what: format!("`{}`", declaration.name), declaration }
 }
 
-/// A whole request message of the operation.
-fn declaration(bound: &Bound) -> String {
+/// What must be written first, and a whole request message of the operation.
+fn declaration(bound: &Bound) -> (String, String) {
     let mut fields: Vec<Declaration> = Vec::new();
     if bound.operation == Operation::List {
-        fields.push(Declaration::plain("int32", "page_size"));
+        fields.push(of_role(Role::PageSize, bound.type_of(Role::PageSize)));
     }
     fields.extend(of(bound).into_iter().map(|need| need.declaration));
-    let first: String = fields
-        .iter()
-        .filter_map(|it| it.first.as_ref())
-        .map(|first| format!("{first}, "))
+    let first = |field: &Declaration| {
+        let first = field.first(&bound.file);
+        first.strip_suffix("and ").map(str::to_owned).unwrap_or(first)
+    };
+    let first: String = fields.iter().map(first).collect();
+    let body: String = (1..)
+        .zip(&fields)
+        .map(|(number, field)| field.numbered(&bound.file, number) + " ")
         .collect();
-    let body: String =
-        (1..).zip(&fields).map(|(number, field)| field.numbered(number) + " ").collect();
-    format!("{first}declare `message {}Request {{ {body}}}`", bound.method)
+    (first, format!("message {}Request {{ {body}}}", bound.method))
 }
 
 /// Help for a method whose request is a message that it cannot change.
 pub(super) fn own_request(bound: &Bound, message: &MessageDescriptor) -> String {
     let name = format!("{}Request", bound.method);
     match bound.sibling(&name) {
-        Some(own) if own == *message => format!("remove (prism.message) from `{name}`"),
-        Some(_) => format!("use `{name}` here"),
-        None => format!("{}, and use `{name}` here", declaration(bound)),
+        Some(own) if own == *message && bound.is_entity_message(message) => {
+            format!("remove (prism.message) from `{name}`")
+        }
+        Some(own) if own != *message && bound.takes(&own) => {
+            let import = types::import(&bound.file, own.full_name());
+            format!("{import}use `{name}` here")
+        }
+        other => {
+            let (first, message) = declaration(bound);
+            let verb = if other.is_some() { "declare it anew as" } else { "declare" };
+            format!("{first}{verb} `{message}`, and use `{name}` here")
+        }
     }
 }
 
@@ -152,11 +139,15 @@ pub(super) fn fill(bound: &Bound, candidate: &Candidate, need: &Need) -> String 
     let Declaration { ty, name, .. } = &need.declaration;
     match need.role {
         Role::Keys => keys::help(bound, candidate),
-        Role::Entity => format!("declare it as `{ty}`: {:?} writes one record", bound.operation),
+        Role::Entity => {
+            let first = need.declaration.first(&candidate.field.parent_file());
+            format!("{first}declare it as `{ty}`: {:?} writes one record", bound.operation)
+        }
         _ if types::declared(&candidate.field) != *ty => {
-            let first = need.declaration.first.as_ref().map(|first| format!("{first}, and "));
-            let field = need.declaration.numbered(candidate.field.number());
-            format!("{}write `{field}`", first.unwrap_or_default())
+            let message = candidate.field.parent_message();
+            let first = need.declaration.first(&message.parent_file());
+            let field = need.declaration.placed(&message, candidate.field.number());
+            format!("{first}write `{field}`")
         }
         Role::Key => {
             format!("call it `{name}`, or mark it `[(prism.field).entity_field = \"{name}\"]`")
@@ -174,7 +165,7 @@ pub(super) fn help(bound: &Bound, candidate: &Candidate) -> String {
     let message = candidate.field.parent_message();
     let is_free = |name: &str| !message.fields().any(|it| bound.candidate(it).target() == name);
     let is_column = bound.column(name).is_some();
-    if bound.operation == Operation::List && candidate.field.is_list() && is_column {
+    if is_any_of(bound, candidate) {
         return "mark it `[(prism.field).role = ROLE_ANY_OF]` to match any of its values"
             .to_owned();
     }
@@ -207,6 +198,17 @@ pub(super) fn help(bound: &Bound, candidate: &Candidate) -> String {
         }
         _ => remove,
     }
+}
+
+/// Whether a list is called as a field of the entity that can have any of its values.
+fn is_any_of(bound: &Bound, candidate: &Candidate) -> bool {
+    let field = bound.entity.message.get_field_by_name(candidate.name());
+    let is_list = bound.operation == Operation::List && candidate.field.is_list();
+    field.filter(|_| is_list).is_some_and(|field| {
+        types::unordered(&field).is_none()
+            && types::field_type(&field).0 == types::field_type(&candidate.field).0
+            && condition::is_served(bound, candidate, Role::AnyOf, field.number())
+    })
 }
 
 /// Help for a field of a List that other APIs call so.

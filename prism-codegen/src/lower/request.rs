@@ -1,7 +1,7 @@
 //! The request of a bound method: every field has one role.
 
 use prism_options::spec::{self, FieldSpec};
-use prism_options::{OptionSet, Span};
+use prism_options::{Diagnostic, Label, OptionSet, Severity, Span};
 use prism_schema::plan::{Comparison, Condition};
 use prism_schema::{Operation, RequestField, Role};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
@@ -9,7 +9,7 @@ use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use super::condition;
 use super::context::Context;
 use super::entity::Lowered;
-use super::{keys, needs, operation, types, unbindable};
+use super::{keys, managed, needs, operation, types};
 use crate::descriptors::is_builtin;
 use crate::diagnostics::catalog::{role as catalog, service};
 
@@ -19,6 +19,8 @@ pub(super) struct Bound<'a> {
     pub entity: &'a Lowered,
     pub operation: Operation,
     pub method: &'a str,
+    /// Help that leaves the method to the user's own code.
+    pub by_hand: String,
     /// The file that the method is in.
     pub file: prost_reflect::FileDescriptor,
     /// Where the RPC names its request.
@@ -87,10 +89,45 @@ impl Bound<'_> {
             self.context.report(found);
             return (Vec::new(), Vec::new());
         }
+        let help = || needs::own_request(self, message);
+        self.of_others(message, &self.input_span, || self.judge_request(message), help)
+    }
+
+    fn judge_request(&self, message: &MessageDescriptor) -> (Vec<RequestField>, Vec<Span>) {
         let mut sorted = Sorted::default();
         message.fields().for_each(|field| self.sort(self.candidate(field), &mut sorted));
         self.check_complete(message, &sorted);
         sorted.found.into_iter().unzip()
+    }
+
+    /// Whether a message would do as the request.
+    pub(super) fn takes(&self, message: &MessageDescriptor) -> bool {
+        let (_, found) = self.context.apart(|| self.judge_request(message));
+        !self.is_entity_message(message) && !found.has_errors()
+    }
+
+    /// Judges a message. What is wrong with one that is not the user's to change, as those of
+    /// protobuf itself, is wrong where the method names it.
+    pub(super) fn of_others<T>(
+        &self,
+        message: &MessageDescriptor,
+        used: &Span,
+        judge: impl FnOnce() -> T,
+        help: impl FnOnce() -> String,
+    ) -> T {
+        if self.context.is_own(message) {
+            return judge();
+        }
+        let (judged, found) = self.context.apart(judge);
+        let error = found.iter().find(|it| it.severity == Severity::Error).cloned();
+        match error {
+            Some(error) => {
+                let label = Label { span: used.clone(), text: error.label.text.clone() };
+                self.context.report(Diagnostic { label, help: help(), ..error });
+            }
+            None => self.context.extend(found),
+        }
+        judged
     }
 
     fn sort(&self, candidate: Candidate, sorted: &mut Sorted) {
@@ -224,7 +261,7 @@ impl Bound<'_> {
             }
             spec::Role::Custom => {
                 let name = candidate.name();
-                self.context.report(catalog::ignored(span, name, self.method, unbindable::BY_HAND));
+                self.context.report(catalog::ignored(span, name, self.method, &self.by_hand));
                 Judgement::Reported
             }
             spec::Role::NextPageToken => {
@@ -271,22 +308,20 @@ impl Bound<'_> {
         if actual != wanted {
             let (name, role) = (candidate.name(), operation::role_name(role));
             let span = self.context.reader.name_span(&candidate.field);
-            self.context.report(catalog::role_type(&span, name, role, wanted, &actual));
+            let import = types::import(&candidate.field.parent_file(), wanted);
+            self.context.report(catalog::role_type(&span, name, role, wanted, &actual, &import));
             return None;
         }
-        let (managed, kind, ty) = match role {
-            Role::Etag => (prism_schema::Managed::Etag, "MANAGED_ETAG", "string"),
-            Role::ShowDeleted => (
-                prism_schema::Managed::DeleteTime,
-                "MANAGED_DELETE_TIME",
-                "google.protobuf.Timestamp",
-            ),
+        let needed = match role {
+            Role::Etag => &managed::ETAG,
+            Role::ShowDeleted => &managed::DELETE_TIME,
             _ => return Some(()),
         };
-        if self.entity.model.schema.managed(managed).is_none() {
+        if self.entity.model.schema.managed(needed.managed).is_none() {
             let (role, entity) = (operation::role_name(role), self.entity.message.name());
-            let import = types::import(&self.entity.message.parent_file(), ty);
-            let found = catalog::role_unsupported(&candidate.span, role, entity, kind, ty, &import);
+            let help = needed.help(self.context, &self.entity.message);
+            let found =
+                catalog::role_unsupported(&candidate.span, role, entity, needed.option, &help);
             self.context.report(found);
         }
         Some(())
@@ -360,13 +395,4 @@ fn explicit(role: spec::Role) -> Option<Role> {
         spec::Role::Keys => Role::Keys,
         _ => return None,
     })
-}
-
-/// Field numbers that the message has not used, upwards.
-pub(super) fn free_numbers(message: &MessageDescriptor) -> impl Iterator<Item = u32> + use<> {
-    let used = message.fields().map(|field| field.number()).max().unwrap_or_default();
-    let reserved = message.reserved_ranges().map(|range| range.end - 1).max().unwrap_or_default();
-    let extended = message.extension_ranges().map(|range| range.end - 1).max().unwrap_or_default();
-    // protobuf keeps 19000 to 19999 for itself.
-    (used.max(reserved).max(extended) + 1..).filter(|number| !(19_000..20_000).contains(number))
 }

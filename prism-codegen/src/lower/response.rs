@@ -4,8 +4,9 @@ use prism_options::spec;
 use prism_schema::{Operation, Response, Role};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
-use super::request::{Bound, free_numbers};
-use super::{operation, support, types, unbindable};
+use super::proposal::{Declaration, entity_field};
+use super::request::Bound;
+use super::{operation, support, types};
 use crate::diagnostics::catalog::{role as catalog, service};
 
 /// The fields of a response that mean something.
@@ -19,7 +20,20 @@ struct Fields {
 impl Bound<'_> {
     /// Where the answer goes; `None` after an error.
     pub fn response(&self, message: &MessageDescriptor, allow_missing: bool) -> Option<Response> {
-        let list = matches!(self.operation, Operation::List | Operation::BatchGet);
+        let judge = || self.judge_response(message, allow_missing);
+        let help = || match self.is_list() {
+            true => self.list_help(message),
+            false => self.single_help(),
+        };
+        self.of_others(message, &self.output_span, judge, help)
+    }
+
+    fn is_list(&self) -> bool {
+        matches!(self.operation, Operation::List | Operation::BatchGet)
+    }
+
+    fn judge_response(&self, message: &MessageDescriptor, allow_missing: bool) -> Option<Response> {
+        let list = self.is_list();
         if *message == self.entity.message && !list {
             if self.operation == Operation::Delete && allow_missing {
                 let found = catalog::missing_and_entity(&self.output_span, self.method);
@@ -79,24 +93,31 @@ impl Bound<'_> {
                 || self.is_meant_as_token(field)
         };
         if self.operation == Operation::List && !message.fields().any(|it| is_token(&it)) {
-            let number = free_numbers(message).next().unwrap_or_default();
-            let help = format!("add `string next_page_token = {number};` to `{}`", message.name());
+            let help = next_page_token().added(self.context, message);
             self.report_shape(message, "`next_page_token`", &help);
         }
     }
 
     fn report_misfit(&self, message: &MessageDescriptor, list: bool) {
-        let (name, full) = (self.entity.message.name(), self.entity.message.full_name());
+        let name = self.entity.message.name();
         if list {
             let lists = self.repeated_of_another(message);
             let help = lists.unwrap_or_else(|| self.list_help(message));
             self.report_shape(message, &format!("repeated `{name}`"), &help);
-        } else if self.operation == Operation::Delete {
-            let help = format!("return `{full}`, or a message without fields");
-            self.report_shape(message, &format!("`{name}`"), &help);
         } else {
-            self.report_shape(message, &format!("`{name}`"), &format!("return `{full}`"));
+            self.report_shape(message, &format!("`{name}`"), &self.single_help());
         }
+    }
+
+    /// Help for an operation on one record whose response is not the message that it needs.
+    fn single_help(&self) -> String {
+        let full = self.entity.message.full_name();
+        let import = types::import(&self.file, full);
+        let other = match self.operation {
+            Operation::Delete => ", or a message without fields",
+            _ => "",
+        };
+        format!("{import}return `{full}`{other}")
     }
 
     /// Help for a response of this method that lists messages other than the entity.
@@ -116,19 +137,17 @@ impl Bound<'_> {
     }
 
     fn list(&self, message: &MessageDescriptor, fields: Fields) -> Option<Response> {
-        let mut numbers = free_numbers(message);
-        let mut missing = |wanted: &str, field: &str| {
-            let number = numbers.next().unwrap_or_default();
-            let help = format!("add `{field} = {number};` to `{}`", message.name());
+        let missing = |wanted: &str, field: Declaration| {
+            let help = field.added(self.context, message);
             self.report_shape(message, wanted, &help);
         };
         if fields.entity.is_none() {
             let wanted = format!("repeated `{}`", self.entity.message.name());
-            missing(&wanted, &self.items());
+            missing(&wanted, self.items());
         }
         let token = fields.next_page_token.map(|field| field.number());
         if self.operation == Operation::List && token.is_none() {
-            missing("`next_page_token`", "string next_page_token");
+            missing("`next_page_token`", next_page_token());
             return None;
         }
         Some(Response::List {
@@ -138,35 +157,44 @@ impl Bound<'_> {
     }
 
     /// The declaration of a list of entities.
-    fn items(&self) -> String {
-        let snake = heck::ToSnakeCase::to_snake_case(self.entity.message.name());
-        let plural = operation::plurals(&snake).swap_remove(0);
-        format!("repeated {} {plural}", self.entity.message.full_name())
+    fn items(&self) -> Declaration {
+        let entity = &self.entity.message;
+        let plural = operation::plurals(&entity_field(entity)).swap_remove(0);
+        Declaration::new(format!("repeated {}", entity.full_name()), plural)
     }
 
     /// Help for a List or BatchGet whose response is not the message that it needs.
     pub(super) fn list_help(&self, message: &MessageDescriptor) -> String {
         let token = match self.operation {
-            Operation::List => " string next_page_token = 2;",
-            _ => "",
+            Operation::List => format!(" {}", next_page_token().numbered(&self.file, 2)),
+            _ => String::new(),
         };
         let (name, items) = (format!("{}Response", self.method), self.items());
-        let own = format!("message {name} {{ {items} = 1;{token} }}");
+        let first = items.first(&self.file);
+        let own = format!("message {name} {{ {}{token} }}", items.numbered(&self.file, 1));
         match self.sibling(&name) {
-            Some(sibling) if sibling == *message => format!("declare it as `{own}`"),
-            Some(_) => format!("return `{name}`"),
-            None => format!("declare `{own}`, and return `{name}`"),
+            Some(sibling) if sibling == *message => format!("{first}declare it as `{own}`"),
+            Some(sibling) if self.returns(&sibling) => {
+                format!("{}return `{name}`", types::import(&self.file, sibling.full_name()))
+            }
+            Some(_) => format!("{first}declare it anew as `{own}`, and return `{name}`"),
+            None => format!("{first}declare `{own}`, and return `{name}`"),
         }
+    }
+
+    /// Whether a message would do as the response.
+    fn returns(&self, message: &MessageDescriptor) -> bool {
+        let (_, found) = self.context.apart(|| self.judge_response(message, false));
+        !found.has_errors()
     }
 
     /// Reports that the method streams its response, which no operation does.
     pub fn report_streaming(&self, message: &MessageDescriptor) {
-        let list = matches!(self.operation, Operation::List | Operation::BatchGet);
-        let remove = match list && *message == self.entity.message {
+        let remove = match self.is_list() && *message == self.entity.message {
             true => format!("remove `stream`: {}", self.list_help(message)),
             false => "remove `stream`".to_owned(),
         };
-        let help = format!("{remove}, or {}", unbindable::BY_HAND);
+        let help = format!("{remove}, or {}", self.by_hand);
         let operation = format!("{:?}", self.operation);
         let found = service::bound_streaming(&self.output_span, self.method, &operation, &help);
         self.context.report(found);
@@ -214,7 +242,9 @@ impl Bound<'_> {
             let actual = types::declared(&field);
             if actual != wanted {
                 let span = self.context.reader.name_span(&field);
-                let found = catalog::role_type(&span, field.name(), role, &wanted, &actual);
+                let import = types::import(&field.parent_file(), &wanted);
+                let found =
+                    catalog::role_type(&span, field.name(), role, &wanted, &actual, &import);
                 self.context.report(found);
                 sound = false;
             } else if let Some(first) = slot.replace(field.clone()) {
@@ -275,6 +305,11 @@ impl Bound<'_> {
         };
         self.context.report(found);
     }
+}
+
+fn next_page_token() -> Declaration {
+    Declaration::new("string", "next_page_token")
+        .or_marked("(prism.field).role = ROLE_NEXT_PAGE_TOKEN")
 }
 
 /// Whether a request holds `allow_missing`.

@@ -5,13 +5,14 @@ use std::time::Duration;
 use prism_options::spec::{self, MethodSpec, ServiceSpec};
 use prism_options::{Idempotency, OptionSet, Span};
 use prism_schema::{Binding, Method, Operation, Permission, Role};
-use prost_reflect::{MethodDescriptor, ServiceDescriptor};
+use prost_reflect::{MessageDescriptor, MethodDescriptor, ServiceDescriptor};
 
 use super::context::Context;
 use super::entity::Lowered as Entity;
-use super::request::{Bound, free_numbers};
+use super::proposal;
+use super::request::Bound;
 use super::response::allows_missing;
-use super::{names, operation, support, types, unbindable};
+use super::{managed, needs, operation, support, unbindable};
 use crate::diagnostics::catalog::{entity as shared, service as catalog};
 use crate::diagnostics::suggest;
 use crate::model;
@@ -112,18 +113,25 @@ impl<'a> Scope<'a> {
         }
         let found = match self.context.entity(&message) {
             Some(_) => catalog::entity_elsewhere(span, full, message.parent_file().name()),
-            None => {
-                let namespace = names::default_namespace(message.name());
-                let known: Vec<&str> = self.entities.iter().map(|it| it.message.name()).collect();
-                let entities = match known.as_slice() {
-                    [] => String::new(),
-                    known => format!("name an entity ({}), or ", known.join(", ")),
-                };
-                catalog::not_an_entity(span, full, &entities, &namespace)
-            }
+            None => catalog::not_an_entity(span, full, &self.not_an_entity(&message)),
         };
         self.context.report(found.with(&self.context.reader.name_span(&message), "declared here"));
         Named::Unknown
+    }
+
+    /// Help for a message that is named and is no entity.
+    fn not_an_entity(&self, message: &MessageDescriptor) -> String {
+        let known: Vec<&str> = self.entities.iter().map(|it| it.message.name()).collect();
+        let namespace = proposal::default_namespace(message.name());
+        let write = format!("`option (prism.message).namespace = \"{namespace}\";`");
+        let annotate = match self.context.is_own(message) {
+            true => format!("write {write} in `{}` and mark its key", message.full_name()),
+            false => "declare a message of your own with `(prism.message)`, and name it".to_owned(),
+        };
+        match known.as_slice() {
+            [] => annotate,
+            known => format!("name an entity ({}), or {annotate}", known.join(", ")),
+        }
     }
 
     /// Full names that a name may stand for, the innermost scope first.
@@ -234,7 +242,7 @@ impl<'a> Scope<'a> {
 
     fn report_unbindable(&self, method: &MethodDescriptor, entity: &Entity) {
         let name = entity.message.name();
-        let (why, help) = unbindable::advice(method, entity, self.entities);
+        let (why, help) = unbindable::advice(self.context, method, entity, self.entities);
         let span = self.context.reader.name_span(method);
         self.context.report(catalog::unbindable(&span, method.name(), name, &why, &help));
     }
@@ -246,18 +254,18 @@ impl<'a> Scope<'a> {
         operation: Operation,
     ) -> Option<(Binding, Vec<Span>)> {
         let context = self.context;
+        let by_hand = unbindable::by_hand(context, method);
         if method.is_client_streaming() {
             let span = context.reader.part_span(method, METHOD_INPUT);
-            let (operation, help) = (format!("{operation:?}"), unbindable::BY_HAND);
-            let help = format!("remove `stream`, or {help}");
+            let operation = format!("{operation:?}");
+            let help = format!("remove `stream`, or {by_hand}");
             context.report(catalog::client_streaming(&span, method.name(), &operation, &help));
         }
         let soft = entity.model.schema.managed(prism_schema::Managed::DeleteTime).is_some();
         if operation == Operation::Undelete && !soft && !entity.broken {
             let span = context.reader.name_span(method);
-            let file = entity.message.parent_file();
-            let import = types::import(&file, "google.protobuf.Timestamp");
-            let found = catalog::undelete_unsupported(&span, entity.message.name(), &import);
+            let help = managed::DELETE_TIME.help(context, &entity.message);
+            let found = catalog::undelete_unsupported(&span, entity.message.name(), &help);
             context.report(found);
         }
         if entity.broken {
@@ -268,6 +276,7 @@ impl<'a> Scope<'a> {
             entity,
             operation,
             method: method.name(),
+            by_hand,
             file: method.parent_service().parent_file(),
             input_span: context.reader.part_span(method, METHOD_INPUT),
             output_span: context.reader.part_span(method, METHOD_OUTPUT),
@@ -309,8 +318,13 @@ impl<'a> Scope<'a> {
                 false => name_span,
             };
             let input = method.input();
-            let number = free_numbers(&input).next().unwrap_or_default();
-            let found = catalog::idempotent_create(&span, method.name(), input.name(), number);
+            let add = match self.context.is_own(&input) {
+                true => needs::of_role(Role::RequestId, "string").added(self.context, &input),
+                false => {
+                    format!("use a message of your own with `request_id` for `{}`", input.name())
+                }
+            };
+            let found = catalog::idempotent_create(&span, method.name(), &add);
             self.context.report(found);
         }
         idempotent

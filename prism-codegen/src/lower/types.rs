@@ -54,6 +54,19 @@ fn wrapped(message: &str) -> Option<FieldType> {
     })
 }
 
+pub(super) fn is_integer(ty: &FieldType) -> bool {
+    let other = matches!(
+        ty,
+        FieldType::Bool
+            | FieldType::String
+            | FieldType::Bytes
+            | FieldType::Enum(_)
+            | FieldType::Timestamp
+            | FieldType::Duration
+    );
+    !other && ty.is_ordered()
+}
+
 pub(super) fn cardinality(field: &FieldDescriptor) -> Cardinality {
     if field.is_map() {
         return Cardinality::Map;
@@ -97,19 +110,47 @@ pub(super) fn declared(field: &FieldDescriptor) -> String {
     if field.is_list() { format!("repeated {name}") } else { name }
 }
 
-/// The import that a declaration needs before it, unless the file has it: `import `…`, and `.
+/// The import that the use of a type or an annotation needs before it, unless the file has it:
+/// `import `…`, and `.
 pub(super) fn import(file: &FileDescriptor, name: &str) -> String {
-    let imported = match name.trim_start_matches("repeated ") {
-        "google.protobuf.Timestamp" => "google/protobuf/timestamp.proto",
-        "google.protobuf.Duration" => "google/protobuf/duration.proto",
-        "google.protobuf.FieldMask" => "google/protobuf/field_mask.proto",
-        "google.api.field_behavior" => "google/api/field_behavior.proto",
-        _ => return String::new(),
+    let name = name.trim_start_matches("repeated ");
+    let imported = match name {
+        "google.protobuf.Timestamp" => "google/protobuf/timestamp.proto".to_owned(),
+        "google.protobuf.Duration" => "google/protobuf/duration.proto".to_owned(),
+        "google.protobuf.FieldMask" => "google/protobuf/field_mask.proto".to_owned(),
+        "google.api.field_behavior" => "google/api/field_behavior.proto".to_owned(),
+        _ => match declaring(file, name) {
+            Some(declaring) => declaring.name().to_owned(),
+            None => return String::new(),
+        },
     };
-    match file.dependencies().any(|it| it.name() == imported) {
+    match imported == file.name() || sees(file, &imported) {
         true => String::new(),
         false => format!("import `{imported}`, and "),
     }
+}
+
+/// The file that declares a message or an enum.
+fn declaring(file: &FileDescriptor, name: &str) -> Option<FileDescriptor> {
+    let pool = file.parent_pool();
+    let message = pool.get_message_by_name(name).map(|it| it.parent_file());
+    message.or_else(|| pool.get_enum_by_name(name).map(|it| it.parent_file()))
+}
+
+/// Whether a file imports another one, itself or through public imports of what it imports.
+fn sees(file: &FileDescriptor, other: &str) -> bool {
+    let mut open: Vec<FileDescriptor> = file.dependencies().collect();
+    let mut seen: Vec<String> = Vec::new();
+    while let Some(next) = open.pop() {
+        if next.name() == other {
+            return true;
+        }
+        if !seen.iter().any(|name| name == next.name()) {
+            seen.push(next.name().to_owned());
+            open.extend(next.public_dependencies());
+        }
+    }
+    false
 }
 
 /// Why a type is neither a key, an index, a condition nor an order; `None` where it can be.

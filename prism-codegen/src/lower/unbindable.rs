@@ -5,7 +5,7 @@ use prism_options::spec;
 use prism_schema::Operation;
 use prost_reflect::{Kind, MethodDescriptor};
 
-use super::context::VERSION;
+use super::context::{Context, VERSION};
 use super::entity::Lowered as Entity;
 use super::{operation, support};
 use crate::diagnostics::suggest;
@@ -59,21 +59,44 @@ const IRREGULAR: &[(&str, &str)] = &[
     ("man", "men"),
 ];
 
-/// Nothing enforces permissions yet, so naming one would be a warning.
-pub(super) const BY_HAND: &str = "write `option (prism.method) = {operation: OPERATION_CUSTOM, \
-                       require_auth: false};` to implement it in Rust";
+/// Help that leaves a method to the user's own code, beside the options that it has. Nothing enforces
+/// permissions yet, so naming one would be a warning.
+pub(super) fn by_hand(context: &Context, method: &MethodDescriptor) -> String {
+    let Ok(Some(options)) = context.reader.method(method) else {
+        return "write `option (prism.method) = {operation: OPERATION_CUSTOM, require_auth: false};` \
+                to implement it in Rust"
+            .to_owned();
+    };
+    let value = &options.value;
+    let mut written = Vec::new();
+    let mut replaced = Vec::new();
+    match value.operation() {
+        spec::Operation::Unspecified => written.push("operation = OPERATION_CUSTOM"),
+        own => replaced.push(format!("`OPERATION_CUSTOM` in the place of `{}`", own.as_str_name())),
+    }
+    match value.require_auth {
+        Some(true) => replaced.push("`require_auth: false`".to_owned()),
+        None if value.required_permissions.is_empty() => written.push("require_auth = false"),
+        _ => {}
+    }
+    let written = written.into_iter().map(|it| format!("`option (prism.method).{it};`"));
+    let parts: Vec<String> = replaced.into_iter().chain(written).collect();
+    let remove = if value.entity.is_empty() { "" } else { "remove `entity` and " };
+    format!("{remove}write {} to implement it in Rust", parts.join(" and "))
+}
 
 /// Why the method is bound to nothing, and what to write instead. Each form passes the check of the
 /// method's name.
 pub(super) fn advice(
+    context: &Context,
     method: &MethodDescriptor,
     entity: &Entity,
     entities: &[Entity],
 ) -> (String, String) {
-    let unbound = Unbound { method, entity };
+    let unbound = Unbound { method, entity, by_hand: by_hand(context, method) };
     if let Some(operation) = unbound.later() {
         let why = format!("Prism {VERSION} does not bind {operation} yet");
-        return (why, BY_HAND.to_owned());
+        return (why, unbound.by_hand);
     }
     let why = "neither its name nor an option says what it does".to_owned();
     (why, unbound.help(entities))
@@ -89,6 +112,8 @@ fn later() -> impl Iterator<Item = String> {
 struct Unbound<'a> {
     method: &'a MethodDescriptor,
     entity: &'a Entity,
+    /// Help that leaves the method to the user's own code.
+    by_hand: String,
 }
 
 impl Unbound<'_> {
@@ -166,7 +191,7 @@ impl Unbound<'_> {
             return self.renamed(operation);
         }
         if rest.starts_with(self.singular()) || many {
-            return format!("{option}, or {BY_HAND}");
+            return format!("{option}, or {}", self.by_hand);
         }
         self.misspelt()
     }
@@ -177,7 +202,7 @@ impl Unbound<'_> {
         let name = operation::standard_name(operation, self.singular(), self.plural());
         match self.is_free(&name) {
             true => format!("call it `{name}`, or {option}"),
-            false => format!("{option}, or {BY_HAND}"),
+            false => format!("{option}, or {}", self.by_hand),
         }
     }
 
@@ -210,8 +235,8 @@ impl Unbound<'_> {
     fn misspelt(&self) -> String {
         let names = self.standard_names();
         match suggest::misspelt(self.method.name(), names.iter().map(String::as_str)) {
-            Some(close) => format!("call it `{close}`, or {BY_HAND}"),
-            None => BY_HAND.to_owned(),
+            Some(close) => format!("call it `{close}`, or {}", self.by_hand),
+            None => self.by_hand.clone(),
         }
     }
 }

@@ -10,9 +10,9 @@ prism_options::catalog! {
     "P0103" Error reserved_namespace(namespace: &str, suggestion: &str)
         "namespace \"{namespace}\" is reserved", "names that begin with `prism-` are Prism's own",
         "write \"{suggestion}\"";
-    "P0104" Error no_key(message: &str, import: &str, candidate: &str, required: &str)
+    "P0104" Error no_key(message: &str, help: &str)
         "entity `{message}` has no key", "no field is marked as its key",
-        "{import}mark the field that identifies a record: `{candidate} [(prism.field).index = INDEX_KIND_PRIMARY{required}]`";
+        "{help}";
     "P0105" Error two_primaries(message: &str, field: &str)
         "entity `{message}` has two primary keys", "`{field}` is the second",
         "keep one INDEX_KIND_PRIMARY, or make a composite key of INDEX_KIND_PARTITION_KEY and INDEX_KIND_CLUSTERING_KEY";
@@ -36,7 +36,7 @@ prism_options::catalog! {
         "write letters, digits and underscores, or leave `table` out to name it after the namespace";
     "P0112" Error negative(option: &str, value: i64)
         "`{option}` is negative", "{value} is below 0",
-        "write a number from 0 on; 0 stands for unknown, or for no limit";
+        "write a number from 0 on; 0 is the same as leaving the option out";
     "P0113" Error backend(backend: &str, version: &str)
         "{backend} is not supported by Prism {version}", "asked for here",
         "write BACKEND_POSTGRES, BACKEND_SQLITE or BACKEND_MEMORY, or leave `backend` out";

@@ -9,8 +9,8 @@ prism_options::catalog! {
     "P0602" Error lock_missing(path: impl Display, folder: impl Display)
         "there are migrations in '{folder}', and no '{path}'", "",
         "restore the lock from version control; where no database has to be kept, delete the migrations too and generate again";
-    "P0603" Error changed(count: usize, command: &str, list: &str)
-        "the schema has changed since the last migration ({count} changes)", "",
+    "P0603" Error changed(count: &str, command: &str, list: &str)
+        "the schema has changed since the last migration ({count})", "",
         "run `{command}` and commit what it writes. What changed:{list}";
     "P0604" Error not_ours(path: impl Display)
         "'{path}' was not written by Prism", "",

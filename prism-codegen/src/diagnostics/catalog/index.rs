@@ -10,9 +10,9 @@ prism_options::catalog! {
     "P0303" Error field_twice(field: &str)
         "`{field}` is twice in one index", "the second time",
         "name each field once";
-    "P0304" Error no_fields()
+    "P0304" Error no_fields(example: &str)
         "an index without fields", "orders nothing",
-        "name at least one field: `fields: \"name\"`";
+        "name at least one field: `fields: \"{example}\"`";
     "P0305" Error duplicate_index(name: &str)
         "two indexes are called `{name}`", "the second",
         "remove one of them, or give it another `name`; index names are shared by the tables of a database";
@@ -29,6 +29,6 @@ prism_options::catalog! {
         "({annotation}) is not honoured yet: {count} in this file", "has no effect in this version of Prism",
         "keep it for other tools, and check what it says in the client or in a method of your own";
     "P0903" Warning ineffective(list: &str, version: &str, help: &str)
-        "Prism {version} does not act on {list}", "accepted, and not enforced yet",
+        "Prism {version} does not act on {list}", "accepted, and has no effect yet",
         "{help}";
 }

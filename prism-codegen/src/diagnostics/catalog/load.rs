@@ -60,7 +60,7 @@ prism_options::catalog! {
         "spell it with slashes from an include folder on: no `.` or `..`, no backslash, no slash at its start, and not two in a row";
     "P0023" Error bad_crate_name(name: &str, why: &str)
         "'{name}' is no name for a crate: {why}", "",
-        "use letters, digits, `-` and `_`, beginning with a letter, as in `my-proxy`";
+        "choose another name of letters, digits, `-` and `_` that begins with a letter, as in `my-proxy`";
     "P0024" Error empty_folder(path: impl Display)
         "there is no .proto file below the folder '{path}'", "",
         "name the folder that holds the schema";

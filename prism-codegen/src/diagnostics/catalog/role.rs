@@ -4,9 +4,9 @@ prism_options::catalog! {
     "P0501" Error no_role(field: &str, message: &str, operation: &str, help: &str)
         "`{field}` has no role in `{message}`", "means nothing to {operation}",
         "{help}";
-    "P0502" Error role_type(field: &str, role: &str, wanted: &str, actual: &str)
+    "P0502" Error role_type(field: &str, role: &str, wanted: &str, actual: &str, import: &str)
         "`{field}` has the wrong type for {role}", "declared as {actual}",
-        "declare it as `{wanted}`";
+        "{import}declare it as `{wanted}`";
     "P0503" Error role_unfit(role: &str, operation: &str, help: &str)
         "{operation} takes no {role}", "not for this operation",
         "{help}";
@@ -19,12 +19,12 @@ prism_options::catalog! {
     "P0506" Error unknown_entity_field(field: &str, entity: &str, help: &str)
         "`{entity}` has no field `{field}`", "stands for a field of the entity",
         "{help}";
-    "P0507" Error role_unsupported(role: &str, entity: &str, managed: &str, ty: &str, import: &str)
+    "P0507" Error role_unsupported(role: &str, entity: &str, managed: &str, add: &str)
         "`{entity}` cannot serve {role}", "it has no field with {managed}",
-        "{import}add a {ty} with `(prism.field).managed = {managed}` to `{entity}`, or remove this field";
+        "{add}, or remove this field";
     "P0508" Error not_a_key_field(field: &str, entity: &str, key: &str)
         "`{field}` is no part of the key of `{entity}`", "a record is found by its key",
-        "name a part of the key: {key}";
+        "name a part of the key: {key}, or remove the field";
     "P0509" Error composite_keys(entity: &str, help: &str)
         "one value does not identify a record of `{entity}`", "its key has several parts",
         "{help}";
@@ -36,7 +36,7 @@ prism_options::catalog! {
         "{help}";
     "P0512" Error missing_and_entity(method: &str)
         "`{method}` allows a missing record and answers with the record", "nothing to answer with where it is missing",
-        "answer with google.protobuf.Empty or with a response that has the record in a field, or remove `allow_missing`";
+        "return `google.protobuf.Empty`, or a message that has the record in a field, or remove `allow_missing`";
     "P0513" Error response_shape(method: &str, message: &str, wanted: &str, help: &str)
         "`{message}` is no answer to `{method}`", "has no {wanted}",
         "{help}";

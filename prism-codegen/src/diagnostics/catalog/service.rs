@@ -4,9 +4,9 @@ prism_options::catalog! {
     "P0401" Error unknown_entity(name: &str, help: &str)
         "no message `{name}` is known here", "named as the entity",
         "{help}";
-    "P0402" Error not_an_entity(name: &str, entities: &str, namespace: &str)
+    "P0402" Error not_an_entity(name: &str, help: &str)
         "`{name}` is not an entity", "named as the entity",
-        "{entities}write `option (prism.message).namespace = \"{namespace}\";` in `{name}` and mark its key";
+        "{help}";
     "P0403" Error entity_elsewhere(name: &str, file: &str)
         "entity `{name}` is in `{file}`, which nothing is generated for", "named as the entity",
         "add `{file}` to the files to generate for";
@@ -25,15 +25,15 @@ prism_options::catalog! {
     "P0408" Error bound_streaming(method: &str, operation: &str, help: &str)
         "`{method}` streams its response", "{operation} returns one message",
         "{help}";
-    "P0410" Error idempotent_create(method: &str, request: &str, number: u32)
+    "P0410" Error idempotent_create(method: &str, add: &str)
         "`{method}` cannot be idempotent", "a repeated Create makes another record, or fails",
-        "add `string request_id = {number};` to `{request}`, or remove the option";
+        "{add}, or remove the option";
     "P0411" Error custom_permissions(method: &str)
         "`{method}` requires authentication and names no permission", "written by hand, so there is no default",
         "add `option (prism.method).require_auth = false;`, which is how this version serves every method, or `option (prism.method).required_permissions = PERMISSION_READ;`, which it accepts with a warning and does not enforce yet";
-    "P0412" Error undelete_unsupported(entity: &str, import: &str)
+    "P0412" Error undelete_unsupported(entity: &str, add: &str)
         "`{entity}` cannot be undeleted", "a Delete removes the record for good",
-        "{import}add a google.protobuf.Timestamp with `(prism.field).managed = MANAGED_DELETE_TIME` to `{entity}`, or remove the method";
+        "{add}, or remove the method";
     "P0413" Error request_is_entity(method: &str, entity: &str, help: &str)
         "`{method}` takes `{entity}` itself as its request", "a request is a message of its own",
         "{help}";

@@ -93,15 +93,30 @@ impl Explain<'_> {
         if let Some(import) = self.bad_import(error, &first.span) {
             return catalog::bad_import(&first.span, &shown(import));
         }
-        let spelled = unresolved::spellings(&message);
+        let others: Vec<Label> = labels.collect();
+        let spelled =
+            unresolved::spellings(&message).or_else(|| self.json_names(&message, &first, &others));
         let (message, help) = spelled.unwrap_or_else(|| {
             let help = self.help(error, &message, &first.span);
             (message, help)
         });
         let make = if self.syntax { catalog::syntax } else { catalog::unresolved };
         let mut diagnostic = make(&first.span, &message, &first.text, &help);
-        diagnostic.related.extend(labels);
+        diagnostic.related.extend(others);
         diagnostic
+    }
+
+    /// What is wrong with two fields of one JSON name, and help.
+    fn json_names(
+        &self,
+        message: &str,
+        second: &Label,
+        others: &[Label],
+    ) -> Option<(String, String)> {
+        let json = message.strip_prefix("a field with JSON name '")?;
+        let json = json.strip_suffix("' is already defined")?;
+        let name = |label: &Label| self.text.get(label.span.range.clone());
+        Some(unresolved::json_names(name(others.first()?)?, name(second)?, json))
     }
 
     /// The errors of a file without those that follow from another one.

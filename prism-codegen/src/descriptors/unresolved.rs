@@ -316,22 +316,32 @@ pub(super) fn plain(message: String) -> String {
 pub(super) fn spellings(message: &str) -> Option<(String, String)> {
     let names = message.strip_prefix("camel-case name of field '")?.strip_suffix('\'')?;
     let (first, second) = names.split_once("' conflicts with field '")?;
-    let json = json_name(second);
     if first == second {
         let title = format!("the field `{first}` is declared twice");
         return Some((title, "rename one of the two, or remove it".to_owned()));
     }
-    let renamed = format!("call it `{second}_2`");
+    let json = json_name(second);
     if json == json_name(first) {
-        let title = format!("the fields `{first}` and `{second}` have the same JSON name");
-        return Some((title, format!("{renamed}: both have the JSON name `{json}`")));
+        return Some(json_names(first, second, &json));
     }
     let title =
         format!("the fields `{first}` and `{second}` differ only in letter case or underscores");
     let help = format!(
-        "{renamed} and add `json_name = \"{json}\"` to its options, so that its JSON stays"
+        "call it `{second}_2` and add `json_name = \"{json}\"` to its options, so that its JSON stays"
     );
     Some((title, help))
+}
+
+/// Two fields of one JSON name, which is empty if neither has a name of its own: what is wrong, and
+/// help.
+pub(super) fn json_names(first: &str, second: &str, json: &str) -> (String, String) {
+    let title = format!("the fields `{first}` and `{second}` have the same JSON name");
+    let usual = json_name(second);
+    let help = match json.is_empty() || json == usual {
+        true => format!("call it `{second}_2`: both have the JSON name `{usual}`"),
+        false => format!("write another `json_name` for it: both have the JSON name `{json}`"),
+    };
+    (title, help)
 }
 
 /// The JSON name that a compiler gives a field.

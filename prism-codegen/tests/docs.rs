@@ -91,3 +91,83 @@ fn the_tour_of_the_readme_runs() {
     assert_eq!(runtime, Path::new("tour/service/../../prism-runtime"), "from the root: {text}");
     assert!(readme.contains("--manifest-path tour/service/Cargo.toml"));
 }
+
+/// Fields of each row of the table of columns, by the beginning of the row.
+const COLUMNS: &[(&str, &[&str])] = &[
+    ("bool", &["bool"]),
+    (
+        "32-bit integers, int64, sint64, sfixed64",
+        &["int32", "uint32", "sint32", "fixed32", "sfixed32", "int64", "sint64", "sfixed64"],
+    ),
+    ("enum", &["Level"]),
+    ("uint64, fixed64", &["uint64", "fixed64"]),
+    ("float, double", &["float", "double"]),
+    ("string", &["string"]),
+    ("bytes", &["bytes"]),
+    ("Timestamp", &["google.protobuf.Timestamp"]),
+    ("Duration", &["google.protobuf.Duration"]),
+    ("any other message, lists and maps", &["Part", "repeated string", "map<string, Part>"]),
+    ("the same with `STORAGE_JSON`", &["Part", "repeated string", "map<string, Part>"]),
+];
+
+/// The rows below a heading of the table of columns: its cells.
+fn columns_table() -> Vec<Vec<String>> {
+    let page = fs::read_to_string(root().join("docs/schema.md")).unwrap();
+    let (_, section) = page.split_once("\n## Columns\n\n").unwrap();
+    let table = section.split("\n\n").next().unwrap();
+    let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect();
+    table.lines().skip(2).map(cells).collect()
+}
+
+#[test]
+fn the_table_of_columns_is_what_migrations_create() {
+    let mut rows = columns_table();
+    rows.retain(|row| row[1] != "scalar wrappers");
+    assert_eq!(rows.len(), COLUMNS.len());
+    let mut fields = String::new();
+    let mut wanted: Vec<(String, String, String)> = Vec::new();
+    for ((begin, types), row) in COLUMNS.iter().zip(&rows) {
+        assert!(row[1].starts_with(begin), "{row:?} is not {begin}");
+        for ty in *types {
+            let number = wanted.len() + 2;
+            let json =
+                if begin.contains("JSON") { " [(prism.field).storage = STORAGE_JSON]" } else { "" };
+            fields.push_str(&format!("  {ty} f{number} = {number}{json};\n"));
+            let ty = |cell: &str| cell.split([',', '(']).next().unwrap().trim().to_owned();
+            wanted.push((format!("f{number}"), ty(&row[2]), ty(&row[3])));
+        }
+    }
+    let entity = |name: &str, backend: &str| {
+        format!(
+            "message {name} {{\n  option (prism.message) = {{namespace: \"{}s\", backend: \
+             BACKEND_{backend}}};\n  string id = 1 [(prism.field).index = INDEX_KIND_PRIMARY];\n\
+             {fields}}}\n",
+            name.to_lowercase()
+        )
+    };
+    let schema = format!(
+        "syntax = \"proto3\";\npackage acme.v1;\nimport \"prism/options.proto\";\nimport \
+         \"google/protobuf/timestamp.proto\";\nimport \"google/protobuf/duration.proto\";\n\
+         enum Level {{ LEVEL_UNSPECIFIED = 0; }}\nmessage Part {{ string a = 1; }}\n{}{}",
+        entity("Lite", "SQLITE"),
+        entity("Large", "POSTGRES")
+    );
+    let scratch = tempfile::tempdir().unwrap();
+    fs::write(scratch.path().join("page.proto"), schema).unwrap();
+    assert_sound(scratch.path(), &["generate", "--format", "plain", "page.proto"]);
+    let migrations = |dialect: &str| {
+        let folder = scratch.path().join("generated/migrations").join(dialect);
+        let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+        files.map(|file| fs::read_to_string(file).unwrap()).collect::<String>()
+    };
+    let (lite, large) = (migrations("sqlite"), migrations("postgres"));
+    for (name, sqlite, postgres) in wanted {
+        for (sql, ty) in [(&lite, sqlite), (&large, postgres)] {
+            let column = sql.lines().find(|line| line.trim().starts_with(&format!("\"{name}\" ")));
+            let column = column.unwrap().trim().trim_start_matches(&format!("\"{name}\" "));
+            let declared = column.split(" NOT NULL").next().unwrap();
+            let declared = declared.split(" DEFAULT").next().unwrap().trim_end_matches(',');
+            assert_eq!(declared, ty, "{name}");
+        }
+    }
+}

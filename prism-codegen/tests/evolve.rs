@@ -107,6 +107,7 @@ fn every_change_of_stored_data_is_named() {
         let error = change(from, to).expect_err(to);
         assert!(error.contains("P0603") && error.contains("prism migrate diff"), "{error}");
         assert!(error.contains(named), "wanted `{named}`, got {error}");
+        assert!(!error.contains("(1 changes)"), "{error}");
     }
 }
 

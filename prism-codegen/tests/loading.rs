@@ -238,11 +238,24 @@ fn a_crate_has_a_name_that_cargo_takes() {
         let builder = builder.include(folder.path()).out_dir(folder.path().join(out));
         builder.generate(std::slice::from_ref(&file))
     };
-    for name in
-        ["", "1a", "a b", "a\nb", "../x", "type", "self", "std", "prism-runtime", "é", "a\"b"]
-    {
+    for name in [
+        "",
+        "1a",
+        "a b",
+        "a\nb",
+        "../x",
+        "type",
+        "self",
+        "std",
+        "prism-runtime",
+        "é",
+        "a\"b",
+        "build",
+    ] {
         let refused = generate(name, "refused").unwrap_err();
         assert_eq!(codes(refused.diagnostics()), ["P0023"], "{name:?}");
+        let message = &refused.diagnostics().iter().next().unwrap().message;
+        assert_eq!(message.contains("Cargo keeps it"), name == "build", "{message}");
     }
     for name in ["a", "my-proxy", "My_Proxy2"] {
         generate(name, name).unwrap();

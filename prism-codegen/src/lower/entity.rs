@@ -69,7 +69,10 @@ fn namespace(
 ) -> String {
     let namespace = &options.value.namespace;
     let span = options.span("namespace");
-    if namespace.is_empty() {
+    if namespace.is_empty() && options.is_written("namespace") {
+        let suggestion = proposal::default_namespace(message.name());
+        context.report(catalog::bad_namespace(span, namespace, &suggestion));
+    } else if namespace.is_empty() {
         let suggestion = proposal::default_namespace(message.name());
         let span = context.reader.name_span(message);
         context.report(catalog::no_namespace(&span, message.name(), &suggestion));

@@ -110,7 +110,7 @@ fn reference_help(
             match parent.get_field_by_name(&name) {
                 Some(_) => format!("remove the field: `{name}` refers to the record already"),
                 None => format!(
-                    "{}to refer to the record, store its key: `{}`",
+                    "to refer to the record, {}store its key: `{}`",
                     own.first(&parent.parent_file()),
                     own.placed(&parent, field.number())
                 ),

@@ -1,5 +1,7 @@
 //! Request fields that identify records.
 
+use std::collections::BTreeSet;
+
 use prism_options::spec;
 use prism_schema::FieldType;
 use prost_reflect::{Kind, MessageDescriptor};
@@ -134,7 +136,7 @@ pub(super) fn declaration(bound: &Bound) -> Declaration {
     }
 }
 
-/// The name of a message with the parts of the key, and its declaration if there is none yet.
+/// The name of a message with the parts of the key, and help to declare it if there is none yet.
 fn key_message(bound: &Bound) -> (String, Option<String>) {
     let entity = bound.entity.message.name();
     let names = [format!("{entity}Key"), format!("{}Key", bound.method)];
@@ -147,11 +149,14 @@ fn key_message(bound: &Bound) -> (String, Option<String>) {
     if bound.sibling(name).is_some() {
         return (name.clone(), None);
     }
+    let imports: BTreeSet<String> =
+        declarations(bound).map(|(_, field)| field.first(&bound.file)).collect();
+    let imports: String = imports.into_iter().collect();
     let fields: String = (1..)
         .zip(declarations(bound))
         .map(|(number, (_, field))| field.numbered(&bound.file, number) + " ")
         .collect();
-    (name.clone(), Some(format!("message {name} {{ {fields}}}")))
+    (name.clone(), Some(format!("{imports}declare `message {name} {{ {fields}}}`")))
 }
 
 /// Help for a BatchGet field that cannot hold the key of a record: the key has several parts.

@@ -59,6 +59,9 @@ fn declaration(bound: &Bound) -> (String, String) {
         fields.push(of_role(Role::PageSize, bound.type_of(Role::PageSize)));
     }
     fields.extend(of(bound).into_iter().map(|need| need.declaration));
+    if bound.operation == Operation::Create && bound.idempotent {
+        fields.push(of_role(Role::RequestId, bound.type_of(Role::RequestId)));
+    }
     let first = |field: &Declaration| {
         let first = field.first(&bound.file);
         first.strip_suffix("and ").map(str::to_owned).unwrap_or(first)

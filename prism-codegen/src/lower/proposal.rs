@@ -21,8 +21,8 @@ pub(super) struct Declaration {
     /// As it is spelled, without a label: `repeated OrderKey`.
     pub ty: String,
     pub name: String,
-    /// What must be declared first: a message.
-    declare: Option<String>,
+    /// What must be written first, as help says it: `declare `message …``.
+    before: Option<String>,
     /// Options that the field needs whatever its name is.
     options: Vec<String>,
     /// The option that the field needs if its own name does not say what it is.
@@ -47,9 +47,9 @@ impl Declaration {
         self
     }
 
-    /// After the declaration of a message, if there is none yet.
-    pub fn after(mut self, message: Option<String>) -> Self {
-        self.declare = message;
+    /// After something else that must be written, as help says it.
+    pub fn after(mut self, before: Option<String>) -> Self {
+        self.before = before;
         self
     }
 
@@ -68,8 +68,8 @@ impl Declaration {
     /// What must be written before it, as the beginning of a help line: `import `…`, and `.
     pub fn first(&self, file: &FileDescriptor) -> String {
         let import = types::import(file, &self.ty);
-        match &self.declare {
-            Some(message) => format!("{import}declare `{message}`, and "),
+        match &self.before {
+            Some(before) => format!("{import}{before}, and "),
             None => import,
         }
     }

@@ -21,6 +21,8 @@ pub(super) struct Bound<'a> {
     pub method: &'a str,
     /// Help that leaves the method to the user's own code.
     pub by_hand: String,
+    /// Whether an option says that calls may be repeated.
+    pub idempotent: bool,
     /// The file that the method is in.
     pub file: prost_reflect::FileDescriptor,
     /// Where the RPC names its request.
@@ -80,17 +82,18 @@ enum Judgement {
 }
 
 impl Bound<'_> {
-    /// The fields of the request with their roles, and the place of each.
-    pub fn request(&self, message: &MessageDescriptor) -> (Vec<RequestField>, Vec<Span>) {
+    /// The fields of the request with their roles, and the place of each; `None` if it has to be
+    /// another message, which is reported.
+    pub fn request(&self, message: &MessageDescriptor) -> Option<(Vec<RequestField>, Vec<Span>)> {
         if self.is_entity_message(message) {
             let help = needs::own_request(self, message);
             let found =
                 service::request_is_entity(&self.input_span, self.method, message.name(), &help);
             self.context.report(found);
-            return (Vec::new(), Vec::new());
+            return None;
         }
         let help = || needs::own_request(self, message);
-        self.of_others(message, &self.input_span, || self.judge_request(message), help)
+        self.of_others(message, &self.input_span, || Some(self.judge_request(message)), help)
     }
 
     fn judge_request(&self, message: &MessageDescriptor) -> (Vec<RequestField>, Vec<Span>) {
@@ -112,9 +115,9 @@ impl Bound<'_> {
         &self,
         message: &MessageDescriptor,
         used: &Span,
-        judge: impl FnOnce() -> T,
+        judge: impl FnOnce() -> Option<T>,
         help: impl FnOnce() -> String,
-    ) -> T {
+    ) -> Option<T> {
         if self.context.is_own(message) {
             return judge();
         }
@@ -124,10 +127,13 @@ impl Bound<'_> {
             Some(error) => {
                 let label = Label { span: used.clone(), text: error.label.text.clone() };
                 self.context.report(Diagnostic { label, help: help(), ..error });
+                None
             }
-            None => self.context.extend(found),
+            None => {
+                self.context.extend(found);
+                judged
+            }
         }
-        judged
     }
 
     fn sort(&self, candidate: Candidate, sorted: &mut Sorted) {

@@ -162,7 +162,7 @@ impl<'a> Scope<'a> {
         let intent = self.intent(method, &options, entity);
         let binding = match &intent {
             Intent::Bind(entity, operation) => {
-                let bound = self.bind(method, entity, *operation);
+                let bound = self.bind(method, &options, entity, *operation);
                 bound.map(|(binding, places)| {
                     spans.request = places;
                     binding
@@ -250,6 +250,7 @@ impl<'a> Scope<'a> {
     fn bind(
         &self,
         method: &MethodDescriptor,
+        options: &OptionSet<MethodSpec>,
         entity: &Entity,
         operation: Operation,
     ) -> Option<(Binding, Vec<Span>)> {
@@ -277,18 +278,27 @@ impl<'a> Scope<'a> {
             operation,
             method: method.name(),
             by_hand,
+            idempotent: self.says_idempotent(method, options),
             file: method.parent_service().parent_file(),
             input_span: context.reader.part_span(method, METHOD_INPUT),
             output_span: context.reader.part_span(method, METHOD_OUTPUT),
         };
-        let (request, places) = bound.request(&method.input());
+        let request = bound.request(&method.input());
         if method.is_server_streaming() {
             bound.report_streaming(&method.output());
             return None;
         }
-        let response = bound.response(&method.output(), allows_missing(&request))?;
+        let allows_missing = request.as_ref().is_some_and(|(fields, _)| allows_missing(fields));
+        let response = bound.response(&method.output(), allows_missing)?;
+        let (request, places) = request?;
         let entity = entity.message.full_name().to_owned();
         Some((Binding { operation, entity, request, response }, places))
+    }
+
+    /// Whether an option says that calls may be repeated.
+    fn says_idempotent(&self, method: &MethodDescriptor, options: &OptionSet<MethodSpec>) -> bool {
+        let level = self.context.reader.idempotency(method);
+        options.value.idempotent || level != Idempotency::Unknown
     }
 
     fn idempotent(
@@ -299,7 +309,7 @@ impl<'a> Scope<'a> {
         binding: Option<&Binding>,
     ) -> bool {
         let level = self.context.reader.idempotency(method);
-        let idempotent = options.value.idempotent || level != Idempotency::Unknown;
+        let idempotent = self.says_idempotent(method, options);
         let Intent::Bind(_, operation) = intent else { return idempotent };
         let name_span = self.context.reader.name_span(method);
         let repeatable = binding.is_none_or(|it| it.role(Role::RequestId).is_some());
@@ -362,7 +372,11 @@ impl<'a> Scope<'a> {
             Intent::Bind(..) => vec![Permission::Read, Permission::Write],
             Intent::Custom if require_auth => {
                 let span = self.context.reader.name_span(method);
-                self.context.report(catalog::custom_permissions(&span, method.name()));
+                let help = match options.value.require_auth {
+                    Some(_) => "write `require_auth: false`",
+                    None => "add `option (prism.method).require_auth = false;`",
+                };
+                self.context.report(catalog::custom_permissions(&span, method.name(), help));
                 Vec::new()
             }
             _ => Vec::new(),

@@ -28,9 +28,9 @@ prism_options::catalog! {
     "P0410" Error idempotent_create(method: &str, add: &str)
         "`{method}` cannot be idempotent", "a repeated Create makes another record, or fails",
         "{add}, or remove the option";
-    "P0411" Error custom_permissions(method: &str)
+    "P0411" Error custom_permissions(method: &str, open: &str)
         "`{method}` requires authentication and names no permission", "written by hand, so there is no default",
-        "add `option (prism.method).require_auth = false;`, which is how this version serves every method, or `option (prism.method).required_permissions = PERMISSION_READ;`, which it accepts with a warning and does not enforce yet";
+        "{open}, which is how this version serves every method, or `option (prism.method).required_permissions = PERMISSION_READ;`, which it accepts with a warning and does not enforce yet";
     "P0412" Error undelete_unsupported(entity: &str, add: &str)
         "`{entity}` cannot be undeleted", "a Delete removes the record for good",
         "{add}, or remove the method";

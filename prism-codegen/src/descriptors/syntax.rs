@@ -226,6 +226,8 @@ pub(super) fn says_syntax(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     /// The advice for a message about the part of a text between `«` and `»`.

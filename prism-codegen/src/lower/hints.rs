@@ -112,7 +112,7 @@ fn reference_help(
                 None => format!(
                     "to refer to the record, {}store its key: `{}`",
                     own.first(&parent.parent_file()),
-                    own.placed(&parent, field.number())
+                    own.placed(parent, field.number())
                 ),
             }
         }

@@ -163,7 +163,7 @@ fn key_message(bound: &Bound) -> (String, Option<String>) {
 fn composite(bound: &Bound, candidate: &Candidate) -> String {
     let declaration = declaration(bound).called(candidate.name());
     let message = candidate.field.parent_message();
-    let field = declaration.placed(&message, candidate.field.number());
+    let field = declaration.placed(message, candidate.field.number());
     format!("{}write `{field}`", declaration.first(&message.parent_file()))
 }
 
@@ -177,7 +177,7 @@ pub(super) fn help(bound: &Bound, candidate: &Candidate) -> String {
         }
         _ if single => {
             let message = candidate.field.parent_message();
-            format!("write `{}`", declaration(bound).placed(&message, candidate.field.number()))
+            format!("write `{}`", declaration(bound).placed(message, candidate.field.number()))
         }
         _ => composite(bound, candidate),
     }

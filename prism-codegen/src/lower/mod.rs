@@ -12,6 +12,7 @@ mod index;
 mod key;
 mod keys;
 mod managed;
+mod messages;
 mod names;
 mod needs;
 mod operation;

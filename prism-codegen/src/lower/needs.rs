@@ -149,7 +149,7 @@ pub(super) fn fill(bound: &Bound, candidate: &Candidate, need: &Need) -> String 
         _ if types::declared(&candidate.field) != *ty => {
             let message = candidate.field.parent_message();
             let first = need.declaration.first(&message.parent_file());
-            let field = need.declaration.placed(&message, candidate.field.number());
+            let field = need.declaration.placed(message, candidate.field.number());
             format!("{first}write `{field}`")
         }
         Role::Key => {

@@ -1,6 +1,7 @@
 //! What help lines propose to write: declarations that compile in the file that they are for, with
 //! names and numbers that are free.
 
+use std::iter;
 use std::ops::Range;
 
 use heck::ToSnakeCase as _;
@@ -136,7 +137,7 @@ pub(super) fn free_numbers(message: &MessageDescriptor) -> impl Iterator<Item = 
     let last = taken.iter().filter(is_last).map(|range| range.end).max().unwrap_or(1);
     let mut gaps: Vec<Range<u32>> = Vec::new();
     let mut next = NUMBERS.start;
-    for range in taken.into_iter().chain([NUMBERS.end..NUMBERS.end]) {
+    for range in taken.into_iter().chain(iter::once(NUMBERS.end..NUMBERS.end)) {
         if next < range.start {
             gaps.push(next..range.start);
         }

@@ -18,7 +18,7 @@ use super::executor::Inline;
 use super::frames::{Foreign, Greeting};
 use super::io::{Flusher, deferred};
 use super::lifetime::{Lifetime, Limits, Step};
-use super::link::Link;
+use super::link::{CONNECTION_WINDOW, Link, STREAM_WINDOW};
 
 /// How long a peer may take to read the last bytes and to close.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
@@ -48,11 +48,10 @@ pub(super) async fn serve(
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let account = link.front.budget.account(link.peer.ip());
-    let (io, flusher) = deferred(stream, account.share());
+    let (io, flusher) = deferred(stream, link.share());
     let service = {
         let link = Arc::clone(&link);
-        service_fn(move |request| handle(Arc::clone(&link), account.share(), request))
+        service_fn(move |request| handle(Arc::clone(&link), request))
     };
     let builder = builder(Inline::new(Arc::clone(&link)), max_concurrent_streams);
     let mut http = pin!(builder.serve_connection(TokioIo::new(io), service));
@@ -218,6 +217,8 @@ fn builder(executor: Inline, max_concurrent_streams: u32) -> http2::Builder<Inli
     builder
         .timer(TokioTimer::new())
         .auto_date_header(false)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_stream_window_size(STREAM_WINDOW)
         .max_concurrent_streams(max_concurrent_streams)
         .max_header_list_size(MAX_HEADER_LIST)
         .max_pending_accept_reset_streams(MAX_RESET_STREAMS)

@@ -71,6 +71,8 @@ pub(super) struct Lifetime {
     phase: Phase,
     /// Absent: nothing comes by itself.
     timer: Option<Pin<Box<Sleep>>>,
+    /// Whether the timer knows the task that it wakes.
+    armed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +87,8 @@ impl Lifetime {
     pub(super) fn new(link: Arc<Link>, limits: Limits) -> Self {
         let accepted = link.accepted();
         let old = limits.age.and_then(|age| accepted.checked_add(spread(age)));
-        let mut lifetime = Lifetime { link, limits, old, phase: Phase::Greeting, timer: None };
+        let (phase, timer, armed) = (Phase::Greeting, None, false);
+        let mut lifetime = Lifetime { link, limits, old, phase, timer, armed };
         lifetime.wake_at(accepted.checked_add(GREETING));
         lifetime
     }
@@ -110,6 +113,11 @@ impl Lifetime {
     /// What has to be done. Wakes the task when there is something.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         while let Some(timer) = &mut self.timer {
+            // A look at a timer that is set is cheaper than a poll, and every turn takes it.
+            if self.armed && !timer.is_elapsed() {
+                return Poll::Pending;
+            }
+            self.armed = true;
             std::task::ready!(timer.as_mut().poll(cx));
             self.timer = None;
             match self.phase {
@@ -156,6 +164,7 @@ impl Lifetime {
     }
 
     fn wake_at(&mut self, at: Option<Instant>) {
+        self.armed = false;
         self.timer = at.map(|at| Box::pin(tokio::time::sleep_until(at.into())));
     }
 }

@@ -58,7 +58,7 @@ impl Database {
         let mut options = options.clone();
         let given = std::mem::take(&mut options.path);
         options.path = lock::canonical(&given)?;
-        let lock = lock::acquire(&options.path)?;
+        let mut lock = lock::acquire(&options.path)?;
         let writing = connection::open_writer(&options)?;
         connection::verify(&writing, &options.path)?;
         migrate(&writing, &options)?;
@@ -79,6 +79,7 @@ impl Database {
         let (checkpointer, checkpoints) =
             Checkpointer::start(copying, &options, Arc::clone(&commits), Arc::clone(&condition))
                 .map_err(of_system)?;
+        lock.keep();
         Ok(Arc::new(Database {
             writer,
             readers,

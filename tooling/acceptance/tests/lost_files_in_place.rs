@@ -75,9 +75,9 @@ async fn a_copied_log_is_damaged(cause: &str, damage: impl Fn(&Path, u64)) {
         count = next.max(count);
         until_copied(&folder.path().join("prism.db"), count.into()).await;
         // It is emptied when nothing has been written for some time.
-        match frames(folder.path()) {
-            frames if frames >= 10 => break frames,
-            _ => {}
+        let left = frames(folder.path());
+        if left >= 10 {
+            break left;
         }
     };
     damage(&log(folder.path()), frames);

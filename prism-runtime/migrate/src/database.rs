@@ -28,7 +28,7 @@ enum Connection {
     Sqlite {
         connection: rusqlite::Connection,
         /// Where it is written to.
-        _lock: Option<FileLock>,
+        lock: Option<FileLock>,
     },
     Postgres {
         connection: PgConnection,
@@ -103,8 +103,10 @@ impl Database {
     pub fn apply(&mut self, migrations: &[Migration<'_>]) -> Result<Vec<String>, Error> {
         let database = self.name.as_str();
         let plans = match &mut self.connection {
-            Connection::Sqlite { connection, .. } => {
-                sqlite::Migrator { database, migrations }.apply(connection)?
+            Connection::Sqlite { connection, lock } => {
+                let plans = sqlite::Migrator { database, migrations }.apply(connection)?;
+                lock.iter_mut().for_each(FileLock::keep);
+                plans
             }
             Connection::Postgres { connection, runtime } => {
                 let settings = Settings::default();
@@ -174,5 +176,5 @@ fn open_sqlite(path: &Path, access: Access) -> Result<Database, Error> {
         _ => rusqlite::Connection::open_with_flags(&path, flags),
     };
     let connection = connection.map_err(|error| open(error.into()))?;
-    Ok(Database { name, connection: Connection::Sqlite { connection, _lock: lock } })
+    Ok(Database { name, connection: Connection::Sqlite { connection, lock } })
 }

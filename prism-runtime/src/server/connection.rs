@@ -22,9 +22,13 @@ use super::link::{CONNECTION_WINDOW, Link, STREAM_WINDOW};
 
 /// How long a peer may take to read the last bytes and to close.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
-/// An idle connection is asked for a sign of life this often, and cut off without one.
+/// A connection on which nothing is received is asked for a sign of life this often, and cut off
+/// without one.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(60);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a peer may take nothing of what it is sent. HTTP/2 does not cut it off: it waits until
+/// it has said why.
+const STALLED: Duration = KEEP_ALIVE_INTERVAL.saturating_add(KEEP_ALIVE_TIMEOUT);
 /// Largest header list that a call may have, in bytes.
 const MAX_HEADER_LIST: u32 = 16 * 1024;
 /// Streams that a peer may open and reset before they were looked at (rapid reset,
@@ -48,7 +52,7 @@ pub(super) async fn serve(
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let (io, flusher) = deferred(stream, link.share());
+    let (io, flusher) = deferred(stream, link.share(), STALLED);
     let service = {
         let link = Arc::clone(&link);
         service_fn(move |request| handle(Arc::clone(&link), request))
@@ -96,7 +100,7 @@ fn last_words(end: End, peer: SocketAddr, flusher: &Flusher) {
     match end {
         End::Closed | End::Broken(_) => {}
         End::Foreign(foreign) => flusher.replace(answer(foreign).as_bytes()),
-        End::Silent | End::Stopped | End::Cut => flusher.go_away(),
+        End::Silent | End::Stopped | End::Unacknowledged | End::Cut => flusher.go_away(),
     }
 }
 
@@ -112,6 +116,8 @@ enum End {
     Silent,
     /// The server stops, and the preface had not come.
     Stopped,
+    /// The peer was told to go away, and did not acknowledge it.
+    Unacknowledged,
     /// Its calls have had their time.
     Cut,
 }
@@ -126,6 +132,7 @@ impl End {
             End::Foreign(Foreign::Other) => "the peer does not speak HTTP/2",
             End::Silent => "the HTTP/2 preface did not come in time",
             End::Stopped => "the server stops",
+            End::Unacknowledged => "the peer does not acknowledge the GOAWAY",
             End::Cut => "its calls did not end in time",
         }
     }
@@ -167,7 +174,8 @@ impl Turns<'_> {
                 Poll::Ready(Err(error)) => return Poll::Ready(End::Broken(error.into())),
                 Poll::Pending => {}
             }
-            retire = match self.lifetime.poll(cx) {
+            retire = match self.lifetime.poll(cx, || self.flusher.has_sent()) {
+                Poll::Ready(Step::Unacknowledged) => return Poll::Ready(End::Unacknowledged),
                 Poll::Ready(Step::Silent) => return Poll::Ready(End::Silent),
                 Poll::Ready(Step::Cut) => return Poll::Ready(End::Cut),
                 Poll::Ready(Step::Retire(why)) => {

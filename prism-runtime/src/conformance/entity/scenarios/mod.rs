@@ -20,7 +20,7 @@ pub use records::{
 };
 pub use required::required_fields;
 pub use snapshots::{batches_of_the_service, read_snapshots};
-pub use times::{immutable_json, keys_with_durations, keys_with_times};
+pub use times::{finer_bounds, immutable_json, keys_with_durations, keys_with_times};
 pub use updates::{
     access_rules, etags, long_masks, oneofs, record_bytes, update_access, update_masks,
 };

@@ -112,15 +112,20 @@ pub fn key_order(entity: &Entity) -> Vec<IndexColumn> {
     entity.key.iter().map(|&number| IndexColumn { number, descending: false }).collect()
 }
 
-/// What serves a condition among `conditions`: the key or an index that has its column behind
-/// none but columns that an equality fixes in every request.
-pub fn serves(entity: &Entity, conditions: &[Condition], condition: &Condition) -> Option<Access> {
+/// What serves a condition among `conditions` on what is visible: the key or an index that has its
+/// column behind none but columns that an equality fixes in every request.
+pub fn serves(
+    entity: &Entity,
+    conditions: &[Condition],
+    condition: &Condition,
+    visibility: Visibility,
+) -> Option<Access> {
     let fixed = |number: u32| {
         conditions.iter().any(|other| {
             other.field == number && other.always && other.comparison == Comparison::Equals
         })
     };
-    Access::all(entity).find(|access| {
+    Access::all(entity).filter(|access| access.holds(entity, visibility)).find(|access| {
         let columns = access.columns(entity);
         let position = columns.iter().position(|column| column.number == condition.field);
         position.is_some_and(|position| columns[..position].iter().all(|c| fixed(c.number)))
@@ -128,10 +133,10 @@ pub fn serves(entity: &Entity, conditions: &[Condition], condition: &Condition) 
 }
 
 /// Positions of the conditions that nothing serves.
-pub fn unserved(entity: &Entity, conditions: &[Condition]) -> Vec<usize> {
-    (0..conditions.len())
-        .filter(|&position| serves(entity, conditions, &conditions[position]).is_none())
-        .collect()
+pub fn unserved(entity: &Entity, conditions: &[Condition], visibility: Visibility) -> Vec<usize> {
+    let served =
+        |position: &usize| serves(entity, conditions, &conditions[*position], visibility).is_some();
+    (0..conditions.len()).filter(|position| !served(position)).collect()
 }
 
 /// The fields that an equality among the conditions that hold fixes.

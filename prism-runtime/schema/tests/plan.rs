@@ -29,20 +29,36 @@ fn order(terms: &[(u32, bool)]) -> Vec<IndexColumn> {
 fn a_condition_is_served_behind_equalities_that_always_hold() {
     let entity = orders();
     use Comparison::{AnyOf, AtLeast, Equals, LessThan, Prefix};
-    let served = |conditions: &[Condition]| unserved(&entity, conditions).is_empty();
+    let served =
+        |conditions: &[Condition]| unserved(&entity, conditions, Visibility::Kept).is_empty();
     assert!(served(&[CUSTOMER]));
     assert!(served(&[CUSTOMER, sometimes(2, AtLeast), sometimes(3, AnyOf)]));
     assert!(served(&[CUSTOMER, always(3, Equals), sometimes(4, LessThan)]));
-    assert!(served(&[sometimes(5, Prefix), sometimes(6, Equals)]));
+    assert!(served(&[sometimes(5, Prefix), sometimes(2, Equals), CUSTOMER]));
+    // A unique index has no deleted records.
+    assert!(unserved(&entity, &[sometimes(6, Equals)], Visibility::Live).is_empty());
+    assert_eq!(unserved(&entity, &[sometimes(6, Equals)], Visibility::Kept), [0]);
     // The column before it is not fixed, or not in every request, or not by an equality.
-    assert_eq!(unserved(&entity, &[sometimes(2, Equals)]), [0]);
-    assert_eq!(unserved(&entity, &[sometimes(1, Equals), always(2, Equals)]), [1]);
-    assert_eq!(unserved(&entity, &[CUSTOMER, always(3, AnyOf), always(4, Equals)]), [2]);
-    assert_eq!(unserved(&entity, &[CUSTOMER, sometimes(3, Equals), always(4, Equals)]), [2]);
-    assert_eq!(unserved(&entity, &[CUSTOMER, always(7, Equals)]), [1]);
+    assert_eq!(unserved(&entity, &[sometimes(2, Equals)], Visibility::Live), [0]);
+    assert_eq!(
+        unserved(&entity, &[sometimes(1, Equals), always(2, Equals)], Visibility::Live),
+        [1]
+    );
+    assert_eq!(
+        unserved(&entity, &[CUSTOMER, always(3, AnyOf), always(4, Equals)], Visibility::Live),
+        [2]
+    );
+    assert_eq!(
+        unserved(&entity, &[CUSTOMER, sometimes(3, Equals), always(4, Equals)], Visibility::Live),
+        [2]
+    );
+    assert_eq!(unserved(&entity, &[CUSTOMER, always(7, Equals)], Visibility::Live), [1]);
     let conditions = [CUSTOMER, sometimes(3, Equals)];
-    assert_eq!(serves(&entity, &conditions, &conditions[0]), Some(Access::Key));
-    assert_eq!(serves(&entity, &conditions, &conditions[1]), Some(Access::Index(0)));
+    assert_eq!(serves(&entity, &conditions, &conditions[0], Visibility::Live), Some(Access::Key));
+    assert_eq!(
+        serves(&entity, &conditions, &conditions[1], Visibility::Live),
+        Some(Access::Index(0))
+    );
 }
 
 /// The whole order of a list that asks for one, as far as it is served.

@@ -315,9 +315,9 @@ impl<E: Entity> List<'_, E> {
         let collection = &self.store.collection;
         let conditions = conditions(collection, self.conditions)?;
         let holding: Vec<Condition> = conditions.iter().map(|asked| asked.condition).collect();
-        if let Some(&position) =
-            crate::schema::plan::unserved(collection.entity(), &holding).first()
-        {
+        let visibility = collection.view(self.show_deleted).visibility;
+        let unserved = crate::schema::plan::unserved(collection.entity(), &holding, visibility);
+        if let Some(&position) = unserved.first() {
             let field = collection.entity().column(holding[position].field);
             let field = field.map_or("", |column| &column.field);
             return Err(Error::invalid_field(field, "is in no index that serves the condition"));

@@ -283,9 +283,9 @@ impl<'a> Text<'a> {
         self.bind(Parameter::After(position));
     }
 
-    /// Has SQLite read the rows through an index. It knows nothing of how many rows have which
-    /// value, and may else choose a sort, or a filter over all rows with the same first column.
-    /// PostgreSQL does know, and has no such clause.
+    /// Tells SQLite which index to read. SQLite does not know how many rows have which value, and
+    /// may otherwise choose a sort, or a filter over all rows with the same first column.
+    /// PostgreSQL knows it, and has no such clause.
     pub(super) fn indexed_by(&mut self, index: &str) {
         if self.dialect == Dialect::Sqlite {
             self.push(" INDEXED BY ");

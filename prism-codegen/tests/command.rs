@@ -158,6 +158,62 @@ fn explain_shows_the_statement() {
     assert!(stderr(&output).contains("a.ThingService/GetThing"), "{}", stderr(&output));
 }
 
+const LISTED: &str = r#"
+syntax = "proto3";
+package a;
+import "prism/options.proto";
+
+message Thing {
+  option (prism.message) = {
+    namespace: "things"
+    indexes: {fields: ["kind", "note"]}
+  };
+  string id = 1 [(prism.field).index = INDEX_KIND_PRIMARY];
+  string kind = 2;
+  string note = 3;
+  optional string code = 4 [(prism.field).index = INDEX_KIND_UNIQUE];
+}
+
+service ThingService {
+  option (prism.service) = {entity: "Thing"};
+  rpc ListThings(ListThingsRequest) returns (ListThingsResponse);
+}
+
+message ListThingsRequest {
+  string page_token = 1;
+  string order_by = 2;
+  string kind = 3;
+  optional string note_prefix = 4 [(prism.field) = {role: ROLE_PREFIX, entity_field: "note"}];
+}
+
+message ListThingsResponse {
+  repeated Thing things = 1;
+  string next_page_token = 2;
+}
+"#;
+
+/// The orders that are taken, the index that is read, and both bounds of a prefix.
+#[test]
+fn explain_shows_how_a_list_is_read() {
+    let root = project(LISTED);
+    let output = prism(root.path(), &["explain", "ThingService/ListThings", "a.proto"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let index = "a_things_kind_note";
+    let index = text.split("by index ").nth(1).map_or(index, |rest| rest.lines().next().unwrap());
+    for line in [
+        "order_by takes the beginning of id (not reversed); note, id".to_owned(),
+        "in the order id, by a sort or a filter on each page".to_owned(),
+        format!(
+            r#"FROM "things" INDEXED BY "{index}" WHERE "kind" = ?1 ORDER BY "note", "id" LIMIT ?2;"#
+        ),
+        r#"WHERE "kind" = ?1 AND "note" >= ?2 AND "note" < ?3 ORDER BY "id" LIMIT ?4;"#.to_owned(),
+        r#"WHERE "kind" = $1 AND "note" >= $2 AND "note" < $3 ORDER BY "id" LIMIT $4;"#.to_owned(),
+    ] {
+        assert!(text.contains(&line), "{line} in {text}");
+    }
+}
+
 #[test]
 fn the_command_that_a_changed_schema_asks_for_can_be_pasted_into_a_shell() {
     let root = project("");

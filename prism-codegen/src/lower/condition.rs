@@ -21,16 +21,22 @@ pub(super) fn target(bound: &Bound, candidate: &Candidate, role: Role) -> Option
         return None;
     };
     if let Some(why) = types::unordered(&field) {
-        bound.context.report(catalog::condition_type(&candidate.span, name, &why));
+        let help = "compare a string, bytes, an integer, a bool, an enum, a Timestamp or a \
+                    Duration, or remove the field";
+        let span = &candidate.span;
+        bound.context.report(catalog::condition_type(span, "no condition can", name, &why, help));
         return None;
     }
     let (ty, _) = types::field_type(&field);
     if role == Role::Prefix && !matches!(ty, FieldType::String | FieldType::Bytes) {
         let why = format!(
-            "ROLE_PREFIX compares text, and `{name}` is of type {}",
+            "compares the beginning of a string or of bytes, and `{name}` is of type {}",
             types::declared(&field)
         );
-        bound.context.report(catalog::condition_type(&candidate.span, name, &why));
+        let help = "compare it with ROLE_EQUALS, ROLE_AT_LEAST or ROLE_LESS_THAN, or remove the \
+                    field";
+        let span = &candidate.span;
+        bound.context.report(catalog::condition_type(span, "ROLE_PREFIX cannot", name, &why, help));
         return None;
     }
     if is_wrapped_any_of(candidate, role) {

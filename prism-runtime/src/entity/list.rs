@@ -3,6 +3,7 @@
 use super::collection::Collection;
 use super::record::{decode_values, encode_values};
 use crate::schema::plan::{self, Comparison, Condition};
+use crate::schema::sql::Visibility;
 use crate::schema::{IndexColumn, Value};
 use crate::store::entity::{Filter, ListQuery};
 use crate::{Error, Result, Violation, page_token};
@@ -33,7 +34,7 @@ pub(crate) struct ListCall<'a> {
 /// A condition that holds.
 pub(crate) struct Asked<'a> {
     pub condition: Condition,
-    /// One value; any number for [`Comparison::AnyOf`].
+    /// One value; any number for [`Comparison::AnyOf`]. NULL is one that no record has.
     pub values: Vec<Value>,
     /// Name of its field in the request.
     pub name: &'a str,
@@ -74,13 +75,14 @@ impl PreparedList {
             size => size.min(MAX_PAGE_SIZE),
         };
         let holding: Vec<Condition> = call.conditions.iter().map(|asked| asked.condition).collect();
-        let asked = parse_order(collection, &holding, call.order_by, names.order_by)?;
-        let plan = plan::plan(collection.entity(), &holding, &asked)
-            .ok_or_else(|| unserved(collection, &holding, names.order_by))?;
+        let view = collection.view(call.show_deleted);
+        let unserved = || unserved(collection, &holding, view.visibility, names.order_by);
+        let asked = parse_order(collection, call.order_by, names.order_by, unserved)?;
+        let plan = plan::plan(collection.entity(), &holding, &asked, view.visibility)
+            .ok_or_else(unserved)?;
         let order = positions(collection, &plan.order);
         let filters = filters(collection, call.conditions)?;
         let binding = bind(call.scope, &filters, &order, call.show_deleted);
-        let view = collection.view(call.show_deleted);
         let after = if call.page_token.is_empty() {
             None
         } else {
@@ -92,10 +94,10 @@ impl PreparedList {
             Some(place.ok_or_else(|| page_token::invalid(name))?)
         };
         let columns = order.iter().map(|(position, _)| *position).collect();
-        let nothing =
-            filters.iter().any(|f| f.comparison == Comparison::AnyOf && f.values.is_empty());
+        let nothing = filters.iter().any(|filter| filter.values.is_empty());
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let query = ListQuery { conditions: filters, order, after, limit, view };
+        let index = plan.index();
+        let query = ListQuery { conditions: filters, order, index, after, limit, view };
         Ok(PreparedList { query: (!nothing).then_some(query), binding, order: columns })
     }
 
@@ -144,6 +146,8 @@ fn filters(collection: &Collection, conditions: Vec<Asked<'_>>) -> Result<Vec<Fi
         if !violations.is_empty() {
             return Err(Error::invalid(violations));
         }
+        let mut values = values;
+        values.retain(|value| !value.is_null());
         let values = if any_of {
             distinct(values).ok_or_else(|| {
                 let what = format!("has more than {MAX_ANY_OF} different values");
@@ -216,9 +220,9 @@ fn bind(
 /// <https://google.aip.dev/132#ordering>
 fn parse_order(
     collection: &Collection,
-    holding: &[Condition],
     text: &str,
     name: &str,
+    unserved: impl Fn() -> Error,
 ) -> Result<Vec<IndexColumn>> {
     let mut order: Vec<IndexColumn> = Vec::new();
     if text.trim().is_empty() {
@@ -234,7 +238,7 @@ fn parse_order(
             _ => None,
         };
         let (Some(column), Some(descending)) = (column, descending) else {
-            return Err(unserved(collection, holding, name));
+            return Err(unserved());
         };
         if order.iter().any(|other| other.number == column.number) {
             return Err(Error::invalid_field(name, "names a field twice"));
@@ -244,15 +248,34 @@ fn parse_order(
     Ok(order)
 }
 
-fn unserved(collection: &Collection, holding: &[Condition], name: &str) -> Error {
-    let orders: Vec<String> = plan::orders(collection.entity(), holding)
-        .into_iter()
-        .map(|order| format!("\"{order}\""))
-        .collect();
-    let served = if orders.is_empty() { "none".to_owned() } else { orders.join(" or ") };
+fn unserved(
+    collection: &Collection,
+    holding: &[Condition],
+    visibility: Visibility,
+    name: &str,
+) -> Error {
+    let entity = collection.entity();
+    let orders = plan::orders(entity, holding, visibility);
+    let texts = |reversible: bool| {
+        let texts = orders.iter().filter(|served| served.reversible == reversible);
+        let texts = texts.map(|served| format!("\"{}\"", plan::order_text(entity, &served.order)));
+        texts.collect::<Vec<_>>().join(" or ")
+    };
+    let accepted = match (texts(true), texts(false)) {
+        (both, one) if both.is_empty() && one.is_empty() => "the list takes no order".to_owned(),
+        (both, one) if one.is_empty() => {
+            format!("the list takes the beginning of {both}, as it stands or wholly reversed")
+        }
+        (both, one) if both.is_empty() => {
+            format!("the list takes the beginning of {one}, as it stands")
+        }
+        (both, one) => format!(
+            "the list takes the beginning of {both}, as it stands or wholly reversed, or of {one}, \
+             as it stands"
+        ),
+    };
     let what = format!(
-        "is not an order that this list serves with these conditions; it takes the beginning of \
-         {served}, with parts of the key after it or not, as it stands or wholly reversed"
+        "is not an order that the key or an index serves with these conditions; {accepted}"
     );
     Error::invalid_field(name, what)
 }

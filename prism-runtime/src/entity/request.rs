@@ -5,7 +5,7 @@ use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use super::layout::Layout;
 use super::mask::MAX_PATHS;
 use super::record::zero;
-use super::wire::{Fault, Field, Malformed, Occurrence, Reader, Scalar, Wire};
+use super::wire::{Fault, Field, Finer, Malformed, Occurrence, Reader, Scalar, Wire};
 use crate::schema::plan::{Comparison, Condition};
 use crate::schema::{Binding, Column, RequestField, Role, Value};
 use crate::{Error, Result, Violation};
@@ -167,7 +167,8 @@ impl RequestCodec {
             let at = self.empty.conditions.len();
             self.condition_names.push(field.name.clone());
             let column = column(field.field)?;
-            let prepared = prepare(layout, column, descriptor);
+            let compared = Finer::compared(comparison);
+            let prepared = prepare(layout, column, descriptor, compared);
             self.empty.conditions.push(match (comparison, field.presence) {
                 (Comparison::AnyOf, _) => Some(Vec::new()),
                 (_, true) => None,
@@ -189,10 +190,11 @@ impl RequestCodec {
                 if !descriptor.supports_presence() {
                     self.empty.key[at] = zero(column);
                 }
-                Target::Key(at, prepare(layout, column, descriptor))
+                Target::Key(at, prepare(layout, column, descriptor, Finer::Refuse))
             }
             Role::Keys if field.parts.is_empty() => {
-                Target::KeysScalar(prepare(layout, column(layout.entity.key[0])?, descriptor))
+                let column = column(layout.entity.key[0])?;
+                Target::KeysScalar(prepare(layout, column, descriptor, Finer::Refuse))
             }
             Role::Keys => {
                 let Kind::Message(message) = descriptor.kind() else {
@@ -207,7 +209,7 @@ impl RequestCodec {
                     if !inner.supports_presence() {
                         absent[at] = zero(column);
                     }
-                    parts.push((prepare(layout, column, &inner), at));
+                    parts.push((prepare(layout, column, &inner, Finer::Refuse), at));
                 }
                 Target::KeysMessage(parts, absent)
             }
@@ -413,11 +415,12 @@ impl Parsing {
     }
 }
 
-/// A request's field that stands for a column, as its own descriptor lays it out.
-fn prepare(layout: &Layout, column: &Column, descriptor: &FieldDescriptor) -> Field {
+/// A request's field that stands for a column, as its own descriptor lays it out. `finer` is for
+/// times in columns that are neither part of the key nor in a unique index.
+fn prepare(layout: &Layout, column: &Column, descriptor: &FieldDescriptor, finer: Finer) -> Field {
     let position = layout.entity.position(column.number);
     let exact = position.is_some_and(|position| layout.exact.contains(&position));
-    Field::of_request(column, exact, descriptor)
+    Field::of_request(column, if exact { Finer::Refuse } else { finer }, descriptor)
 }
 
 fn text(wire: Wire<'_>) -> Result<String, Malformed> {

@@ -12,7 +12,7 @@ use super::key::{IntoKey, Part};
 use super::list::{Asked, ListCall, Names, PreparedList};
 use super::mask::parse_mask;
 use super::record::{Key, Record};
-use super::wire::{Audience, WireRecord};
+use super::wire::{Audience, Finer, WireRecord};
 use crate::schema::plan::{Comparison, Condition};
 use crate::{Error, Result};
 
@@ -229,7 +229,7 @@ impl<E: Entity> Store<E> {
         }
         let mut values = Vec::with_capacity(parts.len());
         for (&position, part) in layout.key.iter().zip(parts) {
-            values.push(part.value(&layout.entity.columns[position], true)?);
+            values.push(part.value(&layout.entity.columns[position], Finer::Refuse)?);
         }
         self.collection.check_key(&values, |part| self.collection.key_field(part).into())?;
         Ok(Key(values))
@@ -315,9 +315,9 @@ impl<E: Entity> List<'_, E> {
         let collection = &self.store.collection;
         let conditions = conditions(collection, self.conditions)?;
         let holding: Vec<Condition> = conditions.iter().map(|asked| asked.condition).collect();
-        if let Some(&position) =
-            crate::schema::plan::unserved(collection.entity(), &holding).first()
-        {
+        let visibility = collection.view(self.show_deleted).visibility;
+        let unserved = crate::schema::plan::unserved(collection.entity(), &holding, visibility);
+        if let Some(&position) = unserved.first() {
             let field = collection.entity().column(holding[position].field);
             let field = field.map_or("", |column| &column.field);
             return Err(Error::invalid_field(field, "is in no index that serves the condition"));
@@ -383,7 +383,8 @@ fn conditions<'a>(
         }
         let column = &entity.columns[position];
         let exact = collection.layout.exact.contains(&position);
-        let values = parts.into_iter().map(|part| part.value(column, exact));
+        let finer = if exact { Finer::Refuse } else { Finer::compared(comparison) };
+        let values = parts.into_iter().map(|part| part.value(column, finer));
         let condition = Condition { field: column.number, comparison, always: true };
         let values = values.collect::<Result<_>>()?;
         conditions.push(Asked { condition, values, name: &column.field });

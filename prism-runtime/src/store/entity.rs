@@ -9,10 +9,11 @@ use super::StoreFuture;
 use crate::Result;
 use crate::entity::decide::{Action, Command, RequestId};
 use crate::entity::layout::Layout;
+use crate::entity::prefix_bounds;
 use crate::entity::record::{Key, Record};
 use crate::schema::Value;
 use crate::schema::plan::Comparison;
-use crate::schema::sql::Visibility;
+use crate::schema::sql::{ListShape, Shape, Visibility};
 
 /// Opens entities on one backend.
 pub trait EntityBackend: Send + Sync + 'static {
@@ -82,12 +83,42 @@ pub struct ListQuery {
     /// The whole order, ties broken by the key: positions of columns, and whether each is
     /// reversed. NULL is the smallest value.
     pub order: Vec<(usize, bool)>,
+    /// Position of the index that gives this order, if one does.
+    pub index: Option<usize>,
     /// The last record's values in the columns of the order; none on the first page.
     pub after: Option<Vec<Value>>,
     /// How many records at most.
     pub limit: usize,
     /// Which records.
     pub view: View,
+}
+
+impl ListQuery {
+    /// What its statement depends on, and the values of each condition.
+    pub(crate) fn shape(&self, layout: &Layout) -> (ListShape, Vec<Vec<Value>>) {
+        let number = |position: usize| layout.entity.columns[position].number;
+        let mut conditions = Vec::with_capacity(self.conditions.len());
+        let mut shapes = Vec::with_capacity(self.conditions.len());
+        for filter in &self.conditions {
+            let mut values = filter.values.clone();
+            if filter.comparison == Comparison::Prefix
+                && let Some(Some(end)) = filter.values.first().map(|prefix| prefix_bounds(prefix).1)
+            {
+                values.push(end);
+            }
+            let (field, comparison) = (number(filter.position), filter.comparison);
+            shapes.push(Shape { field, comparison, values: values.len() });
+            conditions.push(values);
+        }
+        let shape = ListShape {
+            conditions: shapes,
+            order: self.order.iter().map(|&(at, reversed)| (number(at), reversed)).collect(),
+            index: self.index,
+            after: self.after.as_ref().map(|after| after.iter().map(Value::is_null).collect()),
+            visibility: self.view.visibility,
+        };
+        (shape, conditions)
+    }
 }
 
 /// A condition with its values. A NULL column meets none.

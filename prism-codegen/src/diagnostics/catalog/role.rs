@@ -28,9 +28,9 @@ prism_options::catalog! {
     "P0509" Error composite_keys(entity: &str, help: &str)
         "one value does not identify a record of `{entity}`", "its key has several parts",
         "{help}";
-    "P0510" Error condition_type(field: &str, why: &str)
-        "no condition can be put on `{field}`", "{why}",
-        "compare a string, bytes, an integer, a bool, an enum, a Timestamp or a Duration, or remove the field";
+    "P0510" Error condition_type(fact: &str, field: &str, why: &str, help: &str)
+        "{fact} be put on `{field}`", "{why}",
+        "{help}";
     "P0511" Error unindexed(field: &str, entity: &str, cost: &str, help: &str)
         "no index of `{entity}` serves the condition on `{field}`", "{cost}",
         "{help}";

@@ -20,7 +20,7 @@ pub(crate) use field::{Fault, Field, Form};
 pub(crate) use nested::{NestedTypes, scalar as scalar_of};
 pub(crate) use reader::{Malformed, Occurrence, Reader, Wire};
 pub(crate) use scalar::{Scalar, delimited_len, put_delimited};
-pub(crate) use time::TimeKind;
+pub(crate) use time::{Finer, TimeKind};
 
 use super::decide::join;
 use super::layout::Layout;

@@ -17,11 +17,8 @@ use super::table::{Table, Values};
 use super::write::{HashedKey, Pending, Shared, Writes};
 use crate::entity::decide::{Change, Mask, decide, join, repeat, unique_violation};
 use crate::entity::layout::Layout;
-use crate::entity::prefix_bounds;
 use crate::entity::record::{Key, Record};
 use crate::memory::{READ_AHEAD, charge};
-use crate::schema::plan::Comparison;
-use crate::schema::sql::{ListShape, Shape};
 use crate::schema::{Storage, Value};
 use crate::store::StoreFuture;
 use crate::store::entity::{
@@ -219,26 +216,7 @@ async fn list(
     connection: &mut Connection,
     query: &ListQuery,
 ) -> Result<Page, Failure> {
-    let mut conditions = Vec::with_capacity(query.conditions.len());
-    let mut shapes = Vec::with_capacity(query.conditions.len());
-    let number = |position: usize| table.layout.entity.columns[position].number;
-    for filter in &query.conditions {
-        let mut values = filter.values.clone();
-        if filter.comparison == Comparison::Prefix
-            && let Some(Some(end)) = filter.values.first().map(|prefix| prefix_bounds(prefix).1)
-        {
-            values.push(end);
-        }
-        let field = number(filter.position);
-        shapes.push(Shape { field, comparison: filter.comparison, values: values.len() });
-        conditions.push(values);
-    }
-    let shape = ListShape {
-        conditions: shapes,
-        order: query.order.iter().map(|&(at, reversed)| (number(at), reversed)).collect(),
-        after: query.after.as_ref().map(|after| after.iter().map(Value::is_null).collect()),
-        visibility: query.view.visibility,
-    };
+    let (shape, conditions) = query.shape(&table.layout);
     let statement = table.statements().list(&shape);
     let values = Values {
         shape: Some(&shape),

@@ -13,11 +13,9 @@ use crate::entity::decide::{
     Change, REQUEST_ID_MICROS, Remembered, RequestId, decide, repeat, unique_violation,
 };
 use crate::entity::layout::Layout;
-use crate::entity::prefix_bounds;
 use crate::entity::record::{Key, Record, decode_values, encode_values};
 use crate::memory::charge;
-use crate::schema::plan::Comparison;
-use crate::schema::sql::{Dialect, ListShape, Parameter, Shape, Statement, Statements, Visibility};
+use crate::schema::sql::{Dialect, ListShape, Parameter, Statement, Statements, Visibility};
 use crate::schema::{FieldType, Storage, Value};
 use crate::store::StoreFuture;
 use crate::store::entity::{
@@ -198,26 +196,7 @@ impl Table {
     }
 
     fn list(&self, connection: &Connection, query: &ListQuery) -> Result<Page> {
-        let mut conditions = Vec::with_capacity(query.conditions.len());
-        let mut shapes = Vec::with_capacity(query.conditions.len());
-        for filter in &query.conditions {
-            let mut values = filter.values.clone();
-            if filter.comparison == Comparison::Prefix
-                && let Some(Some(end)) = filter.values.first().map(|prefix| prefix_bounds(prefix).1)
-            {
-                values.push(end);
-            }
-            let field = self.layout.entity.columns[filter.position].number;
-            shapes.push(Shape { field, comparison: filter.comparison, values: values.len() });
-            conditions.push(values);
-        }
-        let number = |position: usize| self.layout.entity.columns[position].number;
-        let shape = ListShape {
-            conditions: shapes,
-            order: query.order.iter().map(|&(at, reversed)| (number(at), reversed)).collect(),
-            after: query.after.as_ref().map(|after| after.iter().map(Value::is_null).collect()),
-            visibility: query.view.visibility,
-        };
+        let (shape, conditions) = query.shape(&self.layout);
         let statement = Statements::new(&self.layout.entity, Dialect::Sqlite).list(&shape);
         let values = Values {
             conditions: &conditions,
@@ -227,7 +206,15 @@ impl Table {
             limit: query.limit.saturating_add(1),
             ..self.values()
         };
-        let mut bound = self.bind(connection, &statement, &values)?;
+        let mut bound = match self.bind(connection, &statement, &values) {
+            Err(_) if shape.index.is_some() && !prepares(connection, &statement) => {
+                // A newer schema has dropped the index.
+                let shape = ListShape { index: None, ..shape };
+                let statement = Statements::new(&self.layout.entity, Dialect::Sqlite).list(&shape);
+                self.bind(connection, &statement, &values)?
+            }
+            bound => bound?,
+        };
         let mut rows = bound.raw_query();
         let mut page = Page::default();
         let mut bytes = 0;
@@ -456,6 +443,11 @@ impl Table {
     fn damaged(&self, position: usize) -> Error {
         corrupt(self.layout.column(position).map_or("time of the last write", |c| &c.field))
     }
+}
+
+/// Whether SQLite knows all that a statement names.
+fn prepares(connection: &Connection, statement: &Statement) -> bool {
+    connection.prepare(&statement.sql).is_ok()
 }
 
 /// A stored value; none where it is none that a column has.

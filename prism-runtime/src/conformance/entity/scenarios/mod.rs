@@ -13,14 +13,14 @@ mod values;
 pub use json::{json_depth, json_forms, json_newer_writes, json_unreadable};
 pub use lifetimes::{expiry, request_ids, retention, sweeps_beside_writes, unique_fields};
 pub use lists::{
-    list_conditions, list_orders, list_pages, list_tokens, list_violations, page_bytes,
+    list_conditions, list_orders, list_pages, list_ties, list_tokens, list_violations, page_bytes,
 };
 pub use records::{
     batches, create_and_defaults, hard_delete, managed_ids, put, reads, soft_delete,
 };
 pub use required::required_fields;
 pub use snapshots::{batches_of_the_service, read_snapshots};
-pub use times::{immutable_json, keys_with_durations, keys_with_times};
+pub use times::{finer_bounds, immutable_json, keys_with_durations, keys_with_times};
 pub use updates::{
     access_rules, etags, long_masks, oneofs, record_bytes, update_access, update_masks,
 };

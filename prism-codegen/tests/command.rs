@@ -141,7 +141,20 @@ fn the_project_file_stands_for_arguments() {
     let output = prism(root.path(), &["generate"]);
     assert_eq!(code(&output), 2);
     let text = stderr(&output);
-    assert!(text.contains("ouput") && text.contains("line 2"), "{text}");
+    let expected = "prism: prism.gen.yaml:2:1: unknown setting `ouput`; did you mean `out`?\n";
+    assert_eq!(text, expected);
+    for (settings, expected) in [
+        ("files: a.proto\n", "prism.gen.yaml:1:8: files expects a list, such as [one, two]"),
+        ("deploy: maybe\n", "prism.gen.yaml:1:9: deploy expects true or false"),
+        ("files: [\n", "prism.gen.yaml:"),
+    ] {
+        fs::write(&file, settings).unwrap();
+        let output = prism(root.path(), &["check"]);
+        assert_eq!(code(&output), 2, "{settings}");
+        let text = stderr(&output);
+        assert!(text.starts_with(&format!("prism: {expected}")), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
 }
 
 #[test]

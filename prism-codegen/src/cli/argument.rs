@@ -21,7 +21,12 @@ pub(super) fn text() -> impl TypedValueParser<Value = String> {
     })
 }
 
-/// An at sign alone is part of many paths.
+/// Whether a text has a scheme, or user, password and host. An at sign alone is part of many paths, and
+/// so is the colon behind a drive of Windows.
 fn is_url(text: &str) -> bool {
-    text.contains("://") || (text.contains(':') && is_place(text))
+    let rest = match text.get(1..2) {
+        Some(":") if cfg!(windows) => &text[2..],
+        _ => text,
+    };
+    rest.contains("://") || (rest.contains(':') && is_place(rest))
 }

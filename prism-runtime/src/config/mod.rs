@@ -154,8 +154,8 @@ pub enum AuthMode {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
-    /// A filter in the syntax of `RUST_LOG`, which overrides it: `info`, `prism=debug`. Release builds
-    /// have no `trace`.
+    /// A filter in the syntax of `RUST_LOG`, which overrides it: `info`, `info,prism=debug`. A target
+    /// needs a level. Release builds have no `trace`.
     pub level: String,
     /// Layout of the lines.
     pub format: LogFormat,

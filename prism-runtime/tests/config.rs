@@ -143,7 +143,7 @@ fn a_wrong_file_says_where_and_what() {
         ),
         (
             "server:\n  listen: [1]\n",
-            "prism.yaml:2:11: server.listen expects a text, which needs quotation marks if it begins \
+            "prism.yaml:2:11: server.listen expects a single value, which needs quotation marks if it begins \
              with [ or {",
         ),
         (
@@ -173,7 +173,7 @@ fn a_wrong_file_says_where_and_what() {
         ),
         (
             "namespaces: {orders: {main: true}}\n",
-            "prism.yaml:1:22: namespaces.orders expects a text, which needs quotation marks if it \
+            "prism.yaml:1:22: namespaces.orders expects a single value, which needs quotation marks if it \
              begins with [ or {",
         ),
         ("migrate: maybe\n", "prism.yaml:1:10: migrate expects true or false"),

@@ -101,10 +101,10 @@ fn expected(error: &Error, name: Option<&str>) -> Option<String> {
         Error::Unexpected { expected, .. } => match *expected {
             "mapping start" => "further settings, each as `name: value`".to_owned(),
             "sequence start" => "a list, such as [one, two]".to_owned(),
-            "string scalar" => {
-                "a text, which needs quotation marks if it begins with [ or {".to_owned()
+            "string scalar" | "scalar" => {
+                "a single value, which needs quotation marks if it begins with [ or {".to_owned()
             }
-            "scalar" => "a single value, not a list or further settings".to_owned(),
+
             _ => return None,
         },
         Error::InvalidScalar { ty, .. } => scalar(ty, name.unwrap_or_default()),
@@ -180,14 +180,14 @@ mod tests {
         let count = "count expects a whole number from 0 to 4294967295";
         let seconds = "idle_seconds expects a whole number of seconds from 0 on, of at most 19 \
  digits, without a unit";
-        let text = "expects a text, which needs quotation marks if it begins with [ or {";
+        let text = "expects a single value, which needs quotation marks if it begins with [ or {";
         for (wrong, place, expected) in [
             ("count: many", "1:8", count),
             ("count: -1", "1:8", count),
             ("count: 4294967296", "1:8", count),
             ("count: 1.5", "1:8", count),
             ("count:", "1:6", count),
-            ("count: [1]", "1:8", "count expects a single value, not a list or further settings"),
+            ("count: [1]", "1:8", &format!("count {text}")),
             ("idle_seconds: 30s", "1:15", seconds),
             ("name: [a]", "1:7", &format!("name {text}")),
             ("name: null", "1:7", "name has no value"),

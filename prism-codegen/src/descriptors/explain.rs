@@ -2,6 +2,7 @@
 
 use miette::Diagnostic as _;
 use prism_options::{Diagnostic, Label, Sources, Span};
+use prism_schema::names::json_name;
 use prost_reflect::DescriptorPool;
 
 use crate::diagnostics::{catalog::load as catalog, suggest};
@@ -196,18 +197,6 @@ fn spellings(message: &str) -> Option<String> {
         "{renamed} and add `json_name = \"{json}\"` to its options, so that its JSON stays: \
          names have to differ in more than letter case and underscores"
     ))
-}
-
-/// The JSON name that a compiler gives a field.
-fn json_name(field: &str) -> String {
-    let mut words = field.split('_');
-    let mut name = words.next().unwrap_or_default().to_owned();
-    for word in words {
-        let mut letters = word.chars();
-        name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
-        name.push_str(letters.as_str());
-    }
-    name
 }
 
 /// The values of an enum, or the fields of a message.

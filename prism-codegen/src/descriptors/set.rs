@@ -1,6 +1,7 @@
 //! Descriptor sets that buf or protoc wrote.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use prism_options::{Diagnostics, Sources, Span, builtin};
@@ -41,19 +42,41 @@ pub(super) fn load(path: &Path, wanted: &[PathBuf]) -> Result<Loaded, Diagnostic
 }
 
 fn read(path: &Path, found: &mut Diagnostics) -> Option<(Vec<u8>, FileDescriptorSet)> {
-    let nowhere = Span::default();
-    let bytes = std::fs::read(path)
-        .map_err(|error| found.push(catalog::unreadable(&nowhere, path.display(), error)))
-        .ok()?;
-    let set = FileDescriptorSet::decode(bytes.as_slice())
-        .map_err(|error| found.push(catalog::not_a_descriptor_set(&nowhere, path.display(), error)))
-        .ok()?;
-    if set.file.is_empty() {
-        let reason = "it holds no file";
-        found.push(catalog::not_a_descriptor_set(&nowhere, path.display(), reason));
-        return None;
+    let mut refuse = |reason: &str| {
+        found.push(catalog::not_a_descriptor_set(&Span::default(), path.display(), reason));
+        None
+    };
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => return refuse(&unreadable(&error)),
+    };
+    match FileDescriptorSet::decode(bytes.as_slice()) {
+        Ok(set) if set.file.is_empty() => refuse("it holds no file"),
+        Ok(set) => Some((bytes, set)),
+        Err(_) => refuse(instead(&bytes)),
     }
-    Some((bytes, set))
+}
+
+/// Why a file was not read, for the end of a sentence.
+fn unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::PermissionDenied => "it may not be read".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// What a file is that is no descriptor set.
+fn instead(bytes: &[u8]) -> &'static str {
+    let is_text = |text: &str| !text.chars().any(|c| c.is_control() && !c.is_whitespace());
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.trim_start().starts_with('{') => "it is JSON, and not the binary form",
+        Ok(text) if is_text(text) => {
+            "it is a text; .proto files are named without --descriptor-set"
+        }
+        _ => "it is not an encoded google.protobuf.FileDescriptorSet",
+    }
 }
 
 fn refuse_editions(set: &FileDescriptorSet, found: &mut Diagnostics) {

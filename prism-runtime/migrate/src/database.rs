@@ -160,6 +160,9 @@ fn open_sqlite(path: &Path, access: Access) -> Result<Database, Error> {
     let name = path.display().to_string();
     let open = |source| Error::Open { database: name.clone(), source };
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if let Some(why) = obstacle(&path, access) {
+        return Err(open(Cause::Refused(why.to_owned())));
+    }
     let mut lock = None;
     if access == Access::Migrate {
         flags |= OpenFlags::SQLITE_OPEN_CREATE;
@@ -169,12 +172,28 @@ fn open_sqlite(path: &Path, access: Access) -> Result<Database, Error> {
         })?);
     }
     let connection = match (path.exists(), access) {
-        (false, Access::Read) => {
-            return Err(open(Cause::Refused("there is no such file".to_owned())));
-        }
         (false, Access::Look) => rusqlite::Connection::open_in_memory(),
         _ => rusqlite::Connection::open_with_flags(&path, flags),
     };
     let connection = connection.map_err(|error| open(error.into()))?;
+    // SQLite looks at a file with the first statement.
+    let looked = connection.query_row("PRAGMA schema_version", [], |_| Ok(()));
+    looked.map_err(|error| open(error.into()))?;
     Ok(Database { name, connection: Connection::Sqlite { connection, lock } })
+}
+
+/// What keeps a path from being the file of a database.
+fn obstacle(path: &Path, access: Access) -> Option<&'static str> {
+    let is_there = |folder: &Path| folder.as_os_str().is_empty() || folder.is_dir();
+    if path.is_dir() {
+        Some("it is a folder")
+    } else if path.exists() {
+        None
+    } else if access == Access::Read {
+        Some("there is no such file")
+    } else if !path.parent().is_none_or(is_there) {
+        Some("its folder does not exist")
+    } else {
+        None
+    }
 }

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use sqlx::Row as _;
 use sqlx::postgres::PgRow;
+use sqlx::{Row as _, raw_sql};
 
 use super::admission::{Admission, Admitted, look_up_free};
 use super::answer::{Answer, Caller, answer, send_all};
@@ -52,6 +52,11 @@ impl Wait {
 
 /// What an item takes beside its key and value.
 const ITEM_BYTES: usize = 128;
+
+/// How many Puts that are tried by themselves may meet a lock in a flight, and how long each waits
+/// for it.
+const LAST_TRIES: usize = 16;
+const BRIEFLY: &str = "SET LOCAL lock_timeout = '20ms'";
 
 /// Namespace, id and key of an item.
 type Name<'a> = (&'a str, &'a [u8], &'a [u8]);
@@ -124,7 +129,7 @@ pub(super) struct Puts {
 impl Flight for Puts {
     type Job = Put;
 
-    /// Waits for one lock at most. Then what has come meanwhile goes first.
+    /// Waits for a lock once. Then what has come meanwhile goes first.
     async fn fly(&mut self, connection: &mut Connection, jobs: &mut Vec<Put>) -> sqlx::Result<()> {
         self.admit(connection, jobs).await?;
         if jobs.iter().any(|put| matches!(put.wait, Wait::Locked(_))) {
@@ -132,6 +137,7 @@ impl Flight for Puts {
         }
         // How many fly alone, because one of them was refused: the others are not to fail with it.
         let mut alone = 0_usize;
+        let mut tries = LAST_TRIES;
         loop {
             // A write that was refused because nobody waits for it is not made again.
             jobs.retain(|put| !put.is_abandoned());
@@ -150,7 +156,8 @@ impl Flight for Puts {
                 Wait::Locked(_) => return Ok(()),
             };
             alone = alone.saturating_sub(1);
-            match write(connection, &jobs[..flying]).await {
+            let is_last = first_waits(jobs);
+            match write(connection, &jobs[..flying], is_last).await {
                 Ok(done) => {
                     // What found another write in its way comes again.
                     let mut done = done.into_iter();
@@ -164,6 +171,13 @@ impl Flight for Puts {
                     }
                     return Err(error);
                 }
+                Err(Broken::Refused(error)) if is_locked(&error) && is_last => {
+                    jobs.rotate_left(1);
+                    tries = tries.min(jobs.len()) - 1;
+                    if tries == 0 {
+                        return Ok(());
+                    }
+                }
                 Err(Broken::Refused(error)) if is_locked(&error) => {
                     return set_back(connection, jobs, flying).await;
                 }
@@ -175,6 +189,11 @@ impl Flight for Puts {
             }
         }
     }
+}
+
+/// Whether the first Put is tried by itself.
+fn first_waits(jobs: &[Put]) -> bool {
+    jobs.first().is_some_and(|put| put.wait == Wait::Last)
 }
 
 /// Sets back those of the first Puts that wait for a lock, and all others to their records. If it
@@ -363,11 +382,16 @@ fn distinct(jobs: &[Put]) -> usize {
     free.take_while(|put| put.names().all(|name| seen.insert(name))).count().max(1)
 }
 
-/// Writes Puts to different items. Answers which of them are done.
-async fn write(connection: &mut Connection, jobs: &[Put]) -> Result<Vec<bool>, Broken> {
+/// Writes Puts to different items, and gives locks up at once if that is to be `brief`. Answers
+/// which of them are done.
+async fn write(
+    connection: &mut Connection,
+    jobs: &[Put],
+    brief: bool,
+) -> Result<Vec<bool>, Broken> {
     let items = jobs.iter().flat_map(|put| put.put.items.iter().map(move |item| (&put.put, item)));
     let items: Vec<Putting<'_>> = items.collect();
-    if items.len() == jobs.len() {
+    if items.len() == jobs.len() && !brief {
         let done = overwrite(connection, &items).await.map_err(Broken::committing)?;
         return match settle(connection, &items, &done).await {
             // What is written is not to be written again.
@@ -376,6 +400,9 @@ async fn write(connection: &mut Connection, jobs: &[Put]) -> Result<Vec<bool>, B
         };
     }
     let mut transaction = connection.begin().await.map_err(Broken::before)?;
+    if brief {
+        raw_sql(BRIEFLY).execute(&mut *transaction).await.map_err(Broken::before)?;
+    }
     let done = overwrite(&mut transaction, &items).await.map_err(Broken::before)?;
     let done = settle(&mut transaction, &items, &done).await.map_err(Broken::before)?;
     if done.iter().all(|done| *done) {

@@ -1,7 +1,7 @@
 //! Entities in Postgres.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState};
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
@@ -292,6 +292,12 @@ struct Writing {
 
 impl Transact for Writing {
     type Output = Option<Record>;
+
+    fn subject(&self) -> Option<u64> {
+        let mut hasher = DefaultHasher::new();
+        (&self.using.layout().entity.table, HashedKey(&self.write.key)).hash(&mut hasher);
+        Some(hasher.finish())
+    }
 
     async fn run(&mut self, connection: &mut Connection) -> Result<Option<Record>, Failure> {
         if let Some(request) = &self.write.request {

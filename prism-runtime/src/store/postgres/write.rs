@@ -148,7 +148,7 @@ impl Flight for Writes {
         if self.wary.is_some_and(|until| Instant::now() < until) {
             self.pass_locked(connection, jobs).await?;
         }
-        let mut size = MAX_JOBS;
+        let (mut size, mut most) = (MAX_JOBS, MAX_JOBS);
         loop {
             // A write that was refused because nobody waits for it is not made again.
             jobs.retain(|job| !job.is_abandoned());
@@ -160,7 +160,7 @@ impl Flight for Writes {
                     let (ended, cut) = (outcomes.len(), outcomes.len() < flying);
                     let outcomes = jobs.drain(..ended).zip(outcomes);
                     send_all(outcomes.map(|(job, outcome)| job.end(outcome)));
-                    size = flying * 2;
+                    size = most.min(flying * 2);
                     if cut {
                         set_rest_back(jobs, flying - ended);
                     }
@@ -176,7 +176,11 @@ impl Flight for Writes {
                     }
                     return Err(error);
                 }
-                Err(Broken::Large { rows }) => size = rows.clamp(1, flying - 1),
+                Err(Broken::Large { rows }) => {
+                    // All but the last one have fit.
+                    most = (rows - 1).clamp(1, flying - 1);
+                    size = most;
+                }
                 // Whoever waits for a lock does so without the others.
                 Err(Broken::Refused(failure)) if failure.is_locked() && flying > 1 => {
                     self.wary = Some(Instant::now() + WARY);

@@ -200,7 +200,7 @@ fn first_waits(jobs: &[Put]) -> bool {
 /// cannot be seen which these are, each of them is tried by itself.
 async fn set_back(
     connection: &mut Connection,
-    jobs: &mut Vec<Put>,
+    jobs: &mut [Put],
     flying: usize,
 ) -> sqlx::Result<()> {
     pass_locked(connection, jobs).await?;

@@ -1,7 +1,7 @@
 //! Entities in Postgres.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState};
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
@@ -11,7 +11,7 @@ use super::current::{CurrentTable, Using};
 use super::database::{Database, Transact};
 use super::error::{Failure, check_text, is_unique_violation};
 use super::lane::Lane;
-use super::lookup::{Lookup, Lookups};
+use super::lookup::{self, Find, Lookup, Lookups};
 use super::requests;
 use super::table::{Table, Values};
 use super::write::{HashedKey, Pending, Shared, Writes};
@@ -43,8 +43,9 @@ const WRITE_LANES: usize = 2;
 impl PostgresEntities {
     /// In this database, whose migrations have made the tables.
     pub fn new(database: Arc<Database>) -> Self {
-        let lookups = Arc::new(Lane::start(&database, Lookups));
-        let writes = Arc::new([(); WRITE_LANES].map(|()| Lane::start(&database, Writes)));
+        let lookups = Arc::new(Lane::start(&database, Lookups::new(&database)));
+        let writes =
+            Arc::new([(); WRITE_LANES].map(|()| Lane::start(&database, Writes::new(&database))));
         PostgresEntities { database, lookups, writes, hasher: RandomState::new() }
     }
 }
@@ -76,7 +77,18 @@ impl EntityStore for PostgresEntityStore {
         if let Err(error) = check_key(self.table.layout(), &key, "") {
             return StoreFuture::ready(Err(error));
         }
-        Lookup::send(&self.database, &self.lookups, Arc::clone(&self.table), (key, view))
+        let table = Arc::clone(&self.table);
+        let shared = match Lookup::send(&self.database, &self.lookups, table, (key, view)) {
+            Ok(shared) => shared,
+            Err(error) => return StoreFuture::ready(Err(error)),
+        };
+        let (database, table) = (Arc::clone(&self.database), Arc::clone(&self.table));
+        StoreFuture::pending(async move {
+            match shared.await? {
+                lookup::Shared::Found(record) => Ok(record),
+                lookup::Shared::Alone(key) => database.read(Find::new(table, key, view)).await,
+            }
+        })
     }
 
     fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Page> {
@@ -110,9 +122,13 @@ impl EntityStore for PostgresEntityStore {
         if write.request.is_some() {
             return self.write_alone(write);
         }
-        let store = self.clone();
         let lane = self.hasher.hash_one(HashedKey(&write.key)) as usize % WRITE_LANES;
-        let shared = Pending::send(&self.database, &self.writes[lane], &self.table, write);
+        let lane = &self.writes[lane];
+        let shared = match Pending::send(&self.database, lane, &self.table, write) {
+            Ok(shared) => shared,
+            Err(error) => return StoreFuture::ready(Err(error)),
+        };
+        let store = self.clone();
         StoreFuture::pending(async move {
             match shared.await? {
                 Shared::Written(record) => Ok(record),
@@ -254,6 +270,12 @@ struct Writing {
 
 impl Transact for Writing {
     type Output = Option<Record>;
+
+    fn subject(&self) -> Option<u64> {
+        let mut hasher = DefaultHasher::new();
+        (&self.using.layout().entity.table, HashedKey(&self.write.key)).hash(&mut hasher);
+        Some(hasher.finish())
+    }
 
     async fn run(&mut self, connection: &mut Connection) -> Result<Option<Record>, Failure> {
         if let Some(request) = &self.write.request {

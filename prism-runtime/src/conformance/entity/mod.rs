@@ -34,6 +34,7 @@ macro_rules! entity_conformance {
             list_orders list_conditions list_pages list_tokens list_violations page_bytes
             sizes_and_keys every_value times_and_ranges keys_with_times keys_with_durations immutable_json
             access_rules json_storage required_fields
+            violations_together sizes_of_requests texts_with_nul
             json_forms json_depth json_unreadable json_newer_writes
         }
 

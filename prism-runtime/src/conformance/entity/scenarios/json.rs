@@ -6,11 +6,12 @@ use serde_json::{Value as Json, json};
 
 use super::{invalid, ok, refused, with};
 use crate::conformance::entity::Harness;
-use crate::entity::decide::{Action, Command, Source};
+use crate::entity::decide::{Action, Command, RequestPath, Source};
 use crate::entity::record::{Key, Record};
 use crate::schema::Value as Stored;
 use crate::schema::value::encode_u64;
 use crate::store::entity::Write;
+use crate::violations::Violations;
 use crate::{Code, Error, Reason};
 
 fn key(number: u64) -> Json {
@@ -184,9 +185,9 @@ async fn plant(harness: &Harness, number: u64, wide: Json) {
         new_etag: String::new(),
         now_micros: harness.clock.now_micros(),
         source: Source::Service,
-        path: "document".into(),
-        mask_path: "update_mask".into(),
-        if_created: Vec::new(),
+        entity: RequestPath { number: 1, path: "document".into() },
+        mask: RequestPath { number: 2, path: "update_mask".into() },
+        if_created: Violations::default(),
     };
     collection.store.write(Write { key, command, request: None }).await.expect("a write");
 }

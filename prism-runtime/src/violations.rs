@@ -99,7 +99,7 @@ impl Violations {
         self.omitted > MAX_OMITTED + MAX_VIOLATIONS
     }
 
-    /// Whether a value is at fault already, so that nothing else is told of it.
+    /// Whether a value already has a violation, so that it needs no other.
     pub fn contains(&self, place: Place) -> bool {
         self.own.iter().any(|(own, _)| *own == place)
     }

@@ -8,12 +8,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use prost_reflect::DescriptorPool;
 
 use super::decide::{
-    Action, Command, MAX_INDEXED_BYTES, Mask, RequestId, RequestPath, Sized, Source, check_size,
-    clear_output_only_id, is_empty_key,
+    Action, Command, Mask, RequestId, RequestPath, Source, clear_output_only_id, is_empty_key,
 };
 use super::layout::{DEFAULT_MESSAGE_BYTES, Layout};
 use super::record::{Key, Record};
 use super::required::Required;
+use super::size::{Counted, MAX_INDEXED_BYTES, check_size};
 use super::wire::Codec;
 use crate::clock::Clock;
 use crate::page_token::PageTokens;
@@ -253,11 +253,11 @@ impl Collection {
         }
         if !large_key {
             let counts = |position: usize| layout.is_key(position) || sent.sets(position);
-            let sized = match mask {
-                Mask::All => Sized { counts: &counts, sent: &counts },
-                Mask::Fields(_) => Sized { counts: &counts, sent: &|at| sent.sets(at) },
+            let counted = match mask {
+                Mask::All => Counted { counts: &counts, sent: &counts },
+                Mask::Fields(_) => Counted { counts: &counts, sent: &|at| sent.sets(at) },
             };
-            check_size(layout, record, sized, &call.entity, violations);
+            check_size(layout, record, counted, &call.entity, violations);
         }
     }
 

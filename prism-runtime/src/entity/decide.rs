@@ -7,13 +7,11 @@ use prism_migrate::json;
 
 use super::layout::{Layout, State};
 use super::record::{Key, Record, absent, zero};
+use super::size::{Counted, check_size};
 use crate::path::join;
 use crate::schema::{Access, Column, Storage, Value};
 use crate::violations::{Place, Violations};
 use crate::{Error, Reason, Result, Violation};
-
-/// The key and all indexed values of a record together, in bytes.
-pub const MAX_INDEXED_BYTES: usize = 2_048;
 
 /// A write, ready to be decided.
 #[derive(Clone, Debug)]
@@ -268,61 +266,6 @@ pub fn unique_violation(layout: &Layout, command: &Command, index: usize) -> Err
     Error::new(Reason::UniqueViolation, message).with_violations(violations)
 }
 
-/// Which values of a record count for its size, and which of them the request sets, by the
-/// positions of their columns.
-#[derive(Clone, Copy)]
-pub(crate) struct Sized<'a> {
-    pub(crate) counts: &'a dyn Fn(usize) -> bool,
-    pub(crate) sent: &'a dyn Fn(usize) -> bool,
-}
-
-/// Checks that what is keyed and indexed stays below [`MAX_INDEXED_BYTES`], which every backend
-/// can store, and that an answer can hold the record. A violation names the largest value at fault
-/// of those that the request sets, or the entity if it sets none of them.
-pub(crate) fn check_size(
-    layout: &Layout,
-    record: &Record,
-    sized: Sized<'_>,
-    entity: &RequestPath,
-    violations: &mut Violations,
-) {
-    let size = |&position: &usize| record.0[position].size();
-    let indexed = || layout.sized.iter().copied().filter(|&position| (sized.counts)(position));
-    let total: usize = indexed().map(|position| size(&position)).sum();
-    if total > MAX_INDEXED_BYTES {
-        let what = format!(
-            "the key and the indexed fields together have {total} bytes, the limit is \
-             {MAX_INDEXED_BYTES}"
-        );
-        let largest = indexed().filter(|&position| (sized.sent)(position)).max_by_key(size);
-        blame(layout, largest, entity, what, violations);
-    }
-    if !layout.fits_answer(record, sized.counts) {
-        let what = format!(
-            "the record would have more than the {} bytes that fit an answer",
-            layout.max_record_bytes
-        );
-        let columns = 0..layout.entity.columns.len();
-        let largest = columns.filter(|&position| (sized.sent)(position)).max_by_key(size);
-        blame(layout, largest, entity, what, violations);
-    }
-}
-
-fn blame(
-    layout: &Layout,
-    position: Option<usize>,
-    entity: &RequestPath,
-    what: String,
-    violations: &mut Violations,
-) {
-    let column = position.and_then(|position| layout.column(position));
-    let (place, path) = match column {
-        Some(column) => entity.column(column),
-        None => (entity.place(), entity.path.to_string()),
-    };
-    violations.push(place, Violation::too_large(path, what));
-}
-
 /// A decision in the making.
 struct Decision<'a> {
     layout: &'a Layout,
@@ -492,8 +435,8 @@ impl Decision<'_> {
         mut violations: Violations,
         sent: &dyn Fn(usize) -> bool,
     ) -> Result<()> {
-        let sized = Sized { counts: &|_| true, sent };
-        check_size(self.layout, record, sized, &self.command.entity, &mut violations);
+        let counted = Counted { counts: &|_| true, sent };
+        check_size(self.layout, record, counted, &self.command.entity, &mut violations);
         violations.finish()
     }
 

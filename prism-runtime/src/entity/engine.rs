@@ -100,9 +100,14 @@ impl Engine {
         if request.keys.len() > MAX_BATCH_KEYS {
             violations.push(keys.place(), batch::too_many(keys.name));
         }
+        let scalars = self.0.request.keys_field(0).is_none();
         for (position, key) in request.keys.iter().enumerate() {
             if violations.is_full() {
                 break;
+            }
+            // A scalar is always there: NULL is one that is at fault already.
+            if scalars && key.iter().all(Value::is_null) {
+                continue;
             }
             let at = |part: usize| self.place_in_batch(position, part);
             collection.check_key(key, at, &mut violations);

@@ -1,6 +1,7 @@
 //! Paths of fields in violations, as protovalidate writes them: `order.line_items[2].sku`,
 //! `labels["a"]`.
 
+use prism_migrate::json::Step;
 use prost_reflect::{DynamicMessage, FieldDescriptor};
 
 /// Bytes of a map's key that a path shows.
@@ -41,6 +42,36 @@ pub(crate) fn entry(path: &str, key: &MapKey, mask: Option<&str>) -> String {
     format!("{path}[{key}]")
 }
 
+impl From<prost_reflect::MapKey> for MapKey {
+    fn from(key: prost_reflect::MapKey) -> Self {
+        use prost_reflect::MapKey as Key;
+        match key {
+            Key::Bool(key) => MapKey::Bool(key),
+            Key::I32(key) => MapKey::Signed(key.into()),
+            Key::I64(key) => MapKey::Signed(key),
+            Key::U32(key) => MapKey::Unsigned(key.into()),
+            Key::U64(key) => MapKey::Unsigned(key),
+            Key::String(key) => MapKey::Text(key),
+        }
+    }
+}
+
+/// The path at the end of a way that begins at a message.
+pub(crate) fn of_way(way: Vec<Step>) -> String {
+    let (mut path, mut mask) = (String::new(), None);
+    for step in way {
+        path = match step {
+            Step::Field(field) => {
+                mask = mask_of(&field).or(mask);
+                join(&path, field.name())
+            }
+            Step::Item(index) => item(&path, index),
+            Step::Entry(key) => entry(&path, &key.into(), mask.as_deref()),
+        };
+    }
+    path
+}
+
 /// A text of at most so many bytes: a longer one is cut and ends with `…`.
 pub(crate) fn shortened(text: &str, max_bytes: usize) -> std::borrow::Cow<'_, str> {
     if text.len() <= max_bytes {
@@ -66,11 +97,10 @@ pub(crate) fn mask_of(field: &FieldDescriptor) -> Option<String> {
         message.get_field_by_name(name).is_some_and(|value| value.as_bool() == Some(true))
     };
     let has = |name| own.is_some_and(|own| set(own, name));
-    match () {
-        () if has("encrypt_at_rest") => Some("[encrypted]".to_owned()),
-        () if has("mask_in_logs") || set(&options, "debug_redact") => Some("[masked]".to_owned()),
-        () => None,
+    if has("encrypt_at_rest") {
+        return Some("[encrypted]".to_owned());
     }
+    (has("mask_in_logs") || set(&options, "debug_redact")).then(|| "[masked]".to_owned())
 }
 
 /// A class by its name: `PII_IP_ADDRESS` is `[ip-address]`.

@@ -17,6 +17,7 @@ use super::size::{Counted, MAX_INDEXED_BYTES, check_size};
 use super::wire::Codec;
 use crate::clock::Clock;
 use crate::page_token::PageTokens;
+use crate::path;
 use crate::schema::sql::Visibility;
 use crate::schema::{Access, Column, Entity, Storage, Value};
 use crate::store::StoreFuture;
@@ -103,8 +104,8 @@ impl Collection {
         }
     }
 
-    /// Checks a key whose parts stand at these places of the request. A part that is at fault
-    /// already is not told of again. Whether the key alone is too large.
+    /// Checks a key whose parts stand at these places of the request. A part that already has a
+    /// violation gets no second one. Returns whether the key alone is too large.
     pub(crate) fn check_key(
         &self,
         key: &[Value],
@@ -167,13 +168,14 @@ impl Collection {
         (self.store.refuses_nul() && text.contains('\0')).then_some(HOLDS_NUL)
     }
 
-    /// Why the value of a column is none that the store takes.
-    fn unstorable_in(&self, column: &Column, value: &Value) -> Option<&'static str> {
+    /// What is wrong with the value of a column that the store does not take, and where in the
+    /// entity.
+    fn unstorable_in(&self, column: &Column, value: &Value) -> Option<(String, &'static str)> {
         match value {
-            Value::Text(json) if column.storage == Storage::Json => {
-                (self.store.refuses_nul() && escapes_nul(json)).then_some(HOLDS_NUL)
-            }
-            value => self.unstorable(value),
+            Value::Text(json) if column.storage == Storage::Json => (self.store.refuses_nul()
+                && escapes_nul(json))
+            .then(|| (self.codec.path_of_nul(column, json), HOLDS_NUL)),
+            value => self.unstorable(value).map(|what| (column.field.clone(), what)),
         }
     }
 
@@ -241,12 +243,14 @@ impl Collection {
         let sent = Sent { layout, mask, source: call.source };
         if self.store.refuses_nul() {
             for (position, column) in layout.entity.columns.iter().enumerate() {
-                let Some(what) = self.unstorable_in(column, &record.0[position]) else { continue };
-                let (place, path) = call.entity.column(column);
+                let found = self.unstorable_in(column, &record.0[position]);
+                let Some((path, what)) = found else { continue };
+                let violation = Violation::new(path::join(&call.entity.path, &path), what);
+                let (place, _) = call.entity.column(column);
                 match sent.sets(position) {
                     _ if layout.is_key(position) || sent.keeps(position) => {}
-                    true => violations.push(place, Violation::new(path, what)),
-                    false if creates => call.if_created.push(place, Violation::new(path, what)),
+                    true => violations.push(place, violation),
+                    false if creates => call.if_created.push(place, violation),
                     false => {}
                 }
             }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use bytes::BufMut;
 use prism_migrate::json;
-use prost_reflect::{DescriptorPool, MessageDescriptor};
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
 
 pub(crate) use field::{Fault, Field, Form};
 pub(crate) use map::{entry, shown_key};
@@ -27,7 +27,8 @@ pub(crate) use time::TimeKind;
 use super::decide::RequestPath;
 use super::layout::Layout;
 use super::record::{Record, absent};
-use crate::schema::{Access, Cardinality, Storage, Value};
+use crate::path;
+use crate::schema::{Access, Cardinality, Column, Storage, Value};
 use crate::violations::Violations;
 use crate::{Error, Result, Violation};
 
@@ -112,6 +113,7 @@ impl Codec {
             seen: vec![false; self.fields.len()],
             set: BTreeMap::new(),
             faults: BTreeMap::new(),
+            within: BTreeMap::new(),
         };
         let mut reader = Reader::new(message);
         while let Some(occurrence) = reader.next()? {
@@ -121,9 +123,18 @@ impl Codec {
         decoding.finish()?;
         for (position, what) in std::mem::take(&mut decoding.faults) {
             let (place, path) = entity.column(&self.layout.entity.columns[position]);
+            let below = decoding.within.remove(&position);
+            let path = below.map_or(path, |below| path::join(&entity.path, &below));
             violations.push(place, Violation::new(path, what));
         }
         Ok(Record(decoding.values))
+    }
+
+    /// Path of the first text with a NUL in a column that holds JSON, below the entity.
+    pub(crate) fn path_of_nul(&self, column: &Column, json: &str) -> String {
+        let read = json::to_message(&self.message, column.number, json);
+        let path = read.map(|message| path::of_way(json::way_to_nul(&message)));
+        path.ok().filter(|path| !path.is_empty()).unwrap_or_else(|| column.field.clone())
     }
 
     /// Brings a stored record into the form that is encoded.
@@ -223,6 +234,8 @@ struct Decoding<'a> {
     set: BTreeMap<usize, usize>,
     /// What is wrong with the value that a field has so far, by its position.
     faults: BTreeMap<usize, String>,
+    /// The path of what is wrong, if it is a value within the field.
+    within: BTreeMap<usize, String>,
 }
 
 impl Decoding<'_> {
@@ -263,15 +276,26 @@ impl Decoding<'_> {
         Ok(())
     }
 
+    /// The JSON of a field. Of one that has none, the value to blame is looked for.
+    fn json(&mut self, position: usize, raw: &[u8]) -> Result<Value, Fault> {
+        let message = &self.codec.message;
+        let made = json::from_wire(message, self.codec.fields[position].number, raw);
+        if made == Err(json::Error::NoForm)
+            && let Ok(decoded) = DynamicMessage::decode(message.clone(), raw)
+        {
+            let path = path::of_way(json::way_to_fault(&decoded));
+            if !path.is_empty() {
+                self.within.insert(position, path);
+            }
+        }
+        Ok(Value::Text(made?))
+    }
+
     fn finish(&mut self) -> Result<()> {
         for (position, bytes) in std::mem::take(&mut self.collected) {
             let field = &self.codec.fields[position];
             let value = match (field.form, field.storage) {
-                (Form::Raw, Storage::Json) => {
-                    json::from_wire(&self.codec.message, field.number, &bytes)
-                        .map(Value::Text)
-                        .map_err(Fault::from)
-                }
+                (Form::Raw, Storage::Json) => self.json(position, &bytes),
                 (Form::Raw | Form::Message | Form::Group, _) => Ok(Value::Blob(bytes)),
                 _ => field.value(Wire::Len(&bytes)),
             };

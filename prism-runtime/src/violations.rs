@@ -176,8 +176,8 @@ impl Violations {
     }
 
     fn omit(&mut self, violation: &Violation) {
-        let kept = self.own.iter().map(|(_, own)| own).chain(&self.rules);
-        self.mixed |= kept.into_iter().any(|kept| kept.reason != violation.reason);
+        let mut kept = self.own.iter().map(|(_, own)| own).chain(&self.rules);
+        self.mixed |= kept.any(|kept| kept.reason != violation.reason);
         self.omitted += 1;
     }
 }

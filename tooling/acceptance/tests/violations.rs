@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 
 use prism_acceptance::dynamic::{Project, Serving};
-use prost::Message as _;
 use prost_reflect::DynamicMessage;
 use serde_json::{Value, json};
 use tonic::{Code, Status};

@@ -35,7 +35,7 @@ impl Batch {
     pub(crate) fn push(&mut self, key: Vec<Value>, name: &str) -> Result<()> {
         self.count += 1;
         if self.count > MAX_BATCH_KEYS {
-            return Err(too_many(name));
+            return Err(Error::invalid(vec![too_many(name)]));
         }
         let key = Key(key);
         if self.seen.insert(key.clone()) {
@@ -69,8 +69,7 @@ pub(crate) fn too_large(is_alone: bool) -> Error {
     Error::new(Reason::ValueTooLarge, message).with_code(Code::ResourceExhausted)
 }
 
-/// The error of a batch with more than [`MAX_BATCH_KEYS`].
-pub(crate) fn too_many(name: &str) -> Error {
-    let what = format!("has more than {MAX_BATCH_KEYS} keys");
-    Error::invalid(vec![Violation::too_large(name, what)])
+/// What is wrong with a batch of more than [`MAX_BATCH_KEYS`].
+pub(crate) fn too_many(name: &str) -> Violation {
+    Violation::too_large(name, format!("has more than {MAX_BATCH_KEYS} keys"))
 }

@@ -8,18 +8,21 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use prost_reflect::DescriptorPool;
 
 use super::decide::{
-    Action, Command, MAX_INDEXED_BYTES, RequestId, Source, clear_output_only_id, is_empty_key, join,
+    Action, Command, Mask, RequestId, RequestPath, Source, clear_output_only_id, is_empty_key,
 };
 use super::layout::{DEFAULT_MESSAGE_BYTES, Layout};
 use super::record::{Key, Record};
 use super::required::Required;
+use super::size::{Counted, MAX_INDEXED_BYTES, check_size};
 use super::wire::Codec;
 use crate::clock::Clock;
 use crate::page_token::PageTokens;
+use crate::path;
 use crate::schema::sql::Visibility;
-use crate::schema::{Access, Entity, Value};
+use crate::schema::{Access, Column, Entity, Storage, Value};
 use crate::store::StoreFuture;
 use crate::store::entity::{EntityBackend, EntityStore, HOLDS_NUL, View, Write};
+use crate::violations::{Place, Violations};
 use crate::{Error, Result, Violation};
 
 /// What the entities of a proxy share.
@@ -101,27 +104,34 @@ impl Collection {
         }
     }
 
-    /// Checks a key whose parts have these names.
-    pub(crate) fn check_key<'a>(
+    /// Checks a key whose parts stand at these places of the request. A part that already has a
+    /// violation gets no second one. Returns whether the key alone is too large.
+    pub(crate) fn check_key(
         &self,
         key: &[Value],
-        name: impl Fn(usize) -> std::borrow::Cow<'a, str>,
-    ) -> Result<()> {
-        let mut violations = Vec::new();
+        at: impl Fn(usize) -> (Place, String),
+        violations: &mut Violations,
+    ) -> bool {
         for (part, value) in key.iter().enumerate() {
-            if is_empty_key(value) {
-                violations.push(Violation::new(name(part), "is part of the key and empty"));
-            } else if let Some(what) = self.unstorable(value) {
-                violations.push(Violation::new(name(part), what));
+            let what = match is_empty_key(value) {
+                true => Some("is part of the key and empty"),
+                false => self.unstorable(value),
+            };
+            let Some(what) = what else { continue };
+            let (place, path) = at(part);
+            if !violations.contains(place) {
+                violations.push(place, Violation::new(path, what));
             }
         }
         let size: usize = key.iter().map(Value::size).sum();
-        if violations.is_empty() && size > MAX_INDEXED_BYTES {
-            let largest = (0..key.len()).max_by_key(|&part| key[part].size()).unwrap_or(0);
-            let what = format!("the key has {size} bytes, the limit is {MAX_INDEXED_BYTES}");
-            violations.push(Violation::too_large(name(largest), what));
+        if size <= MAX_INDEXED_BYTES {
+            return false;
         }
-        if violations.is_empty() { Ok(()) } else { Err(Error::invalid(violations)) }
+        let largest = (0..key.len()).max_by_key(|&part| key[part].size()).unwrap_or(0);
+        let what = format!("the key has {size} bytes, the limit is {MAX_INDEXED_BYTES}");
+        let (place, path) = at(largest);
+        violations.push(place, Violation::too_large(path, what));
+        true
     }
 
     /// What an encoded entity leaves out of what a write has to set.
@@ -135,9 +145,9 @@ impl Collection {
         path: &str,
         written: Written<'_>,
         source: Source,
-    ) -> Result<Vec<Violation>> {
-        let mut violations = Vec::new();
-        let Some(required) = &self.required else { return Ok(violations) };
+        violations: &mut Violations,
+    ) -> Result<()> {
+        let Some(required) = &self.required else { return Ok(()) };
         let counts = |number: u32| {
             let Some(position) = self.layout.entity.position(number) else { return false };
             let column = &self.layout.entity.columns[position];
@@ -145,12 +155,11 @@ impl Collection {
             let named = match written {
                 Written::Created => self.layout.id != Some(position),
                 Written::Whole => true,
-                Written::Fields(fields) => fields.iter().any(|(named, _)| *named == position),
+                Written::Fields(fields) => names(fields, position),
             };
             named && !ignored && !self.layout.is_server_set(position)
         };
-        required.check(entity, path, counts, &mut violations)?;
-        Ok(violations)
+        Ok(required.check(entity, path, counts, violations)?)
     }
 
     /// Why a value of a key or a condition is none that the store takes.
@@ -159,16 +168,31 @@ impl Collection {
         (self.store.refuses_nul() && text.contains('\0')).then_some(HOLDS_NUL)
     }
 
-    /// Hands a write to the store.
-    pub(crate) fn write(&self, call: WriteCall) -> StoreFuture<Option<Record>> {
-        match self.prepare(call) {
+    /// What is wrong with the value of a column that the store does not take, and where in the
+    /// entity.
+    fn unstorable_in(&self, column: &Column, value: &Value) -> Option<(String, &'static str)> {
+        match value {
+            Value::Text(json) if column.storage == Storage::Json => (self.store.refuses_nul()
+                && escapes_nul(json))
+            .then(|| (self.codec.path_of_nul(column, json), HOLDS_NUL)),
+            value => self.unstorable(value).map(|what| (column.field.clone(), what)),
+        }
+    }
+
+    /// Hands a write to the store, unless something is wrong with it: what was found so far and
+    /// what is found here is one error.
+    pub(crate) fn write(
+        &self,
+        call: WriteCall,
+        violations: Violations,
+    ) -> StoreFuture<Option<Record>> {
+        match self.prepare(call, violations) {
             Ok(write) => self.store.write(write),
             Err(error) => StoreFuture::ready(Err(error)),
         }
     }
 
-    fn prepare(&self, mut call: WriteCall) -> Result<Write> {
-        let path = call.path;
+    fn prepare(&self, mut call: WriteCall, mut violations: Violations) -> Result<Write> {
         if let Action::Create(record) = &mut call.action {
             if call.source == Source::Caller {
                 clear_output_only_id(&self.layout, record);
@@ -178,27 +202,67 @@ impl Collection {
         let (key, expected_etag) = match &call.action {
             Action::Create(record) => (self.layout.key_of(record), None),
             Action::Put(record) | Action::Update { record, .. } => {
-                (self.layout.key_of(record), self.expected_etag(record, call.etag, &path)?)
+                let etag = std::mem::take(&mut call.etag);
+                let etag = self.expected_etag(record, etag, &call.entity, &mut violations);
+                (self.layout.key_of(record), etag)
             }
             Action::Delete { .. } | Action::Undelete => (
                 call.key.take().unwrap_or_else(|| Key(Vec::new())),
-                (!call.etag.is_empty()).then_some(call.etag),
+                (!call.etag.is_empty()).then(|| std::mem::take(&mut call.etag)),
             ),
         };
-        if matches!(call.action, Action::Create(_) | Action::Put(_) | Action::Update { .. }) {
-            self.check_key(&key.0, |part| join(&path, self.key_field(part)).into())?;
-        }
+        self.check_written(&mut call, &key, &mut violations);
+        violations.finish()?;
         let command = Command {
             action: call.action,
             expected_etag,
             new_etag: self.etags.next(),
             now_micros: self.shared.clock.now_micros(),
             source: call.source,
-            path,
+            entity: call.entity,
             if_created: call.if_created,
-            mask_path: call.mask_path,
+            mask: call.mask,
         };
         Ok(Write { key, command, request: call.request })
+    }
+
+    /// Checks what a write sets: the key, texts and sizes. What it sets only if it creates the
+    /// record is wrong only then.
+    fn check_written(&self, call: &mut WriteCall, key: &Key, violations: &mut Violations) {
+        let (record, mask, creates) = match &call.action {
+            Action::Create(record) | Action::Put(record) => (record, &Mask::All, false),
+            Action::Update { record, mask, allow_missing } => (record, mask, *allow_missing),
+            Action::Delete { .. } | Action::Undelete => return,
+        };
+        let layout = &self.layout;
+        let at = |part: usize| match layout.column(layout.key[part]) {
+            Some(column) => call.entity.column(column),
+            None => (call.entity.place(), call.entity.path.to_string()),
+        };
+        let large_key = self.check_key(&key.0, at, violations);
+        let sent = Sent { layout, mask, source: call.source };
+        if self.store.refuses_nul() {
+            for (position, column) in layout.entity.columns.iter().enumerate() {
+                let found = self.unstorable_in(column, &record.0[position]);
+                let Some((path, what)) = found else { continue };
+                let violation = Violation::new(path::join(&call.entity.path, &path), what);
+                let (place, _) = call.entity.column(column);
+                match sent.sets(position) {
+                    _ if layout.is_key(position) || sent.keeps(position) => {}
+                    true => violations.push(place, violation),
+                    false if creates => call.if_created.push(place, violation),
+                    false => {}
+                }
+            }
+        }
+        if !large_key {
+            let counts = |position: usize| layout.is_key(position) || sent.sets(position);
+            let counted = match mask {
+                Mask::All => Counted { counts: &counts, sent: &counts },
+                Mask::Fields(_) => Counted { counts: &counts, sent: &|at| sent.sets(at) },
+            };
+            check_size(layout, record, counted, &call.entity, violations);
+        }
     }
 
     /// The entity's name of a part of the key.
@@ -217,22 +281,37 @@ impl Collection {
     }
 
     /// The etag that the entity or the request carries. None sent is unconditional.
-    fn expected_etag(&self, record: &Record, sent: String, path: &str) -> Result<Option<String>> {
-        let Some(position) = self.layout.etag else { return Ok(None) };
+    fn expected_etag(
+        &self,
+        record: &Record,
+        sent: String,
+        entity: &RequestPath,
+        violations: &mut Violations,
+    ) -> Option<String> {
+        let position = self.layout.etag?;
         let own = match &record.0[position] {
             Value::Text(etag) if !etag.is_empty() => Some(etag.clone()),
             _ => None,
         };
-        match (own, sent) {
-            (own, sent) if sent.is_empty() => Ok(own),
-            (Some(own), sent) if own != sent => {
-                let field = self.layout.column(position).map_or("", |column| &column.field);
-                let what = "differs from the request's own etag";
-                Err(Error::invalid_field(join(path, field), what))
-            }
-            (_, sent) => Ok(Some(sent)),
+        if sent.is_empty() {
+            return own;
         }
+        if let (Some(own), Some(column)) = (own, self.layout.column(position))
+            && own != sent
+        {
+            let (place, path) = entity.column(column);
+            violations.push(place, Violation::new(path, "differs from the request's own etag"));
+        }
+        Some(sent)
     }
+}
+
+/// Whether JSON holds a NUL, which is written `\u0000` behind an even number of backslashes.
+fn escapes_nul(json: &str) -> bool {
+    json.match_indices("\\u0000").any(|(at, _)| {
+        let before = json.as_bytes()[..at].iter().rev().take_while(|byte| **byte == b'\\');
+        before.count() % 2 == 0
+    })
 }
 
 impl std::fmt::Debug for Collection {
@@ -249,13 +328,43 @@ pub(crate) struct WriteCall {
     /// The request's own etag; empty where it has none.
     pub etag: String,
     pub source: Source,
-    /// Path of the entity in the request.
-    pub path: Arc<str>,
-    /// Path of the update mask in the request.
-    pub mask_path: Arc<str>,
+    /// The entity in the request.
+    pub entity: RequestPath,
+    /// The update mask in the request.
+    pub mask: RequestPath,
     pub request: Option<RequestId>,
     /// As [`Command::if_created`].
-    pub if_created: Vec<Violation>,
+    pub if_created: Violations,
+}
+
+/// What the request of a write sets.
+struct Sent<'a> {
+    layout: &'a Layout,
+    mask: &'a Mask,
+    source: Source,
+}
+
+impl Sent<'_> {
+    /// Whether a column gets the value of the request.
+    fn sets(&self, position: usize) -> bool {
+        let named = match self.mask {
+            Mask::All => true,
+            Mask::Fields(fields) => names(fields, position),
+        };
+        named && !self.keeps(position)
+    }
+
+    /// Whether what the request says of a column is ignored.
+    fn keeps(&self, position: usize) -> bool {
+        let column = self.layout.column(position);
+        let output_only = column.is_some_and(|column| column.access == Access::OutputOnly);
+        self.layout.is_server_set(position) || output_only && self.source == Source::Caller
+    }
+}
+
+/// Whether a mask names a column.
+fn names(fields: &[(usize, usize)], position: usize) -> bool {
+    fields.binary_search_by_key(&position, |(named, _)| *named).is_ok()
 }
 
 /// The fields of an entity that a write sets.

@@ -123,10 +123,13 @@ impl Layout {
         self
     }
 
-    /// Whether a record is short enough to be answered with. What is stored as JSON is looked at
-    /// only if it decides.
-    pub fn fits_answer(&self, record: &Record) -> bool {
-        let columns = || self.entity.columns.iter().zip(&record.0);
+    /// Whether a record is short enough to be answered with; only the columns count of whose
+    /// positions `counts` says so. What is stored as JSON is looked at only if it decides.
+    pub fn fits_answer(&self, record: &Record, counts: &dyn Fn(usize) -> bool) -> bool {
+        let columns = || {
+            let columns = self.entity.columns.iter().zip(&record.0).enumerate();
+            columns.filter(|(position, _)| counts(*position)).map(|(_, column)| column)
+        };
         let total = columns().map(|(column, value)| longest(column, value)).sum::<usize>();
         if total <= self.max_record_bytes {
             return true;

@@ -2,11 +2,13 @@
 
 use super::collection::Collection;
 use super::record::{decode_values, encode_values};
+use super::request::Named;
 use crate::schema::plan::{self, Comparison, Condition};
 use crate::schema::sql::Visibility;
 use crate::schema::{IndexColumn, Value};
 use crate::store::entity::{Filter, ListQuery};
-use crate::{Error, Result, Violation, page_token};
+use crate::violations::Violations;
+use crate::{Error, Result, Violation, page_token, path};
 
 /// Records on a page that asks for no number.
 const DEFAULT_PAGE_SIZE: i64 = 50;
@@ -36,16 +38,16 @@ pub(crate) struct Asked<'a> {
     pub condition: Condition,
     /// One value; any number for [`Comparison::AnyOf`]. NULL is one that no record has.
     pub values: Vec<Value>,
-    /// Name of its field in the request.
-    pub name: &'a str,
+    /// Its field in the request.
+    pub field: Named<'a>,
 }
 
-/// Names of a list's fields in the request.
+/// A list's fields in the request.
 #[derive(Clone, Copy)]
 pub(crate) struct Names<'a> {
-    pub order_by: &'a str,
-    pub page_size: &'a str,
-    pub page_token: &'a str,
+    pub order_by: Named<'a>,
+    pub page_size: Named<'a>,
+    pub page_token: Named<'a>,
 }
 
 /// A list that can be read.
@@ -59,16 +61,21 @@ pub(crate) struct PreparedList {
 }
 
 impl PreparedList {
-    /// Prepares a page.
+    /// Prepares a page of a request in which this was found to be wrong so far.
     ///
     /// # Errors
     ///
-    /// INVALID_ARGUMENT: a negative page size, an order that nothing serves, a token that is not
-    /// of this list.
-    pub fn new(collection: &Collection, call: ListCall<'_>) -> Result<Self> {
+    /// INVALID_ARGUMENT of all that is wrong: a negative page size, an order that nothing serves,
+    /// values that the store does not take. If nothing is, a token that is not of this list.
+    pub fn new(
+        collection: &Collection,
+        call: ListCall<'_>,
+        mut violations: Violations,
+    ) -> Result<Self> {
         let names = call.names;
         if call.page_size < 0 {
-            return Err(Error::invalid_field(names.page_size, "is negative"));
+            let field = names.page_size;
+            violations.push(field.place(), Violation::new(field.name, "is negative"));
         }
         let limit = match call.page_size {
             0 => DEFAULT_PAGE_SIZE,
@@ -76,17 +83,18 @@ impl PreparedList {
         };
         let holding: Vec<Condition> = call.conditions.iter().map(|asked| asked.condition).collect();
         let view = collection.view(call.show_deleted);
-        let unserved = || unserved(collection, &holding, view.visibility, names.order_by);
-        let asked = parse_order(collection, call.order_by, names.order_by, unserved)?;
-        let plan = plan::plan(collection.entity(), &holding, &asked, view.visibility)
-            .ok_or_else(unserved)?;
+        let served = (&*holding, view.visibility);
+        let plan = plan_of(collection, served, call.order_by, names.order_by.name);
+        let plan = violations.absorb(names.order_by.place(), plan)?;
+        let filters = filters(collection, call.conditions, &mut violations)?;
+        violations.finish()?;
+        let plan = plan.ok_or_else(|| Error::internal("a list without a fault has no plan"))?;
         let order = positions(collection, &plan.order);
-        let filters = filters(collection, call.conditions)?;
         let binding = bind(call.scope, &filters, &order, call.show_deleted);
         let after = if call.page_token.is_empty() {
             None
         } else {
-            let (tokens, name) = (&collection.shared.tokens, names.page_token);
+            let (tokens, name) = (&collection.shared.tokens, names.page_token.name);
             let opened = tokens.open(&binding, call.page_token, view.now_micros, name)?;
             // Of another version of the schema, where it does not fit.
             let fits = |values: &Vec<Value>| values.len() == order.len();
@@ -130,40 +138,36 @@ impl PreparedList {
     }
 }
 
-fn filters(collection: &Collection, conditions: Vec<Asked<'_>>) -> Result<Vec<Filter>> {
+fn filters(
+    collection: &Collection,
+    conditions: Vec<Asked<'_>>,
+    violations: &mut Violations,
+) -> Result<Vec<Filter>> {
     let mut filters = Vec::with_capacity(conditions.len());
-    for Asked { condition, values, name } in conditions {
+    for Asked { condition, values, field } in conditions {
         let Some(position) = collection.entity().position(condition.field) else {
             return Err(Error::internal("a condition names a field that is not stored"));
         };
         let any_of = condition.comparison == Comparison::AnyOf;
-        let violations = values.iter().enumerate().filter_map(|(at, value)| {
-            let what = collection.unstorable(value)?;
-            let field = if any_of { format!("{name}[{at}]") } else { name.to_owned() };
-            Some(Violation::new(field, what))
-        });
-        let violations: Vec<Violation> = violations.collect();
-        if !violations.is_empty() {
-            return Err(Error::invalid(violations));
+        for (at, value) in values.iter().enumerate() {
+            let Some(what) = collection.unstorable(value) else { continue };
+            let (place, path) = match any_of {
+                true => (field.place().element(at), path::item(field.name, at)),
+                false => (field.place(), field.name.to_owned()),
+            };
+            violations.push(place, Violation::new(path, what));
         }
         let mut values = values;
         values.retain(|value| !value.is_null());
-        let values = if any_of {
-            distinct(values).ok_or_else(|| {
-                let what = format!("has more than {MAX_ANY_OF} different values");
-                Error::invalid(vec![Violation::too_large(name, what)])
-            })?
-        } else {
-            values
-        };
+        let values = if any_of { distinct(values, field, violations) } else { values };
         filters.push(Filter { position, comparison: condition.comparison, values });
     }
     Ok(filters)
 }
 
-/// The values as a set: what comes twice changes neither result nor token. None where there are
-/// too many, which is found out without sorting all of them.
-fn distinct(values: Vec<Value>) -> Option<Vec<Value>> {
+/// The values as a set: what comes twice changes neither result nor token. That there are too many
+/// is found out without sorting all of them.
+fn distinct(values: Vec<Value>, field: Named<'_>, violations: &mut Violations) -> Vec<Value> {
     let mut distinct = Vec::new();
     let mut values = values.into_iter().peekable();
     while values.peek().is_some() {
@@ -171,10 +175,24 @@ fn distinct(values: Vec<Value>) -> Option<Vec<Value>> {
         distinct.sort_by(super::record::compare);
         distinct.dedup();
         if distinct.len() > MAX_ANY_OF {
-            return None;
+            let what = format!("has more than {MAX_ANY_OF} different values");
+            violations.push(field.place(), Violation::too_large(field.name, what));
+            break;
         }
     }
-    Some(distinct)
+    distinct
+}
+
+/// How a list with these conditions and this order is read.
+fn plan_of(
+    collection: &Collection,
+    (holding, visibility): (&[Condition], Visibility),
+    order_by: &str,
+    name: &str,
+) -> Result<plan::Plan> {
+    let unserved = || unserved(collection, holding, visibility, name);
+    let asked = parse_order(collection, order_by, name, unserved)?;
+    plan::plan(collection.entity(), holding, &asked, visibility).ok_or_else(unserved)
 }
 
 fn positions(collection: &Collection, order: &[IndexColumn]) -> Vec<(usize, bool)> {

@@ -21,6 +21,7 @@ mod mask;
 pub mod record;
 mod request;
 mod required;
+mod size;
 mod store;
 mod unreadable;
 pub mod wire;

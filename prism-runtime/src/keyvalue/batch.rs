@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
-use super::validate::Checker;
+use super::validate::{Checker, Field};
 use super::{Options, service};
 use crate::proto::common::BatchError;
 use crate::proto::keyvalue::v1::{PutBatchResponse, RecordWrite, RecordWriteResult};
@@ -47,9 +47,9 @@ impl Batch<'_> {
 
     fn write_one(&self, write: RecordWrite) -> StoreFuture<()> {
         let mut check = Checker::new(self.options, self.now);
-        check.id(&write.id);
-        check.items(&write.items);
-        let stamp = check.stamp(write.item_priority_token);
+        check.id(Field(1, "id"), &write.id);
+        check.items(Field(2, "items"), &write.items);
+        let stamp = check.stamp(Field(3, "item_priority_token"), write.item_priority_token);
         if let Err(error) = check.finish() {
             return StoreFuture::ready(Err(error));
         }

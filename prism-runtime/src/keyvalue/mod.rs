@@ -22,7 +22,7 @@
 //!   predicate covers 2,000 items or more is written in parts: the first one makes it, other records
 //!   are written between them, writes to the same record wait for the last one, and the response
 //!   comes after it. Elsewhere it is one transaction, or one hold of the lock.
-//! - A count out of range is INVALID_REQUEST, a length VALUE_TOO_LARGE.
+//! - What is too long or too many is VALUE_TOO_LARGE, what is empty or too few INVALID_REQUEST.
 //! - A scan that finds nothing answers once, with an empty response.
 
 mod batch;

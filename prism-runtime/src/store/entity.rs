@@ -31,7 +31,8 @@ pub trait EntityBackend: Send + Sync + 'static {
 /// [`decide`](crate::entity::decide::decide) says what becomes of it, and that is written. Its
 /// answer comes once the write is durable.
 pub trait EntityStore: Send + Sync + 'static {
-    /// Whether a text with a NUL cannot be stored, nor looked for.
+    /// Whether a text with a NUL cannot be stored, nor looked for: what calls the store has made
+    /// sure that there is none.
     fn refuses_nul(&self) -> bool {
         false
     }

@@ -5,6 +5,7 @@
 //! stored that reads as something else. A name that the schema does not know is never passed over:
 //! a newer schema wrote it, unless the schema says that it is `reserved`.
 
+mod fault;
 mod form;
 mod names;
 mod same;
@@ -16,6 +17,7 @@ use prost_reflect::{
 };
 use serde_json::{Number, Value as Json};
 
+pub use fault::{Step, way_to_fault, way_to_nul};
 pub use same::messages as same_messages;
 pub use tree::same_text;
 

@@ -35,6 +35,7 @@ macro_rules! entity_conformance {
             sizes_and_keys every_value times_and_ranges keys_with_times keys_with_durations finer_bounds
             immutable_json
             access_rules json_storage required_fields
+            violations_together sizes_of_requests texts_with_nul
             json_forms json_depth json_unreadable json_newer_writes
         }
 

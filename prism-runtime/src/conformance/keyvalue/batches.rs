@@ -118,7 +118,8 @@ pub async fn a_batch_fails_for_its_namespace_and_size(mut h: Harness) {
     let error = h.put_batch(batch(vec![])).await.unwrap_err();
     assert_eq!(fields(&error), ["writes"]);
     let many = (0..=COUNT).map(|n| write(&n.to_string(), &[(b"a", b"1")], 0)).collect();
-    assert_eq!(fields(&h.put_batch(batch(many)).await.unwrap_err()), ["writes"]);
+    let error = h.put_batch(batch(many)).await.unwrap_err();
+    assert_eq!((error.reason(), fields(&error)), (Reason::ValueTooLarge, vec!["writes"]));
     let namespace = "UPPER".into();
     let error = h.put_batch(PutBatchRequest { namespace, writes: vec![one()] }).await.unwrap_err();
     assert_eq!(fields(&error), ["namespace"]);

@@ -9,23 +9,22 @@ use futures_util::TryStreamExt as _;
 use super::connection::Connection;
 use super::current::{CurrentTable, Using};
 use super::database::{Database, Transact};
-use super::error::{Failure, check_text, is_unique_violation};
+use super::error::{Failure, is_unique_violation};
 use super::lane::Lane;
 use super::lookup::{self, Find, Lookup, Lookups};
 use super::requests;
 use super::table::{Table, Values};
 use super::write::{HashedKey, Pending, Shared, Writes};
-use crate::entity::decide::{Change, Mask, decide, join, repeat, unique_violation};
+use crate::Result;
+use crate::entity::decide::{Change, decide, repeat, unique_violation};
 use crate::entity::layout::Layout;
 use crate::entity::record::{Key, Record};
 use crate::memory::{READ_AHEAD, charge};
-use crate::schema::{Storage, Value};
 use crate::store::StoreFuture;
 use crate::store::entity::{
-    BATCH_BYTES, EntityBackend, EntityStore, HOLDS_NUL, ListQuery, Page, View, Write, held_bytes,
+    BATCH_BYTES, EntityBackend, EntityStore, ListQuery, Page, View, Write, held_bytes,
     payload_bytes,
 };
-use crate::{Error, Result};
 
 /// Entities in the tables of a database.
 #[derive(Clone)]
@@ -74,9 +73,6 @@ impl EntityStore for PostgresEntityStore {
     }
 
     fn get(&self, key: Key, view: View) -> StoreFuture<Option<Record>> {
-        if let Err(error) = check_key(self.table.layout(), &key, "") {
-            return StoreFuture::ready(Err(error));
-        }
         let table = Arc::clone(&self.table);
         let shared = match Lookup::send(&self.database, &self.lookups, table, (key, view)) {
             Ok(shared) => shared,
@@ -92,33 +88,19 @@ impl EntityStore for PostgresEntityStore {
     }
 
     fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Page> {
-        let checked = keys.iter().try_for_each(|key| check_key(self.table.layout(), key, ""));
-        match checked {
-            Ok(()) if keys.is_empty() => return StoreFuture::ready(Ok(Page::default())),
-            Ok(()) => {}
-            Err(error) => return StoreFuture::ready(Err(error)),
+        if keys.is_empty() {
+            return StoreFuture::ready(Ok(Page::default()));
         }
         let using = Using::new(Arc::clone(&self.table));
         self.database.read(BatchGet { using, keys, view })
     }
 
     fn list(&self, query: ListQuery) -> StoreFuture<Page> {
-        let columns = &self.table.layout().entity.columns;
-        let checked = query.conditions.iter().try_for_each(|filter| {
-            let field = columns.get(filter.position).map_or("", |column| &column.field);
-            filter.values.iter().try_for_each(|value| check_value(field, value))
-        });
-        if let Err(error) = checked {
-            return StoreFuture::ready(Err(error));
-        }
         let using = Using::new(Arc::clone(&self.table));
         self.database.read(List { using, query })
     }
 
     fn write(&self, write: Write) -> StoreFuture<Option<Record>> {
-        if let Err(error) = check_write(self.table.layout(), &write) {
-            return StoreFuture::ready(Err(error));
-        }
         if write.request.is_some() {
             return self.write_alone(write);
         }
@@ -407,59 +389,4 @@ async fn sweep(
     let Some(statement) = &table.sweep else { return Ok(0) };
     let values = Values { now_micros, limit, ..table.values() };
     Ok(table.query(statement, &values)?.execute(connection).await?.rows_affected())
-}
-
-/// `path` is that of the entity in the request, empty where the key's fields are the request's own.
-fn check_key(layout: &Layout, key: &Key, path: &str) -> Result<()> {
-    layout.key.iter().zip(&key.0).try_for_each(|(&position, value)| {
-        let field = layout.column(position).map_or("", |column| &column.field);
-        check_value(&join(path, field), value)
-    })
-}
-
-fn check_value(field: &str, value: &Value) -> Result<()> {
-    match value {
-        Value::Text(text) => check_text(field, text),
-        _ => Ok(()),
-    }
-}
-
-/// Texts that Postgres does not store.
-fn check_write(layout: &Layout, write: &Write) -> Result<()> {
-    use crate::entity::decide::Action;
-    check_key(layout, &write.key, &write.command.path)?;
-    let (record, mask) = match &write.command.action {
-        Action::Create(record) | Action::Put(record) => (record, None),
-        Action::Update { record, mask: Mask::Fields(fields), allow_missing: false } => {
-            (record, Some(fields))
-        }
-        Action::Update { record, .. } => (record, None),
-        Action::Delete { .. } | Action::Undelete => return Ok(()),
-    };
-    let mut counted = vec![mask.is_none(); layout.width()];
-    mask.into_iter().flatten().for_each(|(position, _)| counted[*position] = true);
-    let columns = layout.entity.columns.iter().zip(&record.0).zip(counted);
-    for ((column, value), counts) in columns {
-        let field = join(&write.command.path, &column.field);
-        match value {
-            Value::Text(text) if counts && column.storage == Storage::Json => {
-                check_json(&field, text)?;
-            }
-            value if counts => check_value(&field, value)?,
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// A NUL in JSON is written `\u0000`, behind an even number of backslashes.
-fn check_json(field: &str, text: &str) -> Result<()> {
-    let escaped = text.match_indices("\\u0000").any(|(at, _)| {
-        let before = text.as_bytes()[..at].iter().rev().take_while(|byte| **byte == b'\\');
-        before.count() % 2 == 0
-    });
-    match escaped {
-        true => Err(Error::invalid_field(field, HOLDS_NUL)),
-        false => Ok(()),
-    }
 }

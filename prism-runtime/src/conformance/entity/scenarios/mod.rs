@@ -9,6 +9,7 @@ mod snapshots;
 mod times;
 mod updates;
 mod values;
+mod violations;
 
 pub use json::{json_depth, json_forms, json_newer_writes, json_unreadable};
 pub use lifetimes::{expiry, request_ids, retention, sweeps_beside_writes, unique_fields};
@@ -25,6 +26,7 @@ pub use updates::{
     access_rules, etags, long_masks, oneofs, record_bytes, update_access, update_masks,
 };
 pub use values::{every_value, json_storage, sizes_and_keys, times_and_ranges};
+pub use violations::{sizes_of_requests, texts_with_nul, violations_together};
 
 use serde_json::{Value as Json, json};
 

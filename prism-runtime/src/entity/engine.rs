@@ -298,7 +298,7 @@ impl Method {
             return Err(Error::internal("a batch is answered with a list"));
         };
         let mut encoded = Encoded::default();
-        for record in batch::whole(page)? {
+        for record in batch::whole(&self.collection.layout, page)? {
             let record = self.collection.codec.prepare(record)?;
             let length = self.collection.codec.encoded_len(&record, Audience::Caller);
             let total = encoded.len() + key_len(items) + delimited_len(length);

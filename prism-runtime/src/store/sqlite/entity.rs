@@ -18,15 +18,16 @@ use crate::entity::record::{Key, Record, decode_values, encode_values};
 use crate::memory::charge;
 use crate::schema::plan::Comparison;
 use crate::schema::sql::{Dialect, ListShape, Parameter, Shape, Statement, Statements, Visibility};
-use crate::schema::{FieldType, Storage, Value};
+use crate::schema::{Access, FieldType, Storage, Value};
 use crate::store::StoreFuture;
 use crate::store::entity::{
-    BATCH_BYTES, EntityBackend, EntityStore, ListQuery, Page, View, Write, held_bytes,
-    payload_bytes, written_bytes,
+    BATCH_BYTES, BatchRead, EntityBackend, EntityStore, ListQuery, Page, View, Write, held_bytes,
+    written_bytes,
 };
 use crate::{Error, Reason, Result};
 
-/// Keys of a batch that are read on the event loop; more are read beside it.
+/// Keys of a batch that are read on the event loop; more are read beside it, and so are records
+/// with columns that answers do not show as they are stored.
 const INLINE_KEYS: usize = 16;
 
 /// Entities in the tables of a database.
@@ -65,6 +66,8 @@ struct Table {
     /// The look-up of each unique index, by its position.
     unique: Vec<(usize, Statement)>,
     reading: Vec<Reading>,
+    /// Whether a batch ends by what all of its columns hold: a few records are few bytes then.
+    is_counted: bool,
 }
 
 /// How a column's values are read.
@@ -82,7 +85,7 @@ impl EntityStore for SqliteEntityStore {
     }
 
     fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Page> {
-        if keys.len() <= INLINE_KEYS {
+        if keys.len() <= INLINE_KEYS && self.table.is_counted {
             let read = |connection: &Connection| self.table.batch_get(connection, &keys, view);
             return StoreFuture::ready(self.database.read(read));
         }
@@ -152,6 +155,10 @@ impl Table {
             })
             .collect();
         reading.resize(layout.width(), Reading::Plain);
+        let is_counted =
+            layout.entity.columns.iter().all(|column| {
+                column.storage != Storage::Json && column.access != Access::InputOnly
+            });
         Table {
             live: statements.get(Visibility::Live),
             kept: statements.get(Visibility::Kept),
@@ -162,6 +169,7 @@ impl Table {
             expired: statements.expired(),
             unique,
             reading,
+            is_counted,
             layout,
         }
     }
@@ -182,15 +190,15 @@ impl Table {
     fn batch_get(&self, connection: &Connection, keys: &[Key], view: View) -> Result<Page> {
         in_one_snapshot(connection, |connection| {
             let mut batch = Page::default();
-            let mut bytes = 0;
+            let mut read = BatchRead::default();
             for key in keys {
                 let Some(record) = self.get(connection, key, view)? else { continue };
-                charge(held_bytes(&record))?;
-                if bytes > BATCH_BYTES {
+                if read.is_full() {
                     batch.more = true;
                     break;
                 }
-                bytes += payload_bytes(&self.layout, &record);
+                charge(held_bytes(&record))?;
+                read.add(&self.layout, &record);
                 batch.records.push(record);
             }
             Ok(batch)

@@ -2,25 +2,34 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use prost_reflect::DescriptorPool;
 
+use super::beside::beside;
 use super::decide::{
     Action, Command, MAX_INDEXED_BYTES, RequestId, Source, clear_output_only_id, is_empty_key, join,
 };
+use super::json::{SHORT_TEXT, is_unjudged};
 use super::layout::{DEFAULT_MESSAGE_BYTES, Layout};
 use super::record::{Key, Record};
 use super::required::Required;
 use super::wire::Codec;
 use crate::clock::Clock;
+use crate::memory::charge;
 use crate::page_token::PageTokens;
 use crate::schema::sql::Visibility;
 use crate::schema::{Access, Entity, Value};
 use crate::store::StoreFuture;
-use crate::store::entity::{EntityBackend, EntityStore, HOLDS_NUL, View, Write};
-use crate::{Error, Result, Violation};
+use crate::store::entity::{EntityBackend, EntityStore, HOLDS_NUL, View, Write, written_bytes};
+use crate::{Error, Reason, Result, Violation};
+
+/// How often a write is handed in again because the record has another long JSON text than before.
+const TRIES: usize = 8;
+/// When such a write is worth another try.
+const RETRY_AFTER: Duration = Duration::from_millis(200);
 
 /// What the entities of a proxy share.
 #[derive(Clone)]
@@ -65,11 +74,8 @@ impl Collection {
         shared: Shared,
         max_message_bytes: usize,
     ) -> Result<Arc<Self>> {
-        let mut layout = Layout::new(entity).with_descriptors(&shared.pool);
-        if let Some(message) = shared.pool.get_message_by_name(&layout.entity.message) {
-            layout = layout.with_limit(max_message_bytes, message);
-        }
-        let layout = Arc::new(layout);
+        let layout = Layout::new(entity).with_descriptors(&shared.pool);
+        let layout = Arc::new(layout.with_limit(max_message_bytes));
         let codec = Codec::new(Arc::clone(&layout), &shared.pool)?;
         let message = shared.pool.get_message_by_name(&layout.entity.message);
         let required = message.and_then(|message| Required::new(&message, None));
@@ -160,11 +166,72 @@ impl Collection {
     }
 
     /// Hands a write to the store.
-    pub(crate) fn write(&self, call: WriteCall) -> StoreFuture<Option<Record>> {
-        match self.prepare(call) {
-            Ok(write) => self.store.write(write),
-            Err(error) => StoreFuture::ready(Err(error)),
+    pub(crate) fn write(self: &Arc<Self>, call: WriteCall) -> StoreFuture<Option<Record>> {
+        let write = match self.prepare(call) {
+            Ok(write) => write,
+            Err(error) => return StoreFuture::ready(Err(error)),
+        };
+        if !self.may_be_unjudged(&write) {
+            return self.store.write(write);
         }
+        if let Err(error) = charge(written_bytes(&write)) {
+            return StoreFuture::ready(Err(error));
+        }
+        let again = write.clone();
+        match self.store.write(write) {
+            StoreFuture::Ready(Some(Err(error))) if is_unjudged(&error) => {
+                StoreFuture::pending(Arc::clone(self).write_again(again))
+            }
+            StoreFuture::Ready(result) => StoreFuture::Ready(result),
+            StoreFuture::Pending(written) => {
+                let collection = Arc::clone(self);
+                StoreFuture::pending(async move {
+                    match written.await {
+                        Err(error) if is_unjudged(&error) => {
+                            Box::pin(collection.write_again(again)).await
+                        }
+                        result => result,
+                    }
+                })
+            }
+        }
+    }
+
+    /// Whether a decision on a write may need to know of a long JSON text that is not judged.
+    fn may_be_unjudged(&self, write: &Write) -> bool {
+        let json = &self.layout.json;
+        match &write.command.action {
+            Action::Delete { .. } => false,
+            Action::Create(record) => json.bytes(record) > SHORT_TEXT,
+            Action::Put(_) | Action::Update { .. } | Action::Undelete => !json.is_empty(),
+        }
+    }
+
+    /// Judges the long JSON texts of a write and of the record that it is for, beside the event
+    /// loops, and hands the write in again.
+    async fn write_again(self: Arc<Self>, write: Write) -> Result<Option<Record>> {
+        for _ in 0..TRIES {
+            let view = View { visibility: Visibility::All, now_micros: write.command.now_micros };
+            let current = self.store.get(write.key.clone(), view).await?;
+            let (collection, judged) = (Arc::clone(&self), write.clone());
+            beside(move || {
+                let sent = match &judged.command.action {
+                    Action::Create(record) | Action::Put(record) => Some(record),
+                    Action::Update { record, .. } => Some(record),
+                    Action::Delete { .. } | Action::Undelete => None,
+                };
+                let texts = sent.into_iter().chain(&current);
+                texts.for_each(|record| collection.layout.json.judge(record));
+                Ok(())
+            })
+            .await?;
+            match self.store.write(write.clone()).await {
+                Err(error) if is_unjudged(&error) => {}
+                result => return result,
+            }
+        }
+        let message = "the record is changed by others faster than it can be read";
+        Err(Error::new(Reason::Conflict, message).with_retry_after(RETRY_AFTER))
     }
 
     fn prepare(&self, mut call: WriteCall) -> Result<Write> {

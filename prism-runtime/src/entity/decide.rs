@@ -3,11 +3,9 @@
 
 use std::sync::Arc;
 
-use prism_migrate::json;
-
 use super::layout::{Layout, State};
 use super::record::{Key, Record, absent, zero};
-use crate::schema::{Access, Column, Storage, Value};
+use crate::schema::{Access, Storage, Value};
 use crate::{Error, Reason, Result, Violation};
 
 /// The key and all indexed values of a record together, in bytes.
@@ -125,7 +123,9 @@ impl Change {
 /// # Errors
 ///
 /// What the caller is told: the record is there or not, the etag differs, a field may not change
-/// or is too large, or what is kept of the row cannot be read.
+/// or is too large, or what is kept of the row cannot be read. And an error that the store hands
+/// back as it is: a long JSON text was not judged before, so that the collection judges it and hands
+/// the write in again.
 pub fn decide(layout: &Layout, command: &Command, current: Option<&Record>) -> Result<Change> {
     let state = layout.state(current, command.now_micros);
     let decision = Decision { layout, command, state, current };
@@ -267,7 +267,7 @@ pub fn check_indexed_size(layout: &Layout, record: &Record, path: &str) -> Resul
 
 /// Checks that an answer can hold the record.
 fn check_record_size(layout: &Layout, record: &Record, path: &str) -> Result<()> {
-    if layout.fits_answer(record) {
+    if layout.fits_answer(record)? {
         return Ok(());
     }
     let columns = layout.entity.columns.iter().zip(&record.0);
@@ -392,7 +392,7 @@ impl Decision<'_> {
             let displaced = || self.layout.siblings(position).any(|other| !new.0[other].is_null());
             if self.layout.is_server_set(position) || self.ignores(column.access) {
                 record.0[position] = if displaced() { Value::Null } else { old.clone() };
-            } else if column.access == Access::Immutable && !equal(column, sent, old) {
+            } else if column.access == Access::Immutable && !self.is_same(position, sent, old)? {
                 // What was set stays where nothing is sent.
                 if *sent != absent(column) || displaced() {
                     violations.push(self.immutable(&column.field, path));
@@ -416,7 +416,9 @@ impl Decision<'_> {
                 continue;
             }
             let value = &new.0[position];
-            if column.access == Access::Immutable && !equal(column, value, &current.0[position]) {
+            if column.access == Access::Immutable
+                && !self.is_same(position, value, &current.0[position])?
+            {
                 violations.push(self.immutable(&column.field, Some(path)));
             }
             record.0[position].clone_from(value);
@@ -497,6 +499,17 @@ impl Decision<'_> {
         }
     }
 
+    /// Whether two values of a column are the same.
+    fn is_same(&self, position: usize, one: &Value, other: &Value) -> Result<bool> {
+        let storage = self.layout.entity.columns[position].storage;
+        match (storage, one, other) {
+            (Storage::Json, Value::Text(one), Value::Text(other)) => {
+                self.layout.json.is_same(position, one, other)
+            }
+            (_, one, other) => Ok(one == other),
+        }
+    }
+
     fn immutable(&self, field: &str, path: Option<usize>) -> Violation {
         let at = match path {
             Some(path) => format!("{}.paths[{path}]", self.command.mask_path),
@@ -520,14 +533,6 @@ impl Decision<'_> {
             fields.join(" and ")
         );
         Error::new(Reason::RecordExists, message)
-    }
-}
-
-/// Whether two values of a column are the same. A database may write JSON in another way.
-fn equal(column: &Column, one: &Value, other: &Value) -> bool {
-    match (column.storage, one, other) {
-        (Storage::Json, Value::Text(one), Value::Text(other)) => json::same_text(one, other),
-        (_, one, other) => one == other,
     }
 }
 

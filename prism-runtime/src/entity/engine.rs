@@ -9,8 +9,10 @@ use prost::encoding::{WireType, encode_key, encode_varint, key_len};
 use prost_reflect::MessageDescriptor;
 
 use super::batch::{self, Batch, MAX_ANSWER_BYTES, MAX_BATCH_KEYS};
+use super::beside::{INLINE_JSON, INLINE_REQUEST, beside};
 use super::collection::{Collection, WriteCall};
 use super::decide::{Action, RequestId, RequestScope, Source, not_found};
+use super::layout::JsonColumns;
 use super::list::{Asked, ListCall, Names, PreparedList};
 use super::mask::parse_mask;
 use super::record::{Key, Record, encode_values};
@@ -62,12 +64,33 @@ impl Engine {
 
     /// Answers a call. The answer is ready where the store's is.
     pub fn call(&self, context: &Context, request: &Bytes) -> Reply {
-        let method = &self.0;
-        let reply = method.request.decode(request).and_then(|parsed| {
-            let if_created = method.check_required(request, &parsed)?;
-            self.operate(context, parsed, if_created)
-        });
+        match self.0.request.decode(request) {
+            Err(error) => Reply::Ready(Err(error)),
+            Ok(parsed) if self.0.is_long_request(&parsed) => {
+                self.carry_out_beside(context, request, parsed)
+            }
+            Ok(parsed) => self.carry_out(context, request, parsed),
+        }
+    }
+
+    fn carry_out(&self, context: &Context, request: &Bytes, parsed: Request) -> Reply {
+        let checked = self.0.check_required(request, &parsed);
+        let reply = checked.and_then(|if_created| self.operate(context, parsed, if_created));
         reply.unwrap_or_else(|error| Reply::Ready(Err(error)))
+    }
+
+    fn carry_out_beside(&self, context: &Context, request: &Bytes, parsed: Request) -> Reply {
+        let (engine, context, request) = (self.clone(), context.clone(), request.clone());
+        Reply::future(async move {
+            let carry_out = move || Ok(engine.carry_out(&context, &request, parsed));
+            match beside(carry_out).await? {
+                Reply::Ready(answer) => answer,
+                Reply::Future(answer) => answer.await,
+                Reply::Stream(_) | Reply::Opening(_) => {
+                    Err(Error::internal("a bound method does not stream"))
+                }
+            }
+        })
     }
 
     fn operate(
@@ -242,26 +265,71 @@ impl Engine {
         Ok(Some(RequestId { scope, content: content_hash(&self.0.collection, record), field }))
     }
 
-    /// Encodes what the store answers: now where it has, later where it will.
-    fn answer<T: Send + Unpin + 'static>(
+    /// Encodes what the store answers: now where it has, later where it will. Long JSON is converted
+    /// beside.
+    fn answer<T: Found>(
         &self,
         found: StoreFuture<T>,
         encode: impl FnOnce(&Method, T) -> Result<Encoded> + Send + 'static,
     ) -> Reply {
         match found {
             StoreFuture::Ready(result) => {
-                let result = result.unwrap_or_else(|| Err(Error::internal("no answer")));
-                Reply::Ready(result.and_then(|found| encode(&self.0, found)))
+                match result.unwrap_or_else(|| Err(Error::internal("no answer"))) {
+                    Err(error) => Reply::Ready(Err(error)),
+                    Ok(found) if self.0.is_long(&found) => {
+                        let method = Arc::clone(&self.0);
+                        Reply::future(beside(move || encode(&method, found)))
+                    }
+                    Ok(found) => Reply::Ready(encode(&self.0, found)),
+                }
             }
             StoreFuture::Pending(future) => {
                 let method = Arc::clone(&self.0);
-                Reply::future(async move { encode(&method, future.await?) })
+                Reply::future(async move {
+                    let found = future.await?;
+                    if method.is_long(&found) {
+                        return Box::pin(beside(move || encode(&method, found))).await;
+                    }
+                    encode(&method, found)
+                })
             }
         }
     }
 }
 
+/// What a store has found.
+trait Found: Send + Unpin + 'static {
+    /// Length of the JSON in it, in bytes.
+    fn json_bytes(&self, columns: &JsonColumns) -> usize;
+}
+
+impl Found for Option<Record> {
+    fn json_bytes(&self, columns: &JsonColumns) -> usize {
+        self.as_ref().map_or(0, |record| columns.bytes(record))
+    }
+}
+
+impl Found for Page {
+    fn json_bytes(&self, columns: &JsonColumns) -> usize {
+        self.records.iter().map(|record| columns.bytes(record)).sum()
+    }
+}
+
 impl Method {
+    /// Whether what was found takes long to be encoded.
+    fn is_long(&self, found: &impl Found) -> bool {
+        let json = &self.collection.layout.json;
+        !json.is_empty()
+            && !matches!(self.binding.response, Response::Empty)
+            && found.json_bytes(json) > INLINE_JSON
+    }
+
+    /// Whether the entity in a request takes long to be decoded.
+    fn is_long_request(&self, request: &Request) -> bool {
+        let Some(entity) = &request.entity else { return false };
+        entity.len() > INLINE_REQUEST && self.collection.codec.json_bytes(entity) > INLINE_REQUEST
+    }
+
     /// The answer with an entity; without one where there was nothing to delete.
     fn encode(&self, record: Option<Record>) -> Result<Encoded> {
         let Some(record) = record else { return Ok(Encoded::default()) };

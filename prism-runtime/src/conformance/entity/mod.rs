@@ -35,6 +35,7 @@ macro_rules! entity_conformance {
             sizes_and_keys every_value times_and_ranges keys_with_times keys_with_durations immutable_json
             access_rules json_storage required_fields
             json_forms json_depth json_unreadable json_newer_writes
+            long_json long_json_kept long_json_immutable long_json_batches
         }
 
         #[test]

@@ -101,6 +101,20 @@ impl Codec {
         decoding.finish()
     }
 
+    /// Length of what is stored as JSON in an encoded message, in bytes. 0 for one that is no
+    /// message.
+    pub(super) fn json_bytes(&self, message: &[u8]) -> usize {
+        let mut bytes = 0;
+        let mut reader = Reader::new(message);
+        while let Ok(Some(occurrence)) = reader.next() {
+            let position = self.layout.entity.position(occurrence.number);
+            if position.is_some_and(|position| self.json.contains(&position)) {
+                bytes += occurrence.raw.len();
+            }
+        }
+        bytes
+    }
+
     /// Brings a stored record into the form that is encoded.
     ///
     /// # Errors
@@ -242,7 +256,10 @@ impl Decoding<'_> {
             let value = match (field.form, field.storage) {
                 (Form::Raw, Storage::Json) => {
                     json::from_wire(&self.codec.message, field.number, &bytes)
-                        .map(Value::Text)
+                        .map(|made| {
+                            self.codec.layout.json.made(position, &made);
+                            Value::Text(made.text)
+                        })
                         .map_err(Fault::from)
                 }
                 (Form::Raw | Form::Message | Form::Group, _) => Ok(Value::Blob(bytes)),

@@ -353,11 +353,16 @@ impl Method {
         }
     }
 
-    /// What was removed is returned as far as it can be read: it is gone.
+    /// What was removed is returned as far as it can be read and fits an answer: it is gone.
     fn prepare(&self, record: Record) -> Result<WireRecord> {
+        let Collection { codec, layout, .. } = &*self.collection;
         match self.binding.operation {
-            Operation::Delete => Ok(self.collection.codec.prepare_removed(record)),
-            _ => self.collection.codec.prepare(record),
+            Operation::Delete => {
+                let mut removed = codec.prepare_removed(record);
+                codec.shorten(&mut removed, layout.max_answer_bytes);
+                Ok(removed)
+            }
+            _ => codec.prepare(record),
         }
     }
 

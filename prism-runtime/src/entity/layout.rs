@@ -39,8 +39,10 @@ pub struct Layout {
     pub written_at: Option<usize>,
     /// The columns that hold JSON; empty until the descriptors are there.
     pub json: JsonColumns,
-    /// How long an encoded record may be, in bytes.
+    /// How long an encoded record may be that is written, in bytes.
     pub max_record_bytes: usize,
+    /// How long an encoded record may be that is returned, in bytes.
+    pub max_answer_bytes: usize,
     /// Positions of the fields by their names in the entity.
     fields: HashMap<String, usize>,
     /// For each column, the positions of its oneof's members.
@@ -93,6 +95,7 @@ impl Layout {
             id: managed(Managed::Id),
             written_at: entity.last_write_column().map(|_| entity.columns.len()),
             max_record_bytes: record_bytes(DEFAULT_MESSAGE_BYTES),
+            max_answer_bytes: record_bytes(DEFAULT_MESSAGE_BYTES),
             json: JsonColumns::default(),
             fields: fields(&entity),
             oneofs: oneofs(&entity),
@@ -105,6 +108,7 @@ impl Layout {
     #[must_use]
     pub fn with_limit(mut self, max_message_bytes: usize) -> Self {
         self.max_record_bytes = record_bytes(max_message_bytes);
+        self.max_answer_bytes = record_bytes(max_message_bytes.max(DEFAULT_MESSAGE_BYTES));
         self
     }
 

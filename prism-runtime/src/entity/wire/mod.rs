@@ -150,6 +150,24 @@ impl Codec {
         WireRecord(record)
     }
 
+    /// Leaves the largest fields out, one by one, until callers can be sent the encoded message. Those
+    /// of the key stay.
+    pub fn shorten(&self, record: &mut WireRecord, max_bytes: usize) {
+        while self.encoded_len(record, Audience::Caller) > max_bytes {
+            let length =
+                |&position: &usize| self.fields[position].encoded_len(&record.0.0[position]);
+            let columns = self.layout.entity.columns.iter().enumerate();
+            let largest = columns
+                .filter(|(_, column)| column.access != Access::InputOnly)
+                .map(|(position, _)| position)
+                .filter(|&position| !self.layout.is_key(position))
+                .max_by_key(length)
+                .filter(|position| length(position) > 0);
+            let Some(largest) = largest else { return };
+            record.0.0[largest] = Value::Null;
+        }
+    }
+
     /// Makes wire records of the JSON in a column.
     fn read_json(&self, record: &mut Record, position: usize) -> Result<(), json::Unreadable> {
         record.0[position] = match &record.0[position] {

@@ -50,3 +50,46 @@ where
     keep(share);
     result
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::pin::pin;
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::memory::{Budget, within_future};
+
+    #[tokio::test]
+    async fn a_connection_has_one_place_and_others_have_theirs() {
+        let budget = Budget::new(1 << 20, 1 << 20);
+        let one = budget.account([127, 0, 0, 1].into());
+        let other = budget.account([127, 0, 0, 2].into());
+        let mut shares = [&one, &one, &other].map(|account| Some(account.share()));
+        shares[0].as_mut().unwrap().set(1_000).unwrap();
+        {
+            let [first, second, third] = &mut shares;
+            let (go, gone) = mpsc::channel();
+            let long = move || gone.recv().map_err(Error::internal);
+            let mut long = pin!(within_future(first, beside(long)));
+            let mut next = Box::pin(within_future(second, beside(|| Ok(2))));
+            let mut of_other = pin!(within_future(third, beside(|| Ok(3))));
+            // They begin in this order.
+            let answer = tokio::select! {
+                biased;
+                answer = &mut long => answer,
+                answer = &mut next => answer,
+                answer = &mut of_other => answer,
+            };
+            assert_eq!(answer.unwrap(), 3);
+            drop(next);
+            go.send(1).unwrap();
+            assert_eq!(long.await.unwrap(), 1);
+        }
+        assert_eq!(shares[0].as_ref().unwrap().bytes(), 1_000);
+        assert_eq!(within_future(&mut shares[1], beside(|| Ok(4))).await.unwrap(), 4);
+        let panicked = beside::<(), _>(|| panic!("a panic of the test")).await;
+        assert_eq!(panicked.unwrap_err().reason(), crate::Reason::Internal);
+    }
+}

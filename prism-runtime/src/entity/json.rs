@@ -11,6 +11,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use prism_migrate::json::{self, Converted, Unreadable};
+use prost::Message as _;
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 
 use super::record::Record;
@@ -109,7 +110,22 @@ impl JsonColumns {
         if text.len() > SHORT_TEXT {
             return Ok(self.judgement(column, text)?.wire_bytes);
         }
-        Ok(json::to_wire(message, column.number, text).map(|raw| raw.len()))
+        Ok(json::to_message(message, column.number, text).map(|read| read.encoded_len()))
+    }
+
+    /// Whether the text in a column can be read, or why not.
+    ///
+    /// # Errors
+    ///
+    /// [`unjudged`], if the text is long and was not judged.
+    pub(super) fn check(&self, position: usize, text: &str) -> Result<Result<(), Unreadable>> {
+        let (Some(column), Some(message)) = (self.column(position), &self.message) else {
+            return Ok(Ok(()));
+        };
+        if text.len() > SHORT_TEXT {
+            return Ok(self.judgement(column, text)?.wire_bytes.map(drop));
+        }
+        Ok(json::to_message(message, column.number, text).map(drop))
     }
 
     /// Whether two texts of a column are the same JSON. A database may write it in another way.
@@ -148,8 +164,8 @@ impl JsonColumns {
         for (column, text) in self.texts(record).filter(|(_, text)| text.len() > SHORT_TEXT) {
             let hash = hash(column, text);
             if !self.lock().known.contains_key(&hash) {
-                let wire = json::to_wire(message, column.number, text);
-                self.remember(column, hash, text, wire.map(|raw| raw.len()));
+                let read = json::to_message(message, column.number, text);
+                self.remember(column, hash, text, read.map(|read| read.encoded_len()));
             }
         }
     }

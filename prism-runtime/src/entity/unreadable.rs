@@ -46,7 +46,7 @@ impl Layout {
             let (value, before) = (&written.0[position], &current.0[position]);
             if let (Value::Text(text), true) = (value, value == before) {
                 self.json
-                    .wire_bytes(position, text)?
+                    .check(position, text)?
                     .map_err(|why| self.unreadable(current, position, why))?;
             }
         }

@@ -80,7 +80,14 @@ enum Reading {
 
 impl EntityStore for SqliteEntityStore {
     fn get(&self, key: Key, view: View) -> StoreFuture<Option<Record>> {
-        let read = |connection: &Connection| self.table.get(connection, &key, view);
+        let read = |connection: &Connection| {
+            let found = self.table.get(connection, &key, view)?;
+            if !self.table.layout.json.is_empty() {
+                // Long JSON may wait until it is converted.
+                charge(found.as_ref().map_or(0, held_bytes))?;
+            }
+            Ok(found)
+        };
         StoreFuture::ready(self.database.read(read))
     }
 

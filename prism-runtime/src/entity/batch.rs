@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::collection::Collection;
+use super::layout::Layout;
 use super::record::{Key, Record};
 use crate::schema::Value;
 use crate::store::StoreFuture;
-use crate::store::entity::{Page, View};
+use crate::store::entity::{BATCH_HELD_BYTES, BatchRead, Page, View};
 use crate::{Code, Error, Reason, Result, Violation};
 
 /// Encoded length of a page or a batch at most.
@@ -54,9 +55,21 @@ impl Batch {
 ///
 /// # Errors
 ///
-/// RESOURCE_EXHAUSTED where the store found more than an answer holds.
-pub(crate) fn whole(page: Page) -> Result<Vec<Record>> {
-    if page.more { Err(too_large(page.records.len() == 1)) } else { Ok(page.records) }
+/// RESOURCE_EXHAUSTED if the store found more than an answer holds, or than is read for one.
+pub(crate) fn whole(layout: &Layout, page: Page) -> Result<Vec<Record>> {
+    if !page.more {
+        return Ok(page.records);
+    }
+    let mut read = BatchRead::default();
+    page.records.iter().for_each(|record| read.add(layout, record));
+    if read.fills_answer() {
+        return Err(too_large(page.records.len() == 1));
+    }
+    let message = format!(
+        "the records together take more than {BATCH_HELD_BYTES} bytes as they are stored: ask for \
+         fewer"
+    );
+    Err(Error::new(Reason::ValueTooLarge, message).with_code(Code::ResourceExhausted))
 }
 
 /// The error of a batch whose records have more than [`MAX_ANSWER_BYTES`].

@@ -2,28 +2,37 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use prost_reflect::DescriptorPool;
 
+use super::beside::beside;
 use super::decide::{
     Action, Command, Mask, RequestId, RequestPath, Source, clear_output_only_id, is_empty_key,
 };
+use super::json::{SHORT_TEXT, is_unjudged};
 use super::layout::{DEFAULT_MESSAGE_BYTES, Layout};
 use super::record::{Key, Record};
 use super::required::Required;
 use super::size::{Counted, MAX_INDEXED_BYTES, check_size};
 use super::wire::Codec;
 use crate::clock::Clock;
+use crate::memory::charge;
 use crate::page_token::PageTokens;
 use crate::path;
 use crate::schema::sql::Visibility;
 use crate::schema::{Access, Column, Entity, Storage, Value};
 use crate::store::StoreFuture;
-use crate::store::entity::{EntityBackend, EntityStore, HOLDS_NUL, View, Write};
+use crate::store::entity::{EntityBackend, EntityStore, HOLDS_NUL, View, Write, written_bytes};
 use crate::violations::{Place, Violations};
-use crate::{Error, Result, Violation};
+use crate::{Error, Reason, Result, Violation};
+
+/// How often a write is handed in again because the record has another long JSON text than before.
+const TRIES: usize = 8;
+/// When such a write is worth another try.
+const RETRY_AFTER: Duration = Duration::from_millis(200);
 
 /// What the entities of a proxy share.
 #[derive(Clone)]
@@ -68,11 +77,8 @@ impl Collection {
         shared: Shared,
         max_message_bytes: usize,
     ) -> Result<Arc<Self>> {
-        let mut layout = Layout::new(entity).with_descriptors(&shared.pool);
-        if let Some(message) = shared.pool.get_message_by_name(&layout.entity.message) {
-            layout = layout.with_limit(max_message_bytes, message);
-        }
-        let layout = Arc::new(layout);
+        let layout = Layout::new(entity).with_descriptors(&shared.pool);
+        let layout = Arc::new(layout.with_limit(max_message_bytes));
         let codec = Codec::new(Arc::clone(&layout), &shared.pool)?;
         let message = shared.pool.get_message_by_name(&layout.entity.message);
         let required = message.and_then(|message| Required::new(&message, None));
@@ -182,14 +188,75 @@ impl Collection {
     /// Hands a write to the store, unless something is wrong with it: what was found so far and
     /// what is found here is one error.
     pub(crate) fn write(
-        &self,
+        self: &Arc<Self>,
         call: WriteCall,
         violations: Violations,
     ) -> StoreFuture<Option<Record>> {
-        match self.prepare(call, violations) {
-            Ok(write) => self.store.write(write),
-            Err(error) => StoreFuture::ready(Err(error)),
+        let write = match self.prepare(call, violations) {
+            Ok(write) => write,
+            Err(error) => return StoreFuture::ready(Err(error)),
+        };
+        if !self.may_be_unjudged(&write) {
+            return self.store.write(write);
         }
+        if let Err(error) = charge(written_bytes(&write)) {
+            return StoreFuture::ready(Err(error));
+        }
+        let again = write.clone();
+        match self.store.write(write) {
+            StoreFuture::Ready(Some(Err(error))) if is_unjudged(&error) => {
+                StoreFuture::pending(Arc::clone(self).write_again(again))
+            }
+            StoreFuture::Ready(result) => StoreFuture::Ready(result),
+            StoreFuture::Pending(written) => {
+                let collection = Arc::clone(self);
+                StoreFuture::pending(async move {
+                    match written.await {
+                        Err(error) if is_unjudged(&error) => {
+                            Box::pin(collection.write_again(again)).await
+                        }
+                        result => result,
+                    }
+                })
+            }
+        }
+    }
+
+    /// Whether a decision on a write may need to know of a long JSON text that is not judged.
+    fn may_be_unjudged(&self, write: &Write) -> bool {
+        let json = &self.layout.json;
+        match &write.command.action {
+            Action::Delete { .. } => false,
+            Action::Create(record) => json.bytes(record) > SHORT_TEXT,
+            Action::Put(_) | Action::Update { .. } | Action::Undelete => !json.is_empty(),
+        }
+    }
+
+    /// Judges the long JSON texts of a write and of the record that it is for, beside the event
+    /// loops, and hands the write in again.
+    async fn write_again(self: Arc<Self>, write: Write) -> Result<Option<Record>> {
+        for _ in 0..TRIES {
+            let view = View { visibility: Visibility::All, now_micros: write.command.now_micros };
+            let current = self.store.get(write.key.clone(), view).await?;
+            let (collection, judged) = (Arc::clone(&self), write.clone());
+            beside(move || {
+                let sent = match &judged.command.action {
+                    Action::Create(record) | Action::Put(record) => Some(record),
+                    Action::Update { record, .. } => Some(record),
+                    Action::Delete { .. } | Action::Undelete => None,
+                };
+                let texts = sent.into_iter().chain(&current);
+                texts.for_each(|record| collection.layout.json.judge(record));
+                Ok(())
+            })
+            .await?;
+            match self.store.write(write.clone()).await {
+                Err(error) if is_unjudged(&error) => {}
+                result => return result,
+            }
+        }
+        let message = "the record is changed by others faster than it can be read";
+        Err(Error::new(Reason::Conflict, message).with_retry_after(RETRY_AFTER))
     }
 
     fn prepare(&self, mut call: WriteCall, mut violations: Violations) -> Result<Write> {
@@ -211,7 +278,7 @@ impl Collection {
                 (!call.etag.is_empty()).then(|| std::mem::take(&mut call.etag)),
             ),
         };
-        self.check_written(&mut call, &key, &mut violations);
+        self.check_written(&mut call, &key, &mut violations)?;
         violations.finish()?;
         let command = Command {
             action: call.action,
@@ -228,11 +295,16 @@ impl Collection {
 
     /// Checks what a write sets: the key, texts and sizes. What it sets only if it creates the
     /// record is wrong only then.
-    fn check_written(&self, call: &mut WriteCall, key: &Key, violations: &mut Violations) {
+    fn check_written(
+        &self,
+        call: &mut WriteCall,
+        key: &Key,
+        violations: &mut Violations,
+    ) -> Result<()> {
         let (record, mask, creates) = match &call.action {
             Action::Create(record) | Action::Put(record) => (record, &Mask::All, false),
             Action::Update { record, mask, allow_missing } => (record, mask, *allow_missing),
-            Action::Delete { .. } | Action::Undelete => return,
+            Action::Delete { .. } | Action::Undelete => return Ok(()),
         };
         let layout = &self.layout;
         let at = |part: usize| match layout.column(layout.key[part]) {
@@ -261,8 +333,16 @@ impl Collection {
                 Mask::All => Counted { counts: &counts, sent: &counts },
                 Mask::Fields(_) => Counted { counts: &counts, sent: &|at| sent.sets(at) },
             };
-            check_size(layout, record, counted, &call.entity, violations);
+            match check_size(layout, record, counted, &call.entity, violations) {
+                // What was read of the request has been forgotten since.
+                Err(error) if is_unjudged(&error) => {
+                    layout.json.judge(record);
+                    check_size(layout, record, counted, &call.entity, violations)?;
+                }
+                checked => checked?,
+            }
         }
+        Ok(())
     }
 
     /// The entity's name of a part of the key.

@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use prism_migrate::json;
-
 use super::layout::{Layout, State};
 use super::record::{Key, Record, absent, zero};
 use super::size::{Counted, check_size};
@@ -146,7 +144,9 @@ impl Change {
 /// # Errors
 ///
 /// What the caller is told: the record is there or not, the etag differs, a field may not change
-/// or is too large, or what is kept of the row cannot be read.
+/// or is too large, or what is kept of the row cannot be read. And an error that the store hands
+/// back as it is: a long JSON text was not judged before, so that the collection judges it and hands
+/// the write in again.
 pub fn decide(layout: &Layout, command: &Command, current: Option<&Record>) -> Result<Change> {
     let state = layout.state(current, command.now_micros);
     let decision = Decision { layout, command, state, current };
@@ -373,7 +373,7 @@ impl Decision<'_> {
             let displaced = || self.layout.siblings(position).any(|other| !new.0[other].is_null());
             if self.layout.is_server_set(position) || self.ignores(column.access) {
                 record.0[position] = if displaced() { Value::Null } else { old.clone() };
-            } else if column.access == Access::Immutable && !equal(column, sent, old) {
+            } else if column.access == Access::Immutable && !self.is_same(position, sent, old)? {
                 // What was set stays where nothing is sent.
                 if *sent != absent(column) || displaced() {
                     self.violate(column, path, &mut violations);
@@ -399,7 +399,9 @@ impl Decision<'_> {
                 continue;
             }
             let value = &new.0[position];
-            if column.access == Access::Immutable && !equal(column, value, &current.0[position]) {
+            if column.access == Access::Immutable
+                && !self.is_same(position, value, &current.0[position])?
+            {
                 self.violate(column, Some(path), &mut violations);
                 continue;
             }
@@ -436,7 +438,7 @@ impl Decision<'_> {
         sent: &dyn Fn(usize) -> bool,
     ) -> Result<()> {
         let counted = Counted { counts: &|_| true, sent };
-        check_size(self.layout, record, counted, &self.command.entity, &mut violations);
+        check_size(self.layout, record, counted, &self.command.entity, &mut violations)?;
         violations.finish()
     }
 
@@ -492,6 +494,17 @@ impl Decision<'_> {
         }
     }
 
+    /// Whether two values of a column are the same.
+    fn is_same(&self, position: usize, one: &Value, other: &Value) -> Result<bool> {
+        let storage = self.layout.entity.columns[position].storage;
+        match (storage, one, other) {
+            (Storage::Json, Value::Text(one), Value::Text(other)) => {
+                self.layout.json.is_same(position, one, other)
+            }
+            (_, one, other) => Ok(one == other),
+        }
+    }
+
     /// `path` is the position in an update mask that names the field.
     fn violate(&self, column: &Column, path: Option<usize>, violations: &mut Violations) {
         let (place, at) = match path {
@@ -520,14 +533,6 @@ impl Decision<'_> {
             fields.join(" and ")
         );
         Error::new(Reason::RecordExists, message)
-    }
-}
-
-/// Whether two values of a column are the same. A database may write JSON in another way.
-fn equal(column: &Column, one: &Value, other: &Value) -> bool {
-    match (column.storage, one, other) {
-        (Storage::Json, Value::Text(one), Value::Text(other)) => json::same_text(one, other),
-        (_, one, other) => one == other,
     }
 }
 

@@ -9,11 +9,13 @@ use prost::encoding::{WireType, encode_key, encode_varint, key_len};
 use prost_reflect::MessageDescriptor;
 
 use super::batch::{self, Batch, MAX_ANSWER_BYTES, MAX_BATCH_KEYS};
+use super::beside::{INLINE_JSON, INLINE_REQUEST, beside};
 use super::collection::{Collection, WriteCall};
 use super::decide::{Action, Mask, RequestId, RequestScope, Source, not_found};
+use super::layout::JsonColumns;
 use super::list::{Asked, ListCall, Names, PreparedList};
 use super::record::{Key, Record, encode_values};
-use super::request::RequestCodec;
+use super::request::{Request, RequestCodec};
 use super::required::Required;
 use super::wire::{Audience, WireRecord, delimited_len};
 use crate::path;
@@ -61,8 +63,30 @@ impl Engine {
 
     /// Answers a call. The answer is ready where the store's is.
     pub fn call(&self, context: &Context, request: &Bytes) -> Reply {
-        let reply = self.0.read(request).and_then(|call| self.operate(context, call));
-        reply.unwrap_or_else(|error| Reply::Ready(Err(error)))
+        match self.0.read(request) {
+            Err(error) => Reply::Ready(Err(error)),
+            Ok(call) if self.0.is_long_request(&call.request) => {
+                self.carry_out_beside(context, call)
+            }
+            Ok(call) => self.carry_out(context, call),
+        }
+    }
+
+    fn carry_out(&self, context: &Context, call: Call) -> Reply {
+        self.operate(context, call).unwrap_or_else(|error| Reply::Ready(Err(error)))
+    }
+
+    fn carry_out_beside(&self, context: &Context, call: Call) -> Reply {
+        let (engine, context) = (self.clone(), context.clone());
+        Reply::future(async move {
+            match beside(move || Ok(engine.carry_out(&context, call))).await? {
+                Reply::Ready(answer) => answer,
+                Reply::Future(answer) => answer.await,
+                Reply::Stream(_) | Reply::Opening(_) => {
+                    Err(Error::internal("a bound method does not stream"))
+                }
+            }
+        })
     }
 
     /// Each operation adds what it finds wrong with the request, and ends with all of it before
@@ -240,26 +264,71 @@ impl Engine {
         Some(RequestId { scope, content: content_hash(&self.0.collection, record), field })
     }
 
-    /// Encodes what the store answers: now where it has, later where it will.
-    fn answer<T: Send + Unpin + 'static>(
+    /// Encodes what the store answers: now where it has, later where it will. Long JSON is converted
+    /// beside.
+    fn answer<T: Found>(
         &self,
         found: StoreFuture<T>,
         encode: impl FnOnce(&Method, T) -> Result<Encoded> + Send + 'static,
     ) -> Reply {
         match found {
             StoreFuture::Ready(result) => {
-                let result = result.unwrap_or_else(|| Err(Error::internal("no answer")));
-                Reply::Ready(result.and_then(|found| encode(&self.0, found)))
+                match result.unwrap_or_else(|| Err(Error::internal("no answer"))) {
+                    Err(error) => Reply::Ready(Err(error)),
+                    Ok(found) if self.0.is_long(&found) => {
+                        let method = Arc::clone(&self.0);
+                        Reply::future(beside(move || encode(&method, found)))
+                    }
+                    Ok(found) => Reply::Ready(encode(&self.0, found)),
+                }
             }
             StoreFuture::Pending(future) => {
                 let method = Arc::clone(&self.0);
-                Reply::future(async move { encode(&method, future.await?) })
+                Reply::future(async move {
+                    let found = future.await?;
+                    if method.is_long(&found) {
+                        return Box::pin(beside(move || encode(&method, found))).await;
+                    }
+                    encode(&method, found)
+                })
             }
         }
     }
 }
 
+/// What a store has found.
+trait Found: Send + Unpin + 'static {
+    /// Length of the JSON in it, in bytes.
+    fn json_bytes(&self, columns: &JsonColumns) -> usize;
+}
+
+impl Found for Option<Record> {
+    fn json_bytes(&self, columns: &JsonColumns) -> usize {
+        self.as_ref().map_or(0, |record| columns.bytes(record))
+    }
+}
+
+impl Found for Page {
+    fn json_bytes(&self, columns: &JsonColumns) -> usize {
+        self.records.iter().map(|record| columns.bytes(record)).sum()
+    }
+}
+
 impl Method {
+    /// Whether what was found takes long to be encoded.
+    fn is_long(&self, found: &impl Found) -> bool {
+        let json = &self.collection.layout.json;
+        !json.is_empty()
+            && !matches!(self.binding.response, Response::Empty)
+            && found.json_bytes(json) > INLINE_JSON
+    }
+
+    /// Whether the entity in a request takes long to be decoded.
+    fn is_long_request(&self, request: &Request) -> bool {
+        let Some(entity) = &request.entity else { return false };
+        entity.len() > INLINE_REQUEST && self.collection.codec.json_bytes(entity) > INLINE_REQUEST
+    }
+
     /// The answer with an entity; without one where there was nothing to delete.
     fn encode(&self, record: Option<Record>) -> Result<Encoded> {
         let Some(record) = record else { return Ok(Encoded::default()) };
@@ -283,11 +352,16 @@ impl Method {
         }
     }
 
-    /// What was removed is returned as far as it can be read: it is gone.
+    /// What was removed is returned as far as it can be read and fits an answer: it is gone.
     fn prepare(&self, record: Record) -> Result<WireRecord> {
+        let Collection { codec, layout, .. } = &*self.collection;
         match self.binding.operation {
-            Operation::Delete => Ok(self.collection.codec.prepare_removed(record)),
-            _ => self.collection.codec.prepare(record),
+            Operation::Delete => {
+                let mut removed = codec.prepare_removed(record);
+                codec.shorten(&mut removed, layout.max_answer_bytes);
+                Ok(removed)
+            }
+            _ => codec.prepare(record),
         }
     }
 
@@ -296,7 +370,7 @@ impl Method {
             return Err(Error::internal("a batch is answered with a list"));
         };
         let mut encoded = Encoded::default();
-        for record in batch::whole(page)? {
+        for record in batch::whole(&self.collection.layout, page)? {
             let record = self.collection.codec.prepare(record)?;
             let length = self.collection.codec.encoded_len(&record, Audience::Caller);
             let total = encoded.len() + key_len(items) + delimited_len(length);

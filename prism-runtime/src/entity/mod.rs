@@ -11,9 +11,11 @@
 //! masked.
 
 mod batch;
+mod beside;
 mod collection;
 pub mod decide;
 mod engine;
+mod json;
 mod key;
 pub mod layout;
 mod list;

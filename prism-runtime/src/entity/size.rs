@@ -3,8 +3,8 @@
 use super::decide::RequestPath;
 use super::layout::Layout;
 use super::record::Record;
-use crate::Violation;
 use crate::violations::Violations;
+use crate::{Result, Violation};
 
 /// The key and all indexed values of a record together, in bytes.
 pub(crate) const MAX_INDEXED_BYTES: usize = 2_048;
@@ -20,13 +20,17 @@ pub(crate) struct Counted<'a> {
 /// Checks that what is keyed and indexed stays below [`MAX_INDEXED_BYTES`], which every backend
 /// can store, and that an answer can hold the record. A violation names the largest value at fault
 /// of those that the request sets, or the entity if it sets none of them.
+///
+/// # Errors
+///
+/// One that no caller is told, if a long JSON text was not judged before ([`super::json`]).
 pub(crate) fn check_size(
     layout: &Layout,
     record: &Record,
     counted: Counted<'_>,
     entity: &RequestPath,
     violations: &mut Violations,
-) {
+) -> Result<()> {
     let size = |&position: &usize| record.0[position].size();
     let indexed = || layout.sized.iter().copied().filter(|&position| (counted.counts)(position));
     let total: usize = indexed().map(|position| size(&position)).sum();
@@ -38,7 +42,7 @@ pub(crate) fn check_size(
         let largest = indexed().filter(|&position| (counted.sent)(position)).max_by_key(size);
         blame(layout, largest, entity, what, violations);
     }
-    if !layout.fits_answer(record, counted.counts) {
+    if !layout.fits_answer(record, counted.counts)? {
         let what = format!(
             "the record would have more than the {} bytes that fit an answer",
             layout.max_record_bytes
@@ -47,6 +51,7 @@ pub(crate) fn check_size(
         let largest = columns.filter(|&position| (counted.sent)(position)).max_by_key(size);
         blame(layout, largest, entity, what, violations);
     }
+    Ok(())
 }
 
 fn blame(

@@ -83,7 +83,7 @@ impl<E: Entity> Store<E> {
     }
 
     /// The records with these keys, as of one moment: in their order, each once, absent ones left
-    /// out. At most 1,000 keys, and records of 1 MiB together.
+    /// out. At most 1,000 keys, and records of 1 MiB together, or of 8 MiB as they are stored.
     ///
     /// # Errors
     ///
@@ -97,7 +97,7 @@ impl<E: Entity> Store<E> {
         let codec = &self.collection.codec;
         let mut records = Vec::with_capacity(found.records.len());
         let mut bytes = 0;
-        for record in batch::whole(found)? {
+        for record in batch::whole(&self.collection.layout, found)? {
             let record = codec.prepare(record)?;
             let length = codec.encoded_len(&record, Audience::Service);
             bytes += length;

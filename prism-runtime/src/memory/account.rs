@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 use super::Peer;
 use crate::error::{Error, Reason, Result};
 
@@ -50,6 +52,8 @@ struct Connection {
     address: Peer,
     peer: Arc<OfPeer>,
     whole: Arc<Whole>,
+    /// One for what calls of the connection do one after the other.
+    turns: Arc<Semaphore>,
 }
 
 /// A part of an account, given back when it is dropped.
@@ -75,7 +79,8 @@ impl Budget {
         let peer = known.upgrade().unwrap_or_default();
         *known = Arc::downgrade(&peer);
         let (held, whole) = (AtomicUsize::new(0), Arc::clone(&self.0));
-        Account(Arc::new(Connection { held, address, peer, whole }))
+        let turns = Arc::new(Semaphore::new(1));
+        Account(Arc::new(Connection { held, address, peer, whole, turns }))
     }
 }
 
@@ -157,6 +162,11 @@ impl Share {
     /// A share of the same account that holds nothing yet.
     pub(crate) fn sibling(&self) -> Share {
         self.account.share()
+    }
+
+    /// What its connection's calls take in turn for what they do one after the other.
+    pub(crate) fn turns(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.account.0.turns)
     }
 
     /// Adds to what the share holds.

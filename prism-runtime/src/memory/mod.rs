@@ -18,4 +18,4 @@ pub(crate) use peer::Peer;
 /// that holds too much already is refused before anything is read for it.
 pub(crate) const READ_AHEAD: usize = 256 << 10;
 
-pub(crate) use current::{charge, hand_over, keep, within, within_future};
+pub(crate) use current::{charge, hand_over, keep, turns, within, within_future};

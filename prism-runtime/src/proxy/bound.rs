@@ -16,9 +16,12 @@ use crate::service::{Context, Reply, RequestStream, Service};
 use crate::violations::Violations;
 
 /// The threads of the methods that the user wrote, if there are any.
-pub(super) fn threads(handlers: &[Box<dyn Handlers>]) -> Result<Option<Arc<Threads>>, StartError> {
+pub(super) fn threads(
+    handlers: &[Box<dyn Handlers>],
+    max_message_bytes: usize,
+) -> Result<Option<Arc<Threads>>, StartError> {
     match handlers.iter().any(|handlers| is_custom(&**handlers)) {
-        true => Threads::start().map(Some),
+        true => Threads::start(max_message_bytes).map(Some),
         false => Ok(None),
     }
 }

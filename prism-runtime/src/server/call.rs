@@ -156,7 +156,7 @@ async fn answer(
     if let Some(share) = share {
         let held = message.capacity();
         // What was written is said, whatever it takes; what was only read can be read again.
-        if route.reads { share.set(held)? } else { share.settle(held) }
+        if route.only_reads { share.set(held)? } else { share.settle(held) }
     }
     Ok(Answer::Message(message))
 }
@@ -400,7 +400,7 @@ pub(super) fn deadline_passed() -> Error {
 }
 
 /// An answer that clients do not take. Said in our terms, for theirs say nothing of the server.
-fn answer_too_large(length: usize, limit: usize) -> Error {
+pub(crate) fn answer_too_large(length: usize, limit: usize) -> Error {
     let message = format!("the answer would have {length} bytes; {limit} are the most");
     Error::new(Reason::ValueTooLarge, message).with_code(crate::Code::ResourceExhausted)
 }

@@ -35,7 +35,7 @@ pub use health::Health;
 pub use listener::{Listener, StartError};
 pub use unknown::UnknownFields;
 
-pub(crate) use call::panicked;
+pub(crate) use call::{answer_too_large, panicked};
 
 use prost_reflect::DescriptorPool;
 

@@ -42,7 +42,8 @@ pub trait EntityStore: Send + Sync + 'static {
 
     /// The records with these keys that the view sees, in the order of the keys, which are
     /// distinct and at most [`MAX_BATCH_KEYS`](crate::entity::MAX_BATCH_KEYS). The page ends early
-    /// once their text and blobs pass [`BATCH_BYTES`], and says that there are more.
+    /// once what callers see of their text and blobs passes [`BATCH_BYTES`], or all of them pass
+    /// [`BATCH_HELD_BYTES`], and says that there are more.
     fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Page>;
 
     /// A page of records.
@@ -66,6 +67,11 @@ pub const HOLDS_NUL: &str = "holds a NUL, which Postgres does not store";
 
 /// Bytes of text and blobs after which a batch or a page needs no more records.
 pub const BATCH_BYTES: usize = 1 << 20;
+
+/// Bytes of all columns of the records of a batch after which no more are read. An answer of
+/// [`BATCH_BYTES`] may take several times as much as JSON, and columns that callers do not see are
+/// read too.
+pub const BATCH_HELD_BYTES: usize = 8 << 20;
 
 /// Which records a read sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,8 +177,34 @@ pub(crate) fn written_bytes(write: &Write) -> usize {
     }
 }
 
+/// How much of a batch has been read.
+#[derive(Debug, Default)]
+pub(crate) struct BatchRead {
+    /// Length of the answer at least.
+    payload: usize,
+    held: usize,
+}
+
+impl BatchRead {
+    /// Adds a record.
+    pub(crate) fn add(&mut self, layout: &Layout, record: &Record) {
+        self.payload += payload_bytes(layout, record);
+        self.held += held_bytes(record);
+    }
+
+    /// Whether the answer would be too long.
+    pub(crate) fn fills_answer(&self) -> bool {
+        self.payload > BATCH_BYTES
+    }
+
+    /// Whether no more records are read.
+    pub(crate) fn is_full(&self) -> bool {
+        self.fills_answer() || self.held > BATCH_HELD_BYTES
+    }
+}
+
 /// Length of what an encoded record has at least: of text and of protobuf binary.
-pub(crate) fn payload_bytes(layout: &Layout, record: &Record) -> usize {
+fn payload_bytes(layout: &Layout, record: &Record) -> usize {
     use crate::schema::Storage;
     let columns = layout.entity.columns.iter().zip(&record.0);
     columns

@@ -37,6 +37,7 @@ macro_rules! entity_conformance {
             access_rules json_storage required_fields
             violations_together sizes_of_requests texts_with_nul
             json_forms json_depth json_unreadable json_newer_writes
+            long_json long_json_kept long_json_immutable long_json_batches
         }
 
         #[test]

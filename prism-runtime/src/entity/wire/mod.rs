@@ -137,6 +137,20 @@ impl Codec {
         path.ok().filter(|path| !path.is_empty()).unwrap_or_else(|| column.field.clone())
     }
 
+    /// Length of what is stored as JSON in an encoded message, in bytes. 0 for one that is no
+    /// message.
+    pub(super) fn json_bytes(&self, message: &[u8]) -> usize {
+        let mut bytes = 0;
+        let mut reader = Reader::new(message);
+        while let Ok(Some(occurrence)) = reader.next() {
+            let position = self.layout.entity.position(occurrence.number);
+            if position.is_some_and(|position| self.json.contains(&position)) {
+                bytes += occurrence.raw.len();
+            }
+        }
+        bytes
+    }
+
     /// Brings a stored record into the form that is encoded.
     ///
     /// # Errors
@@ -170,6 +184,24 @@ impl Codec {
             }
         }
         WireRecord(record)
+    }
+
+    /// Leaves the largest fields out, one by one, until callers can be sent the encoded message. Those
+    /// of the key stay.
+    pub fn shorten(&self, record: &mut WireRecord, max_bytes: usize) {
+        while self.encoded_len(record, Audience::Caller) > max_bytes {
+            let length =
+                |&position: &usize| self.fields[position].encoded_len(&record.0.0[position]);
+            let columns = self.layout.entity.columns.iter().enumerate();
+            let largest = columns
+                .filter(|(_, column)| column.access != Access::InputOnly)
+                .map(|(position, _)| position)
+                .filter(|&position| !self.layout.is_key(position))
+                .max_by_key(length)
+                .filter(|position| length(position) > 0);
+            let Some(largest) = largest else { return };
+            record.0.0[largest] = Value::Null;
+        }
     }
 
     /// Makes wire records of the JSON in a column.
@@ -280,7 +312,7 @@ impl Decoding<'_> {
     fn json(&mut self, position: usize, raw: &[u8]) -> Result<Value, Fault> {
         let message = &self.codec.message;
         let made = json::from_wire(message, self.codec.fields[position].number, raw);
-        if made == Err(json::Error::NoForm)
+        if matches!(made, Err(json::Error::NoForm))
             && let Ok(decoded) = DynamicMessage::decode(message.clone(), raw)
         {
             let path = path::of_way(json::way_to_fault(&decoded));
@@ -288,7 +320,9 @@ impl Decoding<'_> {
                 self.within.insert(position, path);
             }
         }
-        Ok(Value::Text(made?))
+        let made = made?;
+        self.codec.layout.json.made(position, &made);
+        Ok(Value::Text(made.text))
     }
 
     fn finish(&mut self) -> Result<()> {

@@ -22,8 +22,7 @@ use crate::entity::record::{Key, Record};
 use crate::memory::{READ_AHEAD, charge};
 use crate::store::StoreFuture;
 use crate::store::entity::{
-    BATCH_BYTES, EntityBackend, EntityStore, ListQuery, Page, View, Write, held_bytes,
-    payload_bytes,
+    BATCH_BYTES, BatchRead, EntityBackend, EntityStore, ListQuery, Page, View, Write, held_bytes,
 };
 
 /// Entities in the tables of a database.
@@ -191,22 +190,21 @@ async fn batch_get(
     let values = Values { keys, now_micros: view.now_micros, ..table.values() };
     let mut rows = table.query(&statement, &values)?.fetch(connection);
     let mut by_key = BTreeMap::new();
+    let mut read = BatchRead::default();
+    let mut more = false;
+    // They come in no order. A batch is all or none: any of them say that they are too large.
     while let Some(row) = rows.try_next().await? {
-        let record = table.record(&row)?;
-        charge(held_bytes(&record))?;
-        by_key.insert(table.layout.key_of(&record), record);
-    }
-    let mut batch = Page::default();
-    let mut bytes = 0;
-    for record in keys.iter().filter_map(|key| by_key.remove(key)) {
-        if bytes > BATCH_BYTES {
-            batch.more = true;
+        more = read.is_full();
+        if more {
             break;
         }
-        bytes += payload_bytes(&table.layout, &record);
-        batch.records.push(record);
+        let record = table.record(&row)?;
+        charge(held_bytes(&record))?;
+        read.add(&table.layout, &record);
+        by_key.insert(table.layout.key_of(&record), record);
     }
-    Ok(batch)
+    let records = keys.iter().filter_map(|key| by_key.remove(key)).collect();
+    Ok(Page { records, more })
 }
 
 async fn list(

@@ -16,15 +16,16 @@ use crate::entity::layout::Layout;
 use crate::entity::record::{Key, Record, decode_values, encode_values};
 use crate::memory::charge;
 use crate::schema::sql::{Dialect, ListShape, Parameter, Statement, Statements, Visibility};
-use crate::schema::{FieldType, Storage, Value};
+use crate::schema::{Access, FieldType, Storage, Value};
 use crate::store::StoreFuture;
 use crate::store::entity::{
-    BATCH_BYTES, EntityBackend, EntityStore, ListQuery, Page, View, Write, held_bytes,
-    payload_bytes, written_bytes,
+    BATCH_BYTES, BatchRead, EntityBackend, EntityStore, ListQuery, Page, View, Write, held_bytes,
+    written_bytes,
 };
 use crate::{Error, Reason, Result};
 
-/// Keys of a batch that are read on the event loop; more are read beside it.
+/// Keys of a batch that are read on the event loop; more are read beside it, and so are records
+/// with columns that answers do not show as they are stored.
 const INLINE_KEYS: usize = 16;
 
 /// Entities in the tables of a database.
@@ -63,6 +64,8 @@ struct Table {
     /// The look-up of each unique index, by its position.
     unique: Vec<(usize, Statement)>,
     reading: Vec<Reading>,
+    /// Whether a batch ends by what all of its columns hold: a few records are few bytes then.
+    is_counted: bool,
 }
 
 /// How a column's values are read.
@@ -75,12 +78,19 @@ enum Reading {
 
 impl EntityStore for SqliteEntityStore {
     fn get(&self, key: Key, view: View) -> StoreFuture<Option<Record>> {
-        let read = |connection: &Connection| self.table.get(connection, &key, view);
+        let read = |connection: &Connection| {
+            let found = self.table.get(connection, &key, view)?;
+            if !self.table.layout.json.is_empty() {
+                // Long JSON may wait until it is converted.
+                charge(found.as_ref().map_or(0, held_bytes))?;
+            }
+            Ok(found)
+        };
         StoreFuture::ready(self.database.read(read))
     }
 
     fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Page> {
-        if keys.len() <= INLINE_KEYS {
+        if keys.len() <= INLINE_KEYS && self.table.is_counted {
             let read = |connection: &Connection| self.table.batch_get(connection, &keys, view);
             return StoreFuture::ready(self.database.read(read));
         }
@@ -150,6 +160,10 @@ impl Table {
             })
             .collect();
         reading.resize(layout.width(), Reading::Plain);
+        let is_counted =
+            layout.entity.columns.iter().all(|column| {
+                column.storage != Storage::Json && column.access != Access::InputOnly
+            });
         Table {
             live: statements.get(Visibility::Live),
             kept: statements.get(Visibility::Kept),
@@ -160,6 +174,7 @@ impl Table {
             expired: statements.expired(),
             unique,
             reading,
+            is_counted,
             layout,
         }
     }
@@ -180,15 +195,15 @@ impl Table {
     fn batch_get(&self, connection: &Connection, keys: &[Key], view: View) -> Result<Page> {
         in_one_snapshot(connection, |connection| {
             let mut batch = Page::default();
-            let mut bytes = 0;
+            let mut read = BatchRead::default();
             for key in keys {
                 let Some(record) = self.get(connection, key, view)? else { continue };
-                charge(held_bytes(&record))?;
-                if bytes > BATCH_BYTES {
+                if read.is_full() {
                     batch.more = true;
                     break;
                 }
-                bytes += payload_bytes(&self.layout, &record);
+                charge(held_bytes(&record))?;
+                read.add(&self.layout, &record);
                 batch.records.push(record);
             }
             Ok(batch)

@@ -14,11 +14,11 @@ use crate::store::entity::Write;
 use crate::violations::Violations;
 use crate::{Code, Error, Reason};
 
-fn key(number: u64) -> Json {
+pub(super) fn key(number: u64) -> Json {
     json!({"shop": "s", "number": number.to_string()})
 }
 
-async fn put(harness: &Harness, number: u64, fields: Json) -> Json {
+pub(super) async fn put(harness: &Harness, number: u64, fields: Json) -> Json {
     ok(harness, "PutDocument", json!({"document": with(key(number), fields)})).await
 }
 
@@ -201,7 +201,13 @@ async fn chains(harness: &Harness) {
 }
 
 /// Writes what another version of the schema, or another tool, may have written.
-async fn plant(harness: &Harness, number: u64, wide: Json) {
+pub(super) async fn plant(harness: &Harness, number: u64, wide: Json) {
+    let store = &harness.collection("Document").store;
+    store.write(write_of(harness, number, wide)).await.expect("a write");
+}
+
+/// A Put of a document with a text in a column.
+pub(super) fn write_of(harness: &Harness, number: u64, wide: Json) -> Write {
     let collection = harness.collection("Document");
     let mut values: Vec<Stored> =
         collection.entity().columns.iter().map(crate::entity::record::absent).collect();
@@ -219,7 +225,7 @@ async fn plant(harness: &Harness, number: u64, wide: Json) {
         mask: RequestPath { number: 2, path: "update_mask".into() },
         if_created: Violations::default(),
     };
-    collection.store.write(Write { key, command, request: None }).await.expect("a write");
+    Write { key, command, request: None }
 }
 
 fn metadata<'a>(error: &'a Error, name: &str) -> Option<&'a str> {

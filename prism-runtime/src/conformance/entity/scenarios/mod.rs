@@ -3,6 +3,7 @@
 mod json;
 mod lifetimes;
 mod lists;
+mod long_json;
 mod records;
 mod required;
 mod snapshots;
@@ -16,6 +17,7 @@ pub use lifetimes::{expiry, request_ids, retention, sweeps_beside_writes, unique
 pub use lists::{
     list_conditions, list_orders, list_pages, list_ties, list_tokens, list_violations, page_bytes,
 };
+pub use long_json::{long_json, long_json_batches, long_json_immutable, long_json_kept};
 pub use records::{
     batches, create_and_defaults, hard_delete, managed_ids, put, reads, soft_delete,
 };

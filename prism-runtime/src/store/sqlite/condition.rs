@@ -82,11 +82,15 @@ impl Condition {
 
     fn report(&self, change: Option<(&std::path::Path, Change)>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = change.map(|(_, change)| change);
+        let is_cut = found == Some(Change::CutShort);
         // What was cut off does not come back.
-        if state.change == Some(Change::CutShort) || state.change.is_some() == change.is_some() {
+        if state.change == Some(Change::CutShort)
+            || (state.change.is_some() == found.is_some() && !is_cut)
+        {
             return;
         }
-        state.change = change.map(|(_, change)| change);
+        state.change = found;
         self.lost.store(change.is_some(), Ordering::Release);
         match change {
             Some((path, change)) => tracing::error!(

@@ -73,8 +73,8 @@ impl KeyValue {
         check.finish()?;
         let max_namespaces = served(self.options(), &request.namespace)?;
         let batch = Batch {
-            options: self.options(),
-            store: self.store(),
+            options: Arc::clone(&self.reader.options),
+            store: Arc::clone(&self.reader.store),
             namespace: request.namespace.into(),
             max_namespaces,
             now,

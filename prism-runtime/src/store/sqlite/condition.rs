@@ -116,12 +116,15 @@ impl Condition {
 
     fn report(&self, change: Option<(&std::path::Path, Change)>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = change.map(|(_, change)| change);
         // What was cut off does not come back.
-        if state.change.is_some_and(Change::is_final) || state.change.is_some() == change.is_some()
+        let is_final = found.is_some_and(Change::is_final);
+        if state.change.is_some_and(Change::is_final)
+            || (state.change.is_some() == found.is_some() && !is_final)
         {
             return;
         }
-        state.change = change.map(|(_, change)| change);
+        state.change = found;
         state.salvage = match change {
             Some((path, change)) if change.is_final() => self.files.salvage(path),
             _ => Salvage::Copy,

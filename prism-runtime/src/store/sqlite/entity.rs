@@ -9,6 +9,7 @@ use rusqlite::{
 
 use super::Database;
 use super::connection::in_one_snapshot;
+use super::keyvalue::REMOVED_BYTES;
 use crate::entity::decide::{
     Change, REQUEST_ID_MICROS, Remembered, RequestId, decide, repeat, unique_violation,
 };
@@ -117,13 +118,24 @@ impl EntityStore for SqliteEntityStore {
         let find = move |connection: &Connection| searched.outdated(connection, now_micros, limit);
         let found = self.database.read_offloaded(find);
         StoreFuture::pending(async move {
-            let outdated = found.await?;
-            if outdated.is_empty() {
-                return Ok(0);
+            let Outdated { mut records, requests } = found.await?;
+            let mut removed = 0;
+            while !records.is_empty() {
+                let table = Arc::clone(&table);
+                let remove = move |connection: &Connection| {
+                    let removed = table.remove(connection, &mut records, now_micros)?;
+                    Ok((removed, records))
+                };
+                let of_part;
+                (of_part, records) = database.write(remove).await?;
+                removed += of_part;
             }
-            let remove =
-                move |connection: &Connection| table.remove(connection, &outdated, now_micros);
-            database.write(remove).await
+            if !requests.is_empty() {
+                let before = now_micros.saturating_sub(REQUEST_ID_MICROS);
+                let forget = move |connection: &Connection| forget(connection, &requests, before);
+                removed += database.write(forget).await?;
+            }
+            Ok(removed)
         })
     }
 }
@@ -133,12 +145,6 @@ struct Outdated {
     records: Vec<Key>,
     /// Request ids that are not remembered any longer, by the columns of their key.
     requests: Vec<[String; 4]>,
-}
-
-impl Outdated {
-    fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.requests.is_empty()
-    }
 }
 
 impl Table {
@@ -353,28 +359,24 @@ impl Table {
         Ok(Outdated { records, requests: requests.collect::<rusqlite::Result<_>>()? })
     }
 
-    /// Removes what was found, unless it was written again since.
+    /// Removes records from the end of the list, unless they were written again since, until it is
+    /// empty or they were long. Returns how many were removed.
     fn remove(
         &self,
         connection: &Connection,
-        outdated: &Outdated,
+        records: &mut Vec<Key>,
         now_micros: i64,
     ) -> Result<usize> {
-        let mut removed = 0;
-        for key in &outdated.records {
-            let current = self.current(connection, key)?;
-            if current.is_some_and(|record| self.layout.is_expired(&record, now_micros)) {
-                let values = Values { key: Some(key), ..self.values() };
+        let (mut removed, mut bytes) = (0, 0);
+        while bytes < REMOVED_BYTES
+            && let Some(key) = records.pop()
+        {
+            let Some(record) = self.current(connection, &key)? else { continue };
+            bytes += held_bytes(&record);
+            if self.layout.is_expired(&record, now_micros) {
+                let values = Values { key: Some(&key), ..self.values() };
                 removed += self.bind(connection, &self.delete, &values)?.raw_execute()?;
             }
-        }
-        let mut forget = connection.prepare_cached(
-            "DELETE FROM prism_requests WHERE caller = ?1 AND method = ?2 AND namespace = ?3 \
-             AND request_id = ?4 AND created_at <= ?5",
-        )?;
-        let before = now_micros.saturating_sub(REQUEST_ID_MICROS);
-        for [caller, method, namespace, id] in &outdated.requests {
-            removed += forget.execute(params![caller, method, namespace, id, before])?;
         }
         Ok(removed)
     }
@@ -483,6 +485,19 @@ fn read(stored: ValueRef<'_>, reading: Reading) -> Option<Value> {
         (Reading::Plain, ValueRef::Blob(bytes)) => Value::Blob(bytes.to_vec()),
         _ => return None,
     })
+}
+
+/// Forgets request ids, unless they were used again since.
+fn forget(connection: &Connection, requests: &[[String; 4]], before: i64) -> Result<usize> {
+    let mut forget = connection.prepare_cached(
+        "DELETE FROM prism_requests WHERE caller = ?1 AND method = ?2 AND namespace = ?3 \
+         AND request_id = ?4 AND created_at <= ?5",
+    )?;
+    let mut forgotten = 0;
+    for [caller, method, namespace, id] in requests {
+        forgotten += forget.execute(params![caller, method, namespace, id, before])?;
+    }
+    Ok(forgotten)
 }
 
 fn corrupt(what: &str) -> Error {

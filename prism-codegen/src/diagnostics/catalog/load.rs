@@ -64,4 +64,10 @@ prism_options::catalog! {
     "P0024" Error empty_folder(path: impl Display)
         "there is no .proto file below the folder '{path}'", "",
         "name the folder that holds the schema";
+    "P0025" Error only_builtin(path: impl Display)
+        "the descriptor set '{path}' holds built-in files alone", "",
+        "make it of the files of your schema, as in `buf build -o schema.binpb`";
+    "P0026" Error declares_builtin(name: &str, file: &str)
+        "`{name}` is a type of '{file}', which Prism has built in", "declared again",
+        "write `import \"{file}\";` and remove the declaration, or give the type a package of your own";
 }

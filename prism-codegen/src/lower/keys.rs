@@ -116,16 +116,21 @@ fn parts(bound: &Bound, message: &MessageDescriptor) -> Option<Vec<(u32, u32)>> 
         }
     }
     oneofs::check(bound.context, &members);
+    (sound && has_all(bound, message, &parts)).then_some(parts)
+}
+
+/// Whether the fields of a ROLE_KEYS message are the whole key; what is missing is reported.
+fn has_all(bound: &Bound, message: &MessageDescriptor, parts: &[(u32, u32)]) -> bool {
     let mut numbers = free_numbers(message);
-    let mut complete = sound;
+    let mut complete = true;
     for number in &bound.entity.model.schema.key {
-        if sound && !parts.iter().any(|(_, key)| key == number) {
+        if !parts.iter().any(|(_, key)| key == number) {
             let declaration = Declaration::plain(declaration_of(bound, *number));
             bound.report_missing(message, "complete key", &declaration, &mut numbers);
             complete = false;
         }
     }
-    complete.then_some(parts)
+    complete
 }
 
 /// Get, Delete and Undelete need every part of the key.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use prism_options::{Diagnostics, Sources, Span, builtin};
 use prost::Message as _;
@@ -10,7 +11,7 @@ use prost_reflect::DescriptorPool;
 use prost_types::{FileDescriptorProto, FileDescriptorSet};
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 
-use super::{Loaded, compile, explain, is_builtin, names};
+use super::{Loaded, compile, explain, is_builtin, names, structure};
 use crate::diagnostics::catalog::load as catalog;
 
 pub(super) fn load(path: &Path, wanted: &[PathBuf]) -> Result<Loaded, Diagnostics> {
@@ -21,19 +22,25 @@ pub(super) fn load(path: &Path, wanted: &[PathBuf]) -> Result<Loaded, Diagnostic
         return Err(found);
     }
     refuse_editions(&set, &mut found);
-    let files = files(&set, wanted, &mut found);
+    let files = files(path, &set, wanted, &mut found);
     if found.has_errors() {
         return Err(found);
     }
     match pool(&bytes, &set) {
-        Ok(pool) => Ok(Loaded {
-            descriptor_set: pool.encode_to_vec(),
-            pool,
-            files,
-            sources: Sources::default(),
-            read: vec![path.to_owned()],
-            warnings: found,
-        }),
+        Ok(pool) => {
+            structure::check(&pool, &mut found);
+            if found.has_errors() {
+                return Err(found);
+            }
+            Ok(Loaded {
+                descriptor_set: pool.encode_to_vec(),
+                pool,
+                files,
+                sources: Sources::default(),
+                read: vec![path.to_owned()],
+                warnings: found,
+            })
+        }
         Err(error) => {
             found.push(explain::pool_error(&error));
             Err(found)
@@ -85,14 +92,28 @@ fn refuse_editions(set: &FileDescriptorSet, found: &mut Diagnostics) {
     }
 }
 
-fn files(set: &FileDescriptorSet, wanted: &[PathBuf], found: &mut Diagnostics) -> Vec<String> {
+/// Files of protovalidate, which annotate others.
+const VALIDATE: [&str; 3] = [
+    "buf/validate/expression.proto",
+    "buf/validate/priv/private.proto",
+    "buf/validate/validate.proto",
+];
+
+fn files(
+    path: &Path,
+    set: &FileDescriptorSet,
+    wanted: &[PathBuf],
+    found: &mut Diagnostics,
+) -> Vec<String> {
     let held = |name: &str| set.file.iter().any(|file| file.name() == name);
     if wanted.is_empty() {
         let own = set.file.iter().map(FileDescriptorProto::name);
-        return own
-            .filter(|name| !is_builtin(name) && !name.starts_with("buf/validate/"))
-            .map(str::to_owned)
-            .collect();
+        let own = own.filter(|name| !is_builtin(name) && !VALIDATE.contains(name));
+        let own: Vec<String> = own.map(str::to_owned).collect();
+        if own.is_empty() {
+            found.push(catalog::only_builtin(&Span::default(), path.display()));
+        }
+        return own;
     }
     let names: Vec<String> = wanted.iter().map(|path| compile::slashes(path)).collect();
     for name in names.iter().filter(|name| !held(name)) {
@@ -159,6 +180,14 @@ fn builtins() -> DescriptorPool {
         let _ = compiler.open_file(name);
     }
     compiler.descriptor_pool()
+}
+
+/// The built-in file that declares a type.
+pub(super) fn builtin_file_of(type_name: &str) -> Option<String> {
+    static BUILTINS: LazyLock<DescriptorPool> = LazyLock::new(builtins);
+    let message = BUILTINS.get_message_by_name(type_name).map(|it| it.parent_file());
+    let declared = BUILTINS.get_enum_by_name(type_name).map(|it| it.parent_file());
+    Some(message.or(declared)?.name().to_owned())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The request of a bound method: every field has one role.
 
 use prism_options::spec::{self, FieldSpec};
-use prism_options::{OptionSet, Span};
+use prism_options::{Behavior, OptionSet, Span};
 use prism_schema::{Operation, RequestField, Role};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
@@ -9,7 +9,7 @@ use super::condition;
 use super::context::Context;
 use super::entity::Lowered;
 use super::needs::{self, Declaration};
-use super::{keys, operation, types, unbindable};
+use super::{keys, oneofs, operation, types, unbindable};
 use crate::diagnostics::catalog::{role as catalog, service};
 
 /// A bound method, and what its parts are judged by.
@@ -77,9 +77,9 @@ impl Bound<'_> {
             };
             attempted.push(role);
             let Some(request) = self.field(&candidate, role) else { continue };
-            let twin = found
-                .iter()
-                .find(|(other, _)| other.role == request.role && other.field == request.field);
+            // The keys of records are given once, in whatever form.
+            let same = |other: &RequestField| role == Role::Keys || other.field == request.field;
+            let twin = found.iter().find(|(other, _)| other.role == request.role && same(other));
             if let Some((_, first)) = twin {
                 let role = operation::role_name(request.role);
                 let found = catalog::duplicate_role(&candidate.span, candidate.name(), role);
@@ -89,7 +89,17 @@ impl Bound<'_> {
             found.push((request, candidate.span));
         }
         self.check_complete(message, &found, &attempted);
+        self.check_oneofs(message, &found);
         found.into_iter().unzip()
+    }
+
+    fn check_oneofs(&self, message: &MessageDescriptor, found: &[(RequestField, Span)]) {
+        let members = found.iter().filter_map(|(request, span)| {
+            let field = message.get_field(request.number)?;
+            let (span, needed) = (span.clone(), oneofs::is_needed(request.role));
+            Some(oneofs::Member { field, span, needed })
+        });
+        oneofs::check(self.context, &members.collect::<Vec<_>>());
     }
 
     pub(super) fn candidate(&self, field: FieldDescriptor) -> Candidate {
@@ -200,6 +210,10 @@ impl Bound<'_> {
             let span = self.context.reader.name_span(&candidate.field);
             self.context.report(catalog::role_type(&span, name, role, wanted, &actual));
             return None;
+        }
+        let behaviors = self.context.reader.behaviors(&candidate.field);
+        if role == Role::PageToken && behaviors.contains(Behavior::Required) {
+            self.context.report(catalog::required_token(&behaviors.span, candidate.name()));
         }
         let (managed, kind, ty) = match role {
             Role::Etag => (prism_schema::Managed::Etag, "MANAGED_ETAG", "string"),

@@ -97,6 +97,11 @@ pub(super) fn declared(field: &FieldDescriptor) -> String {
     if field.is_list() { format!("repeated {name}") } else { name }
 }
 
+/// Type, name and number of a singular field, as its declaration spells them.
+pub(super) fn declaration(field: &FieldDescriptor) -> String {
+    format!("{} {} = {}", declared(field), field.name(), field.number())
+}
+
 /// Why a type is neither a key, an index, a condition nor an order; `None` where it can be.
 pub(super) fn unordered(field: &FieldDescriptor) -> Option<String> {
     let (ty, _) = field_type(field);

@@ -12,6 +12,9 @@ use crate::schema::{Column, Entity, Index, Managed, Storage, Value};
 
 const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 
+/// 0001-01-01T00:00:00Z, the first time that a google.protobuf.Timestamp holds.
+const FIRST_MICROS: i64 = -62_135_596_800 * 1_000_000;
+
 /// An entity with the positions of what the operations act upon.
 #[derive(Debug)]
 pub struct Layout {
@@ -185,9 +188,11 @@ impl Layout {
         managed.contains(&Some(position))
     }
 
-    /// A last write at or before this time is too old to keep; in microseconds.
+    /// A last write at or before this time is too old to keep; in microseconds. It is never before
+    /// the first time that a Timestamp holds, which is one that every database holds.
     pub fn retention_cutoff(&self, now_micros: i64) -> i64 {
-        now_micros.saturating_sub(i64::from(self.entity.retention_days) * DAY_MICROS)
+        let retained = i64::from(self.entity.retention_days).saturating_mul(DAY_MICROS);
+        now_micros.saturating_sub(retained).max(FIRST_MICROS)
     }
 
     /// Whether a row has expired: its expire time has come, or it was last written longer ago

@@ -19,8 +19,8 @@ use crate::violations::Violations;
 /// Messages within messages that are followed, as the decoders do.
 const MAX_DEPTH: usize = 100;
 
-/// Number of the extension `google.api.field_behavior`, and of REQUIRED in it.
-const FIELD_BEHAVIOR: u32 = 1052;
+/// Name of the extension whose value REQUIRED makes a field required, and the value's number.
+const FIELD_BEHAVIOR: &str = "google.api.field_behavior";
 const REQUIRED: i32 = 2;
 
 /// What is required in a message and below it.
@@ -182,7 +182,7 @@ impl Reading {
 fn is_required(field: &FieldDescriptor) -> bool {
     let options = options(field);
     let values = options.iter().flat_map(DynamicMessage::extensions);
-    let mut values = values.filter(|(extension, _)| extension.number() == FIELD_BEHAVIOR);
+    let mut values = values.filter(|(extension, _)| extension.full_name() == FIELD_BEHAVIOR);
     values.any(|(_, value)| {
         let values = value.as_list().unwrap_or_default();
         values.iter().any(|value| value.as_enum_number() == Some(REQUIRED))
@@ -380,8 +380,9 @@ mod tests {
 
     const FILE: &str = r#"
         syntax = "proto3";
+        package google.api;
         import "google/protobuf/descriptor.proto";
-        extend google.protobuf.FieldOptions { repeated int32 behavior = 1052; }
+        extend google.protobuf.FieldOptions { repeated int32 field_behavior = 1052; }
     "#;
 
     struct Text(String);
@@ -404,7 +405,7 @@ mod tests {
         resolver.add(GoogleFileResolver::new());
         let mut compiler = protox::Compiler::with_file_resolver(resolver);
         compiler.include_imports(true).open_file("a.proto").unwrap();
-        let message = compiler.descriptor_pool().get_message_by_name("A").unwrap();
+        let message = compiler.descriptor_pool().get_message_by_name("google.api.A").unwrap();
         Required::new(&message, None)
     }
 
@@ -423,8 +424,8 @@ mod tests {
     #[test]
     fn the_last_occurrence_counts_and_messages_merge() {
         let rules = required(
-            "message A { int32 n = 1 [(behavior) = REQUIRED]; B b = 2; }
-             message B { string x = 1 [(behavior) = REQUIRED]; bool y = 2; }",
+            "message A { int32 n = 1 [(field_behavior) = REQUIRED]; B b = 2; }
+             message B { string x = 1 [(field_behavior) = REQUIRED]; bool y = 2; }",
         );
         let rules = rules.unwrap();
         assert_eq!(missing(&rules, &[8, 1]), Vec::<String>::new());
@@ -436,8 +437,8 @@ mod tests {
     #[test]
     fn setting_a_member_of_a_oneof_unsets_the_others() {
         let rules = required(
-            "message A { oneof of { string x = 1 [(behavior) = REQUIRED]; bool y = 2; B b = 3; } }
-             message B { string z = 1 [(behavior) = REQUIRED]; }",
+            "message A { oneof of { string x = 1 [(field_behavior) = REQUIRED]; bool y = 2; B b = 3; } }
+             message B { string z = 1 [(field_behavior) = REQUIRED]; }",
         );
         let rules = rules.unwrap();
         assert_eq!(missing(&rules, &[10, 0]), Vec::<String>::new());
@@ -447,7 +448,7 @@ mod tests {
 
     #[test]
     fn an_empty_list_is_none_however_it_is_written() {
-        let rules = required("message A { repeated sint32 n = 1 [(behavior) = REQUIRED]; }");
+        let rules = required("message A { repeated sint32 n = 1 [(field_behavior) = REQUIRED]; }");
         let rules = rules.unwrap();
         assert_eq!(missing(&rules, &[]), ["n"]);
         assert_eq!(missing(&rules, &[10, 0]), ["n"]);
@@ -459,7 +460,7 @@ mod tests {
     fn keys_of_maps_are_shown_unless_they_are_masked() {
         let rules = required(
             "message A { map<sint32, B> m = 1; map<string, B> s = 2 [debug_redact = true]; }
-             message B { string z = 1 [(behavior) = REQUIRED]; }",
+             message B { string z = 1 [(field_behavior) = REQUIRED]; }",
         );
         let rules = rules.unwrap();
         assert_eq!(missing(&rules, &[10, 4, 8, 3, 18, 0]), ["m[-2].z"]);
@@ -483,7 +484,7 @@ mod tests {
 
     #[test]
     fn a_message_that_holds_itself_is_followed_to_a_depth() {
-        let rules = required("message A { A a = 1; int32 n = 2 [(behavior) = REQUIRED]; }");
+        let rules = required("message A { A a = 1; int32 n = 2 [(field_behavior) = REQUIRED]; }");
         let mut message = vec![16, 1];
         for _ in 0..60 {
             let mut outer = vec![16, 1, 10, u8::try_from(message.len()).unwrap_or(0)];

@@ -70,4 +70,10 @@ prism_options::catalog! {
     "P0026" Error pattern(path: impl Display)
         "there is no file '{path}', and patterns are not expanded", "",
         "name the folder in place of the pattern: it stands for the .proto files below it";
+    "P0027" Error only_builtin(path: impl Display)
+        "the descriptor set '{path}' holds built-in files alone", "",
+        "make it of the files of your schema, as in `buf build -o schema.binpb`";
+    "P0028" Error declares_builtin(name: &str, file: &str)
+        "`{name}` is a type of '{file}', which Prism has built in", "declared again",
+        "write `import \"{file}\";` and remove the declaration, or give the type a package of your own";
 }

@@ -89,9 +89,10 @@ pub fn everything(pool: &DescriptorPool) -> Entity {
     entity
 }
 
-/// `Reading`: key (sensor, at, offset), two times among it.
+/// `Reading`: key (sensor, at, offset), two times among it; kept for longer than there are times.
 pub fn reading(pool: &DescriptorPool) -> Entity {
     let mut entity = lower(pool, "Reading", "readings", &["sensor", "at", "offset"], 1);
+    entity.retention_days = u32::MAX;
     set(&mut entity, "origin", |column| {
         column.storage = Storage::Json;
         column.access = Access::Immutable;

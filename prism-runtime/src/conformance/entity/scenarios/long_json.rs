@@ -62,7 +62,7 @@ pub async fn long_json_kept(harness: &Harness) {
     put(harness, 3, json!({"wide": large})).await;
     ok(harness, "UpdateDocument", update(3, json!({"title": "t"}), "title")).await;
     let over = update(3, json!({"title": "x".repeat(1_500_000)}), "title");
-    let error = invalid(harness, "UpdateDocument", over, &["document.wide"]).await;
+    let error = invalid(harness, "UpdateDocument", over, &["document.title"]).await;
     assert_eq!(error.reason(), Reason::ValueTooLarge);
     let got = ok(harness, "GetDocument", key(3)).await;
     assert_eq!(got, with(key(3), json!({"title": "t", "wide": large})));

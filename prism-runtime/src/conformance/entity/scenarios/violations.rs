@@ -117,7 +117,7 @@ async fn reads(harness: &Harness) {
     refused_bytes(harness, "ListOrders", wrong, &fields).await;
     // A condition that is at fault holds: it decides which orders are served.
     let bound = too_early(8);
-    let order = json!({"customerId": "c", "orderBy": "note"});
+    let order = json!({"customerId": "c", "orderBy": "due_time"});
     let wrong = encoded(harness, "ListOrdersRequest", order.clone(), &bound);
     refused_bytes(harness, "ListOrders", wrong, &["due_from"]).await;
 

@@ -4,15 +4,17 @@ use std::env;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use prism_options::{Diagnostics, Span};
+use prism_options::{Diagnostic, Diagnostics, Span};
 
 use crate::descriptors::Inputs;
 use crate::diagnostics::catalog::{evolve as catalog, load};
 use crate::diagnostics::{self, Format};
 use crate::emit::deploy::BuildContext;
 use crate::emit::{self, Layout, Options};
+use crate::output;
 use crate::pipeline::{self, Checked, Migrated, Mode, Outcome, Targets};
 use crate::printable::shown;
+use crate::runtime;
 
 /// How to generate; begun by [`configure`].
 #[derive(Clone, Debug)]
@@ -233,9 +235,10 @@ impl Builder {
             (None, true) => PathBuf::from("generated"),
             (None, false) => folder("OUT_DIR").unwrap_or_else(|| PathBuf::from("generated")),
         };
+        output::check_folder(&out).map_err(|error| one(catalog::disk(&Span::default(), error)))?;
         if let (true, Err(why)) = (self.whole_crate, crate_name(&self.crate_name)) {
             let found = load::bad_crate_name(&Span::default(), &shown(&self.crate_name), why);
-            return Err(Error(Diagnostics::from_one(found)));
+            return Err(one(found));
         }
         let layout = match self.whole_crate {
             true => Layout::Crate {
@@ -245,6 +248,10 @@ impl Builder {
             },
             false => Layout::BuildScript,
         };
+        if let (true, Some(path)) = (self.whole_crate, &self.runtime_path) {
+            runtime::check(&out, path)
+                .map_err(|why| one(catalog::no_runtime(&Span::default(), path, why)))?;
+        }
         let history = match self.whole_crate {
             true => out.clone(),
             false => folder("CARGO_MANIFEST_DIR").unwrap_or_else(|| out.clone()),
@@ -279,8 +286,12 @@ impl Builder {
         let context = BuildContext::of(out, runtime_path).ok_or_else(|| {
             catalog::runtime_out_of_reach(&Span::default(), runtime_path.unwrap_or_default())
         });
-        context.map(Some).map_err(|found| Error(Diagnostics::from_one(found)))
+        context.map(Some).map_err(one)
     }
+}
+
+fn one(found: Diagnostic) -> Error {
+    Error(Diagnostics::from_one(found))
 }
 
 /// Why Cargo or rustc would not take a package of this name, which its library and its binary

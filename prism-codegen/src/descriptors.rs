@@ -8,6 +8,7 @@ mod imports;
 mod names;
 mod resolver;
 mod set;
+mod structure;
 mod syntax;
 mod unresolved;
 
@@ -60,11 +61,31 @@ pub fn load(inputs: &Inputs) -> Result<Loaded, Diagnostics> {
     }
 }
 
+/// The files of `google/protobuf` that are built in.
+const GOOGLE: [&str; 12] = [
+    "google/protobuf/any.proto",
+    "google/protobuf/api.proto",
+    "google/protobuf/compiler/plugin.proto",
+    "google/protobuf/descriptor.proto",
+    "google/protobuf/duration.proto",
+    "google/protobuf/empty.proto",
+    "google/protobuf/field_mask.proto",
+    "google/protobuf/source_context.proto",
+    "google/protobuf/struct.proto",
+    "google/protobuf/timestamp.proto",
+    "google/protobuf/type.proto",
+    "google/protobuf/wrappers.proto",
+];
+
 /// Whether a file comes with Prism or is one of those of Google that do.
 pub fn is_builtin(name: &str) -> bool {
-    name.starts_with("google/protobuf/")
-        || builtin::text(name).is_some()
-        || builtin::google_api(name).is_some()
+    GOOGLE.contains(&name) || builtin::text(name).is_some() || builtin::google_api(name).is_some()
+}
+
+/// The built-in file that declares a message or an enum; `None` if there is none.
+pub fn builtin_file_of(type_name: &str) -> Option<String> {
+    let own = ["google.", "prism."].iter().any(|package| type_name.starts_with(package));
+    if own { set::builtin_file_of(type_name) } else { None }
 }
 
 /// Names of the files that come with Prism, as imports spell them.

@@ -89,12 +89,9 @@ fn explain_method(schema: &Schema, name: &str, method: &Method) -> String {
     let _ = writeln!(text, "  answer\n    {:?}", binding.response);
     for list in lists(binding, entity) {
         let _ = writeln!(text, "\n  {}\n    served by {}", list.title, list.access);
-        let _ = writeln!(text, "    in the order {}", plan::order_text(entity, &list.order));
+        let _ = writeln!(text, "    {}", in_order(entity, &list));
     }
-    if binding.operation == Operation::List {
-        let orders = plan::orders(entity, &always(&plan::conditions(binding)));
-        let _ = writeln!(text, "\n  order_by takes {}", orders.join("; "));
-    }
+    accepted_orders(binding, entity, &mut text);
     for dialect in Dialect::ALL {
         let _ = writeln!(text, "\n  {dialect}");
         for (what, statement) in statements(binding, entity, dialect) {
@@ -136,31 +133,48 @@ fn role(field: &RequestField, entity: &Entity) -> String {
     format!("{role}{on}{when}")
 }
 
-/// What an `order_by` changes in the statement of a list: all that follows the conditions.
+/// How the records of a list follow each other, and who sees to it.
+fn in_order(entity: &Entity, list: &List) -> String {
+    if list.order.is_empty() {
+        return "with one record at most".to_owned();
+    }
+    let by = if list.ordered { "" } else { ", by a sort or a filter on each page" };
+    format!("in the order {}{by}", plan::order_text(entity, &list.order))
+}
+
+/// What an `order_by` may say.
+fn accepted_orders(binding: &Binding, entity: &Entity, text: &mut String) {
+    if binding.operation != Operation::List {
+        return;
+    }
+    let holding = always(&plan::conditions(binding));
+    let orders = |visibility| {
+        let orders = plan::orders(entity, &holding, visibility);
+        let orders = orders.iter().map(|served| {
+            let one_way = if served.reversible { "" } else { " (not reversed)" };
+            plan::order_text(entity, &served.order) + one_way
+        });
+        orders.collect::<Vec<_>>().join("; ")
+    };
+    let (live, kept) = (orders(Visibility::Live), orders(Visibility::Kept));
+    let _ = writeln!(text, "\n  order_by takes the beginning of {live}");
+    if binding.role(Role::ShowDeleted).is_some() && kept != live {
+        let _ = writeln!(text, "  with show_deleted, of {kept}");
+    }
+}
+
+/// The statement of a list for each order that an `order_by` may ask for.
 fn orders(binding: &Binding, entity: &Entity, dialect: Dialect, text: &mut String) {
     if binding.operation != Operation::List {
         return;
     }
     let holding = always(&plan::conditions(binding));
-    for order in plan::orders(entity, &holding) {
-        let Some(asked) = parsed(entity, &order) else { continue };
-        let Some(list) = list("", &holding, &asked, entity) else { continue };
+    for served in plan::orders(entity, &holding, Visibility::Live) {
+        let Some(list) = list("", &holding, &served.order, entity) else { continue };
         let sql = Statements::new(entity, dialect).list(&list.shape).sql;
-        let tail = sql.find(" ORDER BY ").map_or(sql.as_str(), |at| &sql[at + 1..]);
-        let _ = writeln!(text, "    -- order_by \"{order}\", by {}\n    … {tail};", list.access);
+        let order = plan::order_text(entity, &served.order);
+        let _ = writeln!(text, "    -- order_by \"{order}\", by {}\n    {sql};", list.access);
     }
-}
-
-/// An order as a caller writes it.
-fn parsed(entity: &Entity, order: &str) -> Option<Vec<IndexColumn>> {
-    let column = |part: &str| {
-        let (field, descending) = match part.trim().strip_suffix(" desc") {
-            Some(field) => (field, true),
-            None => (part.trim(), false),
-        };
-        Some(IndexColumn { number: entity.column_of_field(field)?.number, descending })
-    };
-    order.split(',').map(column).collect()
 }
 
 /// A way in which a list is asked for.
@@ -168,6 +182,7 @@ struct List {
     title: &'static str,
     access: String,
     order: Vec<IndexColumn>,
+    ordered: bool,
     shape: ListShape,
 }
 
@@ -195,19 +210,14 @@ fn list(
     asked: &[IndexColumn],
     entity: &Entity,
 ) -> Option<List> {
-    let plan = plan::plan(entity, holding, asked)?;
+    let plan = plan::plan(entity, holding, asked, Visibility::Live)?;
     let access = match plan.access {
         Access::Key => "the primary key".to_owned(),
         Access::Index(_) => format!("index {}", plan.access.name(entity)),
     };
-    let shape = |condition: &Condition| Shape {
-        field: condition.field,
-        comparison: condition.comparison,
-        values: 1,
-    };
-    let conditions = holding.iter().map(shape).collect();
-    let shape = ListShape::first(conditions, &plan.order, Visibility::Live);
-    Some(List { title, access, order: plan.order, shape })
+    let conditions = holding.iter().map(Shape::usual).collect();
+    let shape = ListShape::first(conditions, &plan, Visibility::Live);
+    Some(List { title, access, order: plan.order, ordered: plan.ordered, shape })
 }
 
 fn statements(

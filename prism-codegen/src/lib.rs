@@ -15,5 +15,6 @@ pub mod model;
 pub mod output;
 pub mod pipeline;
 mod printable;
+mod runtime;
 
 pub use builder::{Builder, Error, configure};

@@ -94,6 +94,9 @@ fn files_are_named_after_the_crate() {
 #[test]
 fn the_image_is_built_where_the_runtime_is() {
     let root = tempfile::tempdir().unwrap();
+    fs::create_dir_all(root.path().join("prism/prism-runtime")).unwrap();
+    let manifest = root.path().join("prism/prism-runtime/Cargo.toml");
+    fs::write(manifest, "[package]\nname = \"prism-runtime\"\n").unwrap();
     let arguments = ["--out", "a/service", "--runtime-path", "../../prism/prism-runtime"];
     generate(root.path(), &arguments);
     let files = deploy(&root.path().join("a/service"));

@@ -8,6 +8,12 @@ use prism_codegen::descriptors::{Inputs, load};
 use prism_codegen::diagnostics::{Format, render};
 use prism_codegen::lower::lower;
 use prism_codegen::model::Schema;
+use prost::Message as _;
+use prost_types::field_descriptor_proto::{Label, Type};
+use prost_types::{
+    DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet, MessageOptions,
+    OneofDescriptorProto,
+};
 
 fn schema(inputs: &Inputs) -> Schema {
     let loaded = load(inputs).unwrap();
@@ -134,6 +140,10 @@ fn names_that_no_compiler_writes() {
     for name in ["", "a.proto\nevil\n", "../a.proto", "/a.proto", "a//b.proto", "a\\b.proto"] {
         assert_eq!(codes(name, "a", "Thing", &[]), ["P0018"], "{name:?}");
     }
+    for name in ["a--><img src=x>.proto", "a>.proto", "<a.proto", "a`b`.proto", "\"a\".proto"] {
+        assert_eq!(codes(name, "a", "Thing", &[]), ["P0018"], "{name:?}");
+    }
+    assert_eq!(codes("a--b, c's (d).proto", "a", "Thing", &[]), Vec::<&str>::new());
     for package in ["a..b", ".a", "a.", "a b", "a;\nevil\n", "é", "1a"] {
         assert_eq!(codes("a.proto", package, "Thing", &[]), ["P0017"], "{package:?}");
     }
@@ -189,4 +199,185 @@ fn names_that_differ_in_letter_case_alone() {
     let (inputs, _folder) = file(b"proto3");
     let said = render(&load(&inputs).unwrap_err(), Format::Plain);
     assert!(said.contains("call it `TITLE_2` and add `json_name = \"TITLE\"`"), "{said}");
+}
+
+/// The codes of what is found in a set after a change of its files.
+fn changed(change: impl Fn(&mut FileDescriptorSet)) -> Vec<&'static str> {
+    let bytes = std::fs::read("tests/schemas/orders.protoc.binpb").unwrap();
+    let mut set = FileDescriptorSet::decode(&*bytes).unwrap();
+    change(&mut set);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("set.binpb");
+    std::fs::write(&path, set.encode_to_vec()).unwrap();
+    match load(&Inputs { descriptor_set: Some(path), ..Inputs::default() }) {
+        Ok(_) => Vec::new(),
+        Err(found) => found.iter().map(|finding| finding.code).collect(),
+    }
+}
+
+/// The codes of what is found after a change of `orders.proto`.
+fn changed_file(change: impl Fn(&mut FileDescriptorProto)) -> Vec<&'static str> {
+    changed(|set| change(set.file.iter_mut().find(|file| file.name() == "orders.proto").unwrap()))
+}
+
+fn member(name: &str, number: i32, ty: Type, label: Label) -> FieldDescriptorProto {
+    let mut field = FieldDescriptorProto {
+        name: Some(name.to_owned()),
+        number: Some(number),
+        ..FieldDescriptorProto::default()
+    };
+    field.set_type(ty);
+    field.set_label(label);
+    field
+}
+
+fn of_type(mut field: FieldDescriptorProto, name: &str) -> FieldDescriptorProto {
+    field.type_name = Some(name.to_owned());
+    field
+}
+
+/// The entry of a map, with its key and value.
+fn entry(key: FieldDescriptorProto, value: FieldDescriptorProto) -> DescriptorProto {
+    DescriptorProto {
+        name: Some("NamesEntry".to_owned()),
+        field: vec![key, value],
+        options: Some(MessageOptions { map_entry: Some(true), ..MessageOptions::default() }),
+        ..DescriptorProto::default()
+    }
+}
+
+const INVOICE: usize = 1;
+const ENTRY: &str = ".acme.orders.v1.Invoice.NamesEntry";
+
+/// A map in `Invoice` whose field and entry are as they are given.
+fn with_map(field: &FieldDescriptorProto, entry: &DescriptorProto) -> Vec<&'static str> {
+    changed_file(|file| {
+        let message = &mut file.message_type[INVOICE];
+        assert_eq!(message.name(), "Invoice");
+        message.field.push(field.clone());
+        message.nested_type.push(entry.clone());
+    })
+}
+
+fn only_malformed(codes: &[&str]) -> bool {
+    !codes.is_empty() && codes.iter().all(|code| *code == "P0021")
+}
+
+#[test]
+fn maps_that_no_compiler_writes() {
+    use {Label::*, Type::*};
+    let field = |label| of_type(member("names", 90, Message, label), ENTRY);
+    let key = |ty| member("key", 1, ty, Optional);
+    let value = |label| member("value", 2, String, label);
+    let own = entry(key(String), value(Optional));
+    assert_eq!(with_map(&field(Repeated), &own), Vec::<&str>::new());
+    assert!(only_malformed(&with_map(&field(Optional), &own)), "one entry");
+    for ty in [Double, Float, Bytes] {
+        let entry = entry(key(ty), value(Optional));
+        assert!(only_malformed(&with_map(&field(Repeated), &entry)), "{ty:?}");
+    }
+    let by_message = of_type(key(Message), ".acme.orders.v1.Invoice");
+    let by_enum = of_type(key(Enum), ".acme.orders.v1.Order.Status");
+    for key in [by_message, by_enum] {
+        assert!(only_malformed(&with_map(&field(Repeated), &entry(key, value(Optional)))));
+    }
+    let listed = entry(key(String), value(Repeated));
+    assert!(only_malformed(&with_map(&field(Repeated), &listed)), "a list of values");
+    let top = of_type(member("names", 90, Message, Repeated), ".acme.orders.v1.NamesEntry");
+    let found = changed_file(|file| {
+        file.message_type[INVOICE].field.push(top.clone());
+        file.message_type.push(own.clone());
+    });
+    assert!(only_malformed(&found), "beside the message: {found:?}");
+    let found = changed_file(|file| {
+        file.message_type[INVOICE].nested_type.push(own.clone());
+        file.message_type[INVOICE + 1].field.push(field(Repeated));
+    });
+    assert!(only_malformed(&found), "of another message: {found:?}");
+    let found = changed_file(|file| file.message_type[INVOICE].nested_type.push(own.clone()));
+    assert!(only_malformed(&found), "of no field: {found:?}");
+}
+
+#[test]
+fn oneofs_that_no_compiler_writes() {
+    use {Label::*, Type::*};
+    let with = |fields: &[FieldDescriptorProto]| {
+        changed_file(|file| {
+            let message = &mut file.message_type[INVOICE];
+            let place = i32::try_from(message.oneof_decl.len()).unwrap();
+            let name = Some("_own".to_owned());
+            message.oneof_decl.push(OneofDescriptorProto { name, ..Default::default() });
+            for field in fields {
+                let oneof_index = Some(place);
+                message.field.push(FieldDescriptorProto { oneof_index, ..field.clone() });
+            }
+        })
+    };
+    let plain = |number, label| member(&format!("own{number}"), number, String, label);
+    let optional = |number| {
+        let proto3_optional = Some(true);
+        FieldDescriptorProto { proto3_optional, ..plain(number, Optional) }
+    };
+    assert_eq!(with(&[plain(90, Optional), plain(91, Optional)]), Vec::<&str>::new());
+    assert_eq!(with(&[optional(90)]), Vec::<&str>::new());
+    assert!(only_malformed(&with(&[])), "no field");
+    assert!(only_malformed(&with(&[plain(90, Repeated)])), "a list");
+    assert!(only_malformed(&with(&[optional(90), plain(91, Optional)])), "two fields");
+    assert!(only_malformed(&with(&[optional(90), optional(91)])), "two optional fields");
+}
+
+#[test]
+fn fields_that_no_compiler_writes() {
+    use {Label::*, Type::*};
+    let with = |field: &FieldDescriptorProto| {
+        changed_file(|file| file.message_type[INVOICE].field.push(field.clone()))
+    };
+    let plain = |ty, label| member("own", 90, ty, label);
+    assert_eq!(with(&plain(String, Optional)), Vec::<&str>::new());
+    let default_value = Some("x".to_owned());
+    let default = FieldDescriptorProto { default_value, ..plain(String, Optional) };
+    let proto3_optional = Some(true);
+    let alone = FieldDescriptorProto { proto3_optional, ..plain(String, Optional) };
+    let group = of_type(plain(Group, Optional), ".acme.orders.v1.Invoice");
+    for field in [plain(String, Required), default, alone, group] {
+        assert!(only_malformed(&with(&field)), "{field:?}: {:?}", with(&field));
+    }
+}
+
+#[test]
+fn files_of_google_that_are_not_googles() {
+    let google = |set: &mut FileDescriptorSet, change: &dyn Fn(&mut FileDescriptorProto)| {
+        let name = "google/protobuf/timestamp.proto";
+        change(set.file.iter_mut().find(|file| file.name() == name).unwrap());
+    };
+    let retyped = |file: &mut FileDescriptorProto| {
+        file.message_type[0].field[0].set_type(Type::String);
+    };
+    let found = changed(|set| google(set, &retyped));
+    assert!(only_malformed(&found), "{found:?}");
+    let empty = |file: &mut FileDescriptorProto| {
+        file.message_type[0].name = Some("Other".to_owned());
+        file.message_type.push(DescriptorProto {
+            name: Some("Timestamp".to_owned()),
+            ..DescriptorProto::default()
+        });
+    };
+    let found = changed(|set| google(set, &empty));
+    assert!(only_malformed(&found), "{found:?}");
+}
+
+#[test]
+fn only_the_files_that_are_built_in_are_left_out() {
+    let renamed = |name: &'static str| {
+        changed(move |set| {
+            let file = set.file.iter_mut().find(|file| file.name() == "orders.proto").unwrap();
+            file.name = Some(name.to_owned());
+        })
+    };
+    for name in ["google/protobuf/mine.proto", "buf/validate/mine.proto", "prism/mine.proto"] {
+        assert_eq!(renamed(name), Vec::<&str>::new(), "{name}");
+    }
+    assert_eq!(renamed("prism/common/errors.proto"), ["P0027"]);
+    let alone = |set: &mut FileDescriptorSet| set.file.retain(|it| it.name() != "orders.proto");
+    assert_eq!(changed(alone), ["P0027"]);
 }

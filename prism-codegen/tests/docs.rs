@@ -75,6 +75,11 @@ fn the_tour_of_the_readme_runs() {
     fs::create_dir_all(file.parent().unwrap()).unwrap();
     fs::write(&file, schema.strip_suffix("PROTO").unwrap()).unwrap();
 
+    // The tour runs in the repository, where the runtime is.
+    let runtime = scratch.path().join("prism-runtime");
+    fs::create_dir(&runtime).unwrap();
+    fs::copy(root().join("prism-runtime/Cargo.toml"), runtime.join("Cargo.toml")).unwrap();
+
     let commands = shell.iter().flat_map(|block| block.lines());
     let mut ran = Vec::new();
     for command in commands.filter_map(|line| line.strip_prefix("cargo prism ")) {

@@ -16,6 +16,18 @@ fn case(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(name)
 }
 
+/// An output folder that lies to a copy of prism-runtime's manifest as the committed one to
+/// prism-runtime, and the folder that has both.
+fn scratch(name: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = folder.path().join("prism-runtime");
+    fs::create_dir(&runtime).unwrap();
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../prism-runtime/Cargo.toml");
+    fs::copy(manifest, runtime.join("Cargo.toml")).unwrap();
+    let out = folder.path().join("prism-codegen/tests/goldens").join(name).join("generated");
+    (folder, out)
+}
+
 /// Generates a case from nothing.
 fn generate(name: &str, out: &Path) {
     let protos = case(name).join("proto");
@@ -52,18 +64,18 @@ fn tree(root: &Path) -> BTreeMap<String, Vec<u8>> {
 #[test]
 fn generated_crates_are_as_committed() {
     for name in CASES {
-        let scratch = tempfile::tempdir().unwrap();
-        generate(name, scratch.path());
+        let (_scratch, out) = scratch(name);
+        generate(name, &out);
         let golden = case(name).join("generated");
         if std::env::var_os("PRISM_BLESS").is_some() {
             let _ = fs::remove_dir_all(&golden);
-            for (path, contents) in tree(scratch.path()) {
+            for (path, contents) in tree(&out) {
                 let path = golden.join(path);
                 fs::create_dir_all(path.parent().unwrap()).unwrap();
                 fs::write(path, contents).unwrap();
             }
         }
-        let (expected, found) = (tree(&golden), tree(scratch.path()));
+        let (expected, found) = (tree(&golden), tree(&out));
         let names = |tree: &BTreeMap<String, Vec<u8>>| tree.keys().cloned().collect::<Vec<_>>();
         assert_eq!(names(&expected), names(&found), "{name}");
         for (path, contents) in found {
@@ -79,16 +91,15 @@ fn generated_crates_are_as_committed() {
 #[test]
 fn two_runs_give_the_same_bytes_and_the_second_writes_nothing() {
     for name in CASES {
-        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        generate(name, one.path());
-        generate(name, other.path());
-        assert!(tree(one.path()) == tree(other.path()), "{name}");
+        let ((_folder, one), (_other_folder, other)) = (scratch(name), scratch(name));
+        generate(name, &one);
+        generate(name, &other);
+        assert!(tree(&one) == tree(&other), "{name}");
 
-        let modified =
-            |path: &str| fs::metadata(one.path().join(path)).unwrap().modified().unwrap();
-        let files = tree(one.path());
+        let modified = |path: &str| fs::metadata(one.join(path)).unwrap().modified().unwrap();
+        let files = tree(&one);
         let before: Vec<_> = files.keys().map(|path| modified(path)).collect();
-        generate(name, one.path());
+        generate(name, &one);
         let after: Vec<_> = files.keys().map(|path| modified(path)).collect();
         assert!(before == after, "{name}: a run without a change has written");
     }

@@ -83,12 +83,42 @@ fn what_is_no_database_is_refused_and_not_shown() {
     }
 }
 
+#[test]
+fn a_refused_file_is_left_alone() {
+    let project = Project::new(None);
+    assert_eq!(project.prism(&["generate"]).0, 0);
+    let names = || {
+        let files = fs::read_dir(project.path()).unwrap();
+        let mut names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    fs::write(project.path().join("notes.txt"), "no database\n".repeat(1000)).unwrap();
+    fs::write(project.path().join("gone.db-wal"), "a log").unwrap();
+    let before = names();
+    for place in ["notes.txt", "gone.db", "none/a.db"] {
+        for arguments in [&["status"][..], &["verify"], &["apply", "--dry-run"], &["apply"]] {
+            let command = [&["migrate"], arguments, &["--database", place]].concat();
+            project.prism(&command);
+            assert_eq!(names(), before, "{command:?}");
+        }
+        assert_eq!(project.prism(&["migrate", "apply", "--database", place]).0, 1);
+    }
+    let text = fs::read_to_string(project.path().join("notes.txt")).unwrap();
+    assert!(text.starts_with("no database"));
+    // A migration that is refused before anything is applied.
+    let initial = project.path().join("out/migrations/sqlite/0001_initial.sql");
+    fs::write(&initial, "no SQL").unwrap();
+    assert_eq!(project.prism(&["migrate", "apply", "--database", "new.db"]).0, 1);
+    assert!(!names().iter().any(|name| name == "new.db-lock"), "{:?}", names());
+}
+
 /// From no database at all to one that follows a changed schema; `own` are the names of Prism's own
 /// migrations, and `execute` is another program.
 fn a_database_is_led_along(project: &Project, own: &[&str], execute: impl Fn(&str)) {
     let (code, _, said) = project.prism(&["migrate", "status"]);
     assert_eq!(code, 1, "{said}");
-    assert!(said.contains("out has neither schema.lock nor migrations"), "{said}");
+    assert!(said.contains("out does not exist: name the folder with --out"), "{said}");
     assert_eq!(project.prism(&["generate"]).0, 0);
 
     let count = own.len() + 1;

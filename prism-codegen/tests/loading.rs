@@ -302,6 +302,35 @@ fn annotations_of_google_are_built_in_and_a_copy_comes_first() {
 }
 
 #[test]
+fn a_value_that_only_a_newer_copy_has_is_reported() {
+    let copy = "syntax = \"proto3\";\npackage google.api;\n\
+                import \"google/protobuf/descriptor.proto\";\n\
+                extend google.protobuf.FieldOptions { repeated FieldBehavior field_behavior = 1052; }\n\
+                enum FieldBehavior { NONE = 0; INPUT_ONLY = 4; SECRET = 9; }\n";
+    let thing = BEHAVED.replace("= INPUT_ONLY", "= SECRET");
+    let folder = folder(&[("thing.proto", &thing), ("google/api/field_behavior.proto", copy)]);
+    let loaded = load(&inputs(&[folder.path()], &[Path::new("thing.proto")])).unwrap();
+    let said = render(&lower(&loaded).1, Format::Plain);
+    assert!(said.contains("thing.proto:7:21: warning[P0904]: SECRET of"), "{said}");
+}
+
+#[test]
+fn another_annotation_of_the_same_number_is_not_googles() {
+    let own = "syntax = \"proto3\";\npackage own;\n\
+               import \"google/protobuf/descriptor.proto\";\n\
+               extend google.protobuf.FieldOptions { repeated Own field_behavior = 1052; }\n\
+               enum Own { A = 0; B = 2; C = 3; }\n";
+    let thing = BEHAVED
+        .replace("google/api/field_behavior.proto", "own.proto")
+        .replace("(google.api.field_behavior) = INPUT_ONLY", "(own.field_behavior) = C");
+    let folder = folder(&[("thing.proto", &thing), ("own.proto", own)]);
+    let loaded = load(&inputs(&[folder.path()], &[Path::new("thing.proto")])).unwrap();
+    let (schema, found) = lower(&loaded);
+    assert!(found.is_empty(), "{}", render(&found, Format::Plain));
+    assert_eq!(schema.entities[0].schema.columns[1].access, Access::Unrestricted);
+}
+
+#[test]
 fn a_descriptor_set_may_lack_the_annotations_of_google() {
     let folder = folder(&[("thing.proto", BEHAVED)]);
     let loaded = load(&inputs(&[folder.path()], &[Path::new("thing.proto")])).unwrap();

@@ -8,10 +8,11 @@ use prism_codegen::descriptors::{Inputs, load};
 use prism_codegen::diagnostics::{Diagnostics, Format, Severity, render};
 use prism_codegen::lower::lower;
 use prism_codegen::lower::support::{Support, decision, names};
+use prism_codegen::model::Schema;
 use prost_reflect::{DescriptorPool, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 
-/// What is found in a schema.
-fn found(text: &str) -> Diagnostics {
+/// A schema, and what is found in it.
+fn judged(text: &str) -> (Schema, Diagnostics) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a.proto"), text).unwrap();
     let inputs = Inputs {
@@ -20,10 +21,27 @@ fn found(text: &str) -> Diagnostics {
         descriptor_set: None,
     };
     match load(&inputs) {
-        Ok(loaded) => lower(&loaded).1,
+        Ok(loaded) => lower(&loaded),
         Err(found) => panic!("{}\n{text}", render(&found, Format::Plain)),
     }
 }
+
+/// What a schema comes to, without its places: the model, and what is found.
+fn effect((schema, found): &(Schema, Diagnostics)) -> String {
+    let entities = schema.entities.iter().map(|entity| {
+        let classes: Vec<_> = entity.fields.iter().map(|field| &field.pii).collect();
+        format!("{:?} {} {classes:?}\n", entity.schema, entity.backend_named)
+    });
+    let services = schema.services.iter().map(|service| format!("{:?}\n", service.schema));
+    let found = found.iter().map(|finding| format!("{} {}\n", finding.code, finding.message));
+    let all: String = entities.chain(services).chain(found).collect();
+    format!("{all}{:?}", schema.masked)
+}
+
+/// Values that say what holds anyway.
+const WITHOUT_TRACE: [&str; 3] =
+    // A store that runs in one place meets every consistency.
+    ["CONSISTENCY_EVENTUAL", "CONSISTENCY_CAUSAL", "CONSISTENCY_STRONG"];
 
 fn contract() -> DescriptorPool {
     let folder = tempfile::tempdir().unwrap();
@@ -102,6 +120,12 @@ fn every_option_of_the_contract_has_its_decision() {
 
 /// A schema in which one option is set, whatever else it makes wrong.
 fn schema(option: &Place, value: &str) -> String {
+    let (annotation, written) = (option.annotation, written(option, value));
+    text(|other| if other == annotation { written.clone() } else { String::new() })
+}
+
+/// An option as an annotation sets it.
+fn written(option: &Place, value: &str) -> String {
     let mut written = match option.path.last() {
         Some(last) => format!("{last}: {value}"),
         None => unreachable!("an option has a name"),
@@ -109,18 +133,21 @@ fn schema(option: &Place, value: &str) -> String {
     for outer in option.path[..option.path.len() - 1].iter().rev() {
         written = format!("{outer}: {{{written}}}");
     }
-    let at = |annotation: &str| match option.annotation == annotation {
-        true => written.clone(),
-        false => String::new(),
-    };
+    written
+}
+
+/// A schema with what each of its annotations sets.
+fn text(at: impl Fn(&str) -> String) -> String {
     format!(
         "syntax = \"proto3\";\npackage acme.v1;\nimport \"prism/options.proto\";\n\
          message Thing {{\n  option (prism.message) = {{{}}};\n  string id = 1 [(prism.field) = {{{}}}];\n}}\n\
          service Things {{\n  option (prism.service) = {{{}}};\n  rpc GetThing(GetThingRequest) returns (Thing) {{\n    option (prism.method) = {{{}}};\n  }}\n}}\n\
+         service Bound {{\n  option (prism.service).entity = \"Thing\";\n  rpc GetThing(GetThingRequest) returns (Thing) {{\n    option (prism.method) = {{{}}};\n  }}\n}}\n\
          message GetThingRequest {{\n  string id = 1;\n}}\n",
         at("prism.message"),
         at("prism.field"),
         at("prism.service"),
+        at("prism.method"),
         at("prism.method"),
     )
 }
@@ -144,10 +171,12 @@ fn samples(option: &Place) -> Vec<(String, String)> {
 fn an_option_is_treated_as_decided() {
     let pool = contract();
     let mut refused = 0;
+    let without = effect(&judged(&text(|_| String::new())));
     for option in options(&pool) {
         for (value, name) in samples(&option) {
-            let text = schema(&option, &value);
-            let found = found(&text);
+            let judged = judged(&schema(&option, &value));
+            let acted = effect(&judged) != without;
+            let found = judged.1;
             // A value by its name; an option by its path, `indexes[0].parent`.
             let shown = if name == value { value.clone() } else { option.path.join("[0].") };
             let says = |codes: &[&str]| {
@@ -159,6 +188,7 @@ fn an_option_is_treated_as_decided() {
             let is_refused = says(&["P0113", "P0114"]);
             assert_eq!(is_refused, expected == Some(Support::Refused), "{name}: {report}");
             refused += usize::from(is_refused);
+            assert_ne!(acted, WITHOUT_TRACE.contains(&name.as_str()), "{name} = {value}: {report}");
             let own = decision(&option.name);
             if own == Some(Support::Warned) {
                 assert!(says(&["P0903"]) || name == value, "{name}: {report}");

@@ -72,3 +72,39 @@ fn values_may_be_of_another_script() {
     survive(|line| line.replace('"', "\"\u{1F980}é"));
     survive(|line| line.replace("Order", "Ördér"));
 }
+
+/// Each type holds the next one twice, so that there are more ways down than can be followed.
+#[test]
+fn types_of_many_levels_are_generated() {
+    const LEVELS: usize = 90;
+    let mut text = "syntax = \"proto3\";\npackage deep.v1;\n".to_owned();
+    for (name, leaf) in [("Number", "int32"), ("Text", "string"), ("Real", "double")] {
+        for level in 0..LEVELS {
+            let next = level + 1;
+            text.push_str(&format!(
+                "message {name}{level} {{ {name}{next} a = 1; oneof of {{ {name}{next} b = 2; }} }}\n"
+            ));
+        }
+        text.push_str(&format!("message {name}{LEVELS} {{ {leaf} leaf = 1; }}\n"));
+    }
+    text.push_str("message Ring { Other other = 1; }\nmessage Other { Ring ring = 1; }\n");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("deep.proto");
+    fs::write(&file, text).unwrap();
+    let out = folder.path().join("out");
+    let builder = prism_codegen::configure().whole_crate().include(folder.path()).out_dir(&out);
+    builder.generate(&[file]).unwrap();
+    let code = fs::read_to_string(out.join("src/deep.v1.rs")).unwrap();
+    let derived = |item: &str| {
+        let before = code.split(&format!("pub {item} {{")).next().unwrap();
+        let start = before.rfind("#[derive(").unwrap();
+        before[start..].lines().next().unwrap().to_owned()
+    };
+    let message =
+        |rest: &str| format!("#[derive(Clone{rest}, ::prism_runtime::codegen::prost::Message)]");
+    assert_eq!(derived("struct Number0"), message(", Copy, PartialEq, Eq, Hash"));
+    assert_eq!(derived("struct Text0"), message(", PartialEq, Eq, Hash"));
+    assert_eq!(derived("struct Real0"), message(", Copy, PartialEq"));
+    assert_eq!(derived("struct Ring"), message(", PartialEq"));
+    assert!(!code.contains("prism_mark"));
+}

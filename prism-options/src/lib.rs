@@ -33,4 +33,4 @@ pub use reader::{Element, Reader};
 pub use setting::{Set, Setting};
 pub use source::{Source, Sources};
 pub use span::{Span, Spanned};
-pub use standard::{Behavior, Foreign, Idempotency};
+pub use standard::{Behavior, Behaviors, Foreign, Idempotency};

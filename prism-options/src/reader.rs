@@ -15,7 +15,7 @@ use crate::aggregate::{self, Entry, Target};
 use crate::places::Places;
 use crate::spec::{EntitySpec, FieldSpec, MethodSpec, ServiceSpec};
 use crate::{
-    Behavior, Diagnostic, Foreign, Idempotency, OptionSet, Sources, Span, catalog, setting,
+    Behaviors, Diagnostic, Foreign, Idempotency, OptionSet, Sources, Span, catalog, setting,
     standard,
 };
 
@@ -146,16 +146,16 @@ impl<'a> Reader<'a> {
     }
 
     /// The standard `google.api.field_behavior` of a field, and its place.
-    pub fn behaviors(&self, field: &FieldDescriptor) -> (Vec<Behavior>, Span) {
+    pub fn behaviors(&self, field: &FieldDescriptor) -> Behaviors {
         if !field.has_options() {
-            return (Vec::new(), Span::default());
+            return Behaviors::default();
         }
-        let found = standard::behaviors(&field.options());
-        let span = match found.is_empty() {
-            true => Span::default(),
-            false => self.extension_span(field, standard::FIELD_BEHAVIOR),
-        };
-        (found, span)
+        match standard::behaviors(&field.options()) {
+            Some((found, number)) => {
+                Behaviors { span: self.extension_span(field, number), ..found }
+            }
+            None => Behaviors::default(),
+        }
     }
 
     /// Annotations of others that a later version honours.

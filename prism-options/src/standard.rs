@@ -16,9 +16,8 @@ pub enum Idempotency {
     Idempotent,
 }
 
-/// Number of the extension `google.api.field_behavior`.
-/// <https://google.aip.dev/203>
-pub(crate) const FIELD_BEHAVIOR: u32 = 1052;
+/// The extension with the behaviors of a field. <https://google.aip.dev/203>
+const FIELD_BEHAVIOR: &str = "google.api.field_behavior";
 
 /// A value of `google.api.FieldBehavior`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,12 +63,41 @@ impl Behavior {
     }
 }
 
-/// The values of `google.api.field_behavior` of a field.
-pub(crate) fn behaviors(options: &DynamicMessage) -> Vec<Behavior> {
+/// What `google.api.field_behavior` says of a field.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Behaviors {
+    /// The values that Prism knows, in the order of the annotation.
+    pub known: Vec<Behavior>,
+    /// The others: their names, or their numbers if the descriptors name none.
+    pub others: Vec<String>,
+    /// The place of the annotation.
+    pub span: Span,
+}
+
+impl Behaviors {
+    /// Whether the field is annotated with a behavior.
+    pub fn contains(&self, behavior: Behavior) -> bool {
+        self.known.contains(&behavior)
+    }
+}
+
+/// The values of `google.api.field_behavior` of a field, and the extension's number.
+pub(crate) fn behaviors(options: &DynamicMessage) -> Option<(Behaviors, u32)> {
     let mut extensions = options.extensions();
-    let found = extensions.find(|(extension, _)| extension.number() == FIELD_BEHAVIOR);
-    let values = found.and_then(|(_, value)| value.as_list()).unwrap_or_default();
-    values.iter().filter_map(|value| Behavior::of(value.as_enum_number()?)).collect()
+    let (extension, value) = extensions.find(|(it, _)| it.full_name() == FIELD_BEHAVIOR)?;
+    let kind = extension.kind();
+    let mut found = Behaviors::default();
+    for number in value.as_list()?.iter().filter_map(Value::as_enum_number) {
+        match Behavior::of(number) {
+            Some(behavior) => found.known.push(behavior),
+            None => {
+                let named = kind.as_enum().and_then(|it| it.get_value(number));
+                let name = named.map(|value| value.name().to_owned());
+                found.others.push(name.unwrap_or_else(|| number.to_string()));
+            }
+        }
+    }
+    Some((found, extension.number()))
 }
 
 /// An annotation of somebody else that Prism knows and does not honour yet.

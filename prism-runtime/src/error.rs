@@ -12,6 +12,8 @@ use std::time::Duration;
 use prost_types::Any;
 
 pub use crate::proto::common::ErrorReason as Reason;
+pub use crate::violations::Violation;
+use crate::violations::{MAX_OMITTED, common_reason};
 
 /// What a call, or a part of one, failed with.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -26,6 +28,8 @@ struct Inner {
     origin: Origin,
     message: Cow<'static, str>,
     violations: Vec<Violation>,
+    /// Violations beside these, which were counted and not kept.
+    omitted: usize,
     retry_after: Option<Duration>,
     metadata: Vec<(&'static str, String)>,
     details: Vec<Any>,
@@ -41,29 +45,6 @@ pub(crate) enum Origin {
     Service(Cow<'static, str>),
     /// Another server: its status is passed on as it is.
     Elsewhere,
-}
-
-/// A broken rule of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// Path of the field, as in `google.rpc.BadRequest`: `items[3].key`.
-    pub field: String,
-    /// What is wrong with it, without the value.
-    pub description: String,
-    /// Whether the rule is a limit on size.
-    pub size: bool,
-}
-
-impl Violation {
-    /// A value that is not acceptable.
-    pub fn new(field: impl Into<String>, description: impl Into<String>) -> Self {
-        Violation { field: field.into(), description: description.into(), size: false }
-    }
-
-    /// A value that is too large.
-    pub fn too_large(field: impl Into<String>, description: impl Into<String>) -> Self {
-        Violation { field: field.into(), description: description.into(), size: true }
-    }
 }
 
 /// gRPC status codes.
@@ -150,6 +131,7 @@ impl Error {
             origin,
             message,
             violations: Vec::new(),
+            omitted: 0,
             retry_after: None,
             metadata: Vec::new(),
             details: Vec::new(),
@@ -157,21 +139,29 @@ impl Error {
         }))
     }
 
-    /// INVALID_ARGUMENT with a violation for each broken rule. The reason is VALUE_TOO_LARGE
-    /// where every one of them is a size, INVALID_REQUEST else.
+    /// INVALID_ARGUMENT with a violation for each broken rule. The reason is the one that all of
+    /// them have, such as VALUE_TOO_LARGE if every one is a size, and INVALID_REQUEST otherwise.
     pub fn invalid(violations: Vec<Violation>) -> Self {
-        let all_sizes = !violations.is_empty() && violations.iter().all(|violation| violation.size);
-        let reason = if all_sizes { Reason::ValueTooLarge } else { Reason::InvalidRequest };
+        Error::of_violations(common_reason(&violations), violations, 0)
+    }
+
+    /// INVALID_ARGUMENT with these violations, beside which so many others were found. The text is
+    /// that of the first one.
+    pub(crate) fn of_violations(
+        reason: Reason,
+        violations: Vec<Violation>,
+        omitted: usize,
+    ) -> Self {
         let message = match violations.as_slice() {
             [] => Cow::Borrowed("the request is invalid"),
             [first, ..] => {
-                let more = and_more(violations.len());
-                Cow::Owned(format!("{}: {}{more}", first.field, first.description))
+                let more = and_more(violations.len() - 1 + omitted, omitted);
+                let colon = if first.field.is_empty() { "" } else { ": " };
+                Cow::Owned(format!("{}{colon}{}{more}", first.field, first.description))
             }
         };
-        let mut error = Error::new(reason, message);
-        error.0.code = Code::InvalidArgument;
-        error.0.violations = violations;
+        let mut error = Error::new(reason, message).with_code(Code::InvalidArgument);
+        (error.0.violations, error.0.omitted) = (violations, omitted);
         error
     }
 
@@ -274,6 +264,11 @@ impl Error {
         &self.0.violations
     }
 
+    /// How many violations were found beside [`Error::violations`].
+    pub fn omitted(&self) -> usize {
+        self.0.omitted
+    }
+
     /// What the metadata of the `google.rpc.ErrorInfo` has beside what every status may have.
     pub fn metadata(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.0.metadata.iter().map(|(name, value)| (*name, value.as_str()))
@@ -302,12 +297,18 @@ impl std::error::Error for Error {
     }
 }
 
-/// The end of the text of an error with so many violations.
-pub(crate) fn and_more(violations: usize) -> String {
-    match violations {
-        0 | 1 => String::new(),
-        all => format!(" (and {} more)", all - 1),
+/// The end of the text of an error with so many violations beside the first one. The number ends
+/// with `+` if the checks ended before all were found, which `omitted` tells.
+pub(crate) fn and_more(others: usize, omitted: usize) -> String {
+    match others {
+        0 => String::new(),
+        _ => format!(" (and {} more)", counted(others, omitted)),
     }
+}
+
+/// A number of violations, in an error that leaves out so many of them.
+pub(crate) fn counted(number: usize, omitted: usize) -> String {
+    if omitted > MAX_OMITTED { format!("{MAX_OMITTED}+") } else { number.to_string() }
 }
 
 fn no_success(code: Code) -> Code {

@@ -12,6 +12,7 @@ pub mod error;
 pub mod keyvalue;
 pub(crate) mod memory;
 pub mod page_token;
+mod path;
 pub mod proto;
 pub mod proxy;
 pub mod server;
@@ -19,6 +20,7 @@ pub mod service;
 pub mod status;
 pub mod store;
 pub mod telemetry;
+pub mod violations;
 
 pub use error::{Code, Error, Reason, Result, Violation};
 pub use prism_schema as schema;

@@ -15,14 +15,20 @@ use prost_types::Any;
 use tonic_types::pb;
 
 use crate::error::{self, Code, Error, Origin, Reason};
+use crate::path;
 
 /// Domain of the `google.rpc.ErrorInfo` of every error that is Prism's own.
 pub const DOMAIN: &str = "prism";
 /// Violations that a status names at most. How many more there are is in the error info's
 /// metadata, as `violations_omitted`.
-pub const MAX_VIOLATIONS: usize = 50;
+pub use crate::violations::MAX_VIOLATIONS;
 /// Bytes that the violations of a status take at most.
 pub const MAX_VIOLATION_BYTES: usize = 4096;
+
+/// Bytes of a violation's path at most.
+const MAX_PATH_BYTES: usize = 1024;
+/// Bytes of a violation's description at most.
+const MAX_DESCRIPTION_BYTES: usize = 1024;
 
 /// Longest text that a status carries, in bytes of the percent-encoding of `grpc-message`. Clients
 /// accept trailers of 8 KiB.
@@ -61,7 +67,8 @@ impl Status {
         let message = match (&error_id, error.origin()) {
             (Some(id), Origin::Prism(_)) => fitted(error.message(), &format!(" (error id {id})")),
             _ => {
-                let more = error::and_more(error.violations().len());
+                let others = error.violations().len().saturating_sub(1) + error.omitted();
+                let more = error::and_more(others, error.omitted());
                 fitted(error.message().strip_suffix(&*more).unwrap_or(error.message()), &more)
             }
         };
@@ -100,7 +107,7 @@ fn own_details(error: &Error, domain: &str, error_id: Option<&String>) -> Vec<An
     }
     let (violations, omitted) = field_violations(error);
     if omitted > 0 {
-        metadata.insert("violations_omitted".to_owned(), omitted.to_string());
+        metadata.insert("violations_omitted".to_owned(), error::counted(omitted, omitted));
     }
     let (reason, domain) = (error.reason_name().to_owned(), domain.to_owned());
     let mut details = vec![any(ERROR_INFO, &pb::ErrorInfo { reason, domain, metadata })];
@@ -184,17 +191,19 @@ fn field_violations(error: &Error) -> (Vec<pb::bad_request::FieldViolation>, usi
     }
     let mut bytes = 0;
     for violation in error.violations().iter().take(MAX_VIOLATIONS) {
-        bytes += violation.field.len() + violation.description.len();
+        let field = path::shortened(&violation.field, MAX_PATH_BYTES);
+        let description = path::shortened(&violation.description, MAX_DESCRIPTION_BYTES);
+        bytes += field.len() + description.len();
         if bytes > MAX_VIOLATION_BYTES {
             break;
         }
         kept.push(pb::bad_request::FieldViolation {
-            field: violation.field.clone(),
-            description: violation.description.clone(),
+            field: field.into_owned(),
+            description: description.into_owned(),
             ..Default::default()
         });
     }
-    let omitted = error.violations().len() - kept.len();
+    let omitted = error.violations().len() - kept.len() + error.omitted();
     (kept, omitted)
 }
 
@@ -283,6 +292,40 @@ mod tests {
         let request = pb::BadRequest::decode(status.details[1].value.as_slice()).unwrap();
         assert_eq!(request.field_violations.len(), 4);
         assert_eq!(info(&status).metadata["violations_omitted"], "6");
+
+        let wide = vec![Violation::new("f".repeat(2000), "x".repeat(2000))];
+        let status = decoded(&Error::invalid(wide));
+        let request = pb::BadRequest::decode(status.details[1].value.as_slice()).unwrap();
+        let violation = &request.field_violations[0];
+        assert_eq!((violation.field.len(), violation.description.len()), (1024, 1024));
+        assert!(violation.field.ends_with("f…") && violation.description.ends_with("x…"));
+    }
+
+    #[test]
+    fn violations_that_are_only_counted_are_omitted_too() {
+        for (found, omitted, more) in
+            [(50, None, "49"), (51, Some("1"), "50"), (10_050, Some("10000"), "10049")]
+        {
+            let status = decoded(&gathered(found));
+            let metadata = info(&status).metadata;
+            assert_eq!(metadata.get("violations_omitted").map(String::as_str), omitted);
+            assert_eq!(status.message, format!("f: bad (and {more} more)"));
+        }
+        let status = decoded(&gathered(20_000));
+        assert_eq!(info(&status).metadata["violations_omitted"], "10000+");
+        assert_eq!(status.message, "f: bad (and 10000+ more)");
+    }
+
+    /// The error of so many violations of one field, as far as the checks go.
+    fn gathered(found: usize) -> Error {
+        let mut violations = crate::violations::Violations::default();
+        for n in 0..found {
+            if !violations.is_full() {
+                let place = crate::violations::Place::field(1).element(n);
+                violations.push(place, Violation::new("f", "bad"));
+            }
+        }
+        violations.finish().unwrap_err()
     }
 
     #[test]

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         return prism_runtime::main(support::schema());
     }
     let filter = std::env::args().nth(1).unwrap_or_default();
-    let tests: [(&str, fn()); 14] = [
+    let tests: [(&str, fn()); 16] = [
         ("migrations_may_be_applied_without_serving", migrations_may_be_applied_without_serving),
         ("a_postgres_serves_in_place_of_the_file", a_postgres_serves_in_place_of_the_file),
         ("what_was_put_is_there_after_a_restart", what_was_put_is_there_after_a_restart),
@@ -35,6 +35,8 @@ fn main() -> ExitCode {
         ("memory_makes_no_file", memory_makes_no_file),
         ("a_start_up_error_is_one_line", a_start_up_error_is_one_line),
         ("wrong_flags_are_two", wrong_flags_are_two),
+        ("a_wrong_setting_is_named", a_wrong_setting_is_named),
+        ("a_log_that_nothing_reads_stops_nothing", a_log_that_nothing_reads_stops_nothing),
         ("no_place_of_a_database_is_shown", no_place_of_a_database_is_shown),
         ("logs_are_json_and_hold_nothing_of_a_request", logs_are_json),
     ];
@@ -336,6 +338,10 @@ fn an_argument_that_is_wrong_shows_no_url() {
         vec!["--listen".to_owned(), url.to_owned()],
         vec!["--config".to_owned(), url.to_owned()],
         vec!["--set".to_owned(), url.to_owned()],
+        vec!["--health-check".to_owned(), url.to_owned()],
+        vec!["--log-level".to_owned(), url.to_owned()],
+        vec!["--log-format".to_owned(), url.to_owned()],
+        vec!["--threads".to_owned(), url.to_owned()],
     ] {
         let given: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let output = command(folder.path(), &given).output().unwrap();
@@ -384,6 +390,81 @@ fn a_start_up_error_is_one_line() {
     }
     running.signal("TERM");
     assert_eq!(running.end().0, Some(0));
+}
+
+/// Wherever it stands: in the file, in a variable, in a flag.
+fn a_wrong_setting_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("folder")).unwrap();
+    std::fs::write(folder.path().join("verbose.yaml"), "log:\n  level: verbose\n").unwrap();
+    std::fs::write(folder.path().join("wrong.yaml"), "server: {drain_seconds: 5s}\n").unwrap();
+    std::fs::write(folder.path().join("latin.yaml"), b"database: caf\xe9\n").unwrap();
+    type Variables = &'static [(&'static str, &'static str)];
+    let levels = "a filter is one of the levels off, error, warn, info, debug and trace";
+    let corpus: [(&[&str], Variables, &str); 18] = [
+        (&["--config", "verbose.yaml"], &[], "log.level has a level that is not known `verbose`; "),
+        (&["--config", "verbose.yaml"], &[], levels),
+        (&["--log-level", "verbose"], &[], levels),
+        (&["--log-level", ""], &[], "log.level is empty; "),
+        (&[], &[("PRISM_LOG__LEVEL", "prism=verbose")], levels),
+        (&[], &[("RUST_LOG", "verbose")], "RUST_LOG has a level that is not known `verbose`; "),
+        (&[], &[("RUST_LOG", "!!")], levels),
+        (&["--config", "wrong.yaml"], &[], "wrong.yaml:1:25: server.drain_seconds expects a whole"),
+        (&["--config", "folder"], &[], "cannot read folder: "),
+        (&["--config", "latin.yaml"], &[], "cannot read latin.yaml: "),
+        (&["--threads", "-1"], &[], "--threads: server.threads expects a whole number from 0 on"),
+        (&["--listen", "127.0.0.1:99999"], &[], "server.listen has a port that is not a whole num"),
+        (
+            &["--health-check", "127.0.0.1:99999"],
+            &[],
+            "--health-check has a port that is not a who",
+        ),
+        (&["--health-check="], &[], "--health-check is not an address and a port, like 127.0.0.1:"),
+        (&["--set", "=5"], &[], "--set: expected SETTING=VALUE, such as server.drain_seconds=5"),
+        (&["--set", "server.=5"], &[], "--set server.: a level of the setting has no name"),
+        (&[], &[("PRISM_SERVER_LISTEN", "x")], "did you mean PRISM_SERVER__LISTEN?"),
+        (
+            &["--set", "keyvalue.namespaces=[a, A_B]"],
+            &[],
+            "keyvalue.namespaces[1] `A_B` must be of",
+        ),
+    ];
+    for (arguments, variables, expected) in corpus {
+        // What is served from memory makes no file if it starts all the same.
+        let all = [arguments, &["--database", "memory"]].concat();
+        let mut command = command(folder.path(), &all);
+        let output = command.envs(variables.iter().copied()).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.starts_with("error: ") && text.contains(expected), "{text}");
+    }
+}
+
+/// The server goes on when the program that reads its log has ended.
+fn a_log_that_nothing_reads_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["--listen", "127.0.0.1:0", "--database", "memory", "--log-level", "debug"];
+    let mut child = command(folder.path(), &arguments).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap());
+    let address = loop {
+        let mut line = String::new();
+        assert!(lines.read_line(&mut line).unwrap() > 0, "no address");
+        if let Some((_, rest)) = line.split_once("\"address\":\"") {
+            break rest.split('"').next().unwrap().to_owned();
+        }
+    };
+    drop(lines);
+    block_on(async {
+        let client = Client::connect(format!("http://{address}")).await.unwrap();
+        let path = "/prism.keyvalue.v1.KeyValueService/Put";
+        for _ in 0..3 {
+            client.unary::<_, PutResponse>(path, put()).await.unwrap();
+        }
+    });
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 fn wrong_flags_are_two() {

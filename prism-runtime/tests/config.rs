@@ -128,21 +128,69 @@ fn a_wrong_file_says_where_and_what() {
         ),
         (
             "server:\n  unknown_fields: refsue\n",
-            "prism.yaml:2:19: unknown value `refsue`; did you mean `refuse`?",
+            "prism.yaml:2:19: server.unknown_fields has an unknown value `refsue`; did you mean \
+             `refuse`?",
         ),
+        ("listen: a\n", "prism.yaml:1:1: unknown setting `listen`; did you mean `server.listen`?"),
+        (
+            "acquire_timeout_ms: 5\n",
+            "prism.yaml:1:1: unknown setting `acquire_timeout_ms`; did you mean \
+             `postgres.acquire_timeout_ms`?",
+        ),
+        (
+            "server:\n  threads: many\n",
+            "prism.yaml:2:12: server.threads expects a whole number from 0 on, of at most 19 digits",
+        ),
+        (
+            "server:\n  listen: [1]\n",
+            "prism.yaml:2:11: server.listen expects a single value, which needs quotation marks if it begins \
+             with [ or {",
+        ),
+        (
+            "server:\n  drain_seconds: 30s\n",
+            "prism.yaml:2:18: server.drain_seconds expects a whole number of seconds from 0 on, of \
+             at most 19 digits, without a unit",
+        ),
+        (
+            "server:\n  max_message_bytes: 4MiB\n",
+            "prism.yaml:2:22: server.max_message_bytes expects a whole number of bytes from 0 on, of \
+             at most 19 digits, without a unit",
+        ),
+        (
+            "server: {max_concurrent_streams: 5000000000}\n",
+            "prism.yaml:1:34: server.max_concurrent_streams expects a whole number from 0 to \
+             4294967295",
+        ),
+        ("server: 5\n", "prism.yaml:1:9: server expects further settings, each as `name: value`"),
+        ("server:\n", "prism.yaml:1:7: server expects further settings, each as `name: value`"),
+        (
+            "backends: [main]\n",
+            "prism.yaml:1:11: backends expects further settings, each as `name: value`",
+        ),
+        (
+            "keyvalue:\n  namespaces: all\n",
+            "prism.yaml:2:15: keyvalue.namespaces expects a list, such as [one, two]",
+        ),
+        (
+            "namespaces: {orders: {main: true}}\n",
+            "prism.yaml:1:22: namespaces.orders expects a single value, which needs quotation marks if it \
+             begins with [ or {",
+        ),
+        ("migrate: maybe\n", "prism.yaml:1:10: migrate expects true or false"),
+        ("database:\n", "prism.yaml:1:9: database has no value"),
+        (
+            "server:\n  threads: 1\n  threads: 2\n",
+            "prism.yaml:3:3: server.threads is there twice; remove one of the two",
+        ),
+        ("hello\n", "prism.yaml:1:1: the text expects further settings, each as `name: value`"),
     ];
     for (text, expected) in corpus {
         assert_eq!(valid(text).unwrap_err(), expected, "{text}");
     }
-    // What a wrong type is called is the parser's; the place is ours to keep.
     for (text, place) in [
-        ("server:\n  threads: many\n", "prism.yaml:2:12: "),
-        ("server:\n  listen: [1]\n", "prism.yaml:2:11: "),
-        ("server:\n  drain_seconds: -1\n", "prism.yaml:2:18: "),
-        ("server: 5\n", "prism.yaml:1:9: "),
-        ("keyvalue:\n  namespaces: all\n", "prism.yaml:2:15: "),
-        ("server:\n  threads: 1\n  threads: 2\n", "prism.yaml:3:3: "),
-        ("server: [\n", "prism.yaml:"),
+        ("server:\n  drain_seconds: -1\n", "prism.yaml:2:18: server.drain_seconds expects "),
+        ("server:\n\tthreads: 1\n", "prism.yaml:2:2: not readable as YAML: "),
+        ("server: [\n", "prism.yaml:1:9: not readable as YAML: "),
     ] {
         let error = valid(text).unwrap_err();
         assert!(error.starts_with(place), "{text}: {error}");
@@ -155,10 +203,92 @@ fn a_wrong_variable_or_flag_is_named() {
     let error = load("", &[("PRISM_SERVER__LISTNE", "x")], &[]).unwrap_err();
     assert_eq!(error, "PRISM_SERVER__LISTNE: unknown setting `listne`; did you mean `listen`?");
     let error = load("", &[("PRISM_SERVER__THREADS", "s3cret")], &[]).unwrap_err();
-    assert!(error.starts_with("PRISM_SERVER__THREADS: expected "), "{error}");
+    assert!(error.starts_with("PRISM_SERVER__THREADS: server.threads expects "), "{error}");
     assert!(!error.contains("s3cret"), "{error}");
     let error = load("", &[], &[("server.threads", "many")]).unwrap_err();
-    assert!(error.starts_with("--server.threads: expected "), "{error}");
+    assert!(error.starts_with("--server.threads: server.threads expects "), "{error}");
+}
+
+#[test]
+fn a_variable_or_flag_says_what_it_should_be() {
+    for (name, value, expected) in [
+        (
+            "PRISM_SERVER_LISTEN",
+            "x",
+            "no setting; did you mean PRISM_SERVER__LISTEN? Two underscores stand between levels",
+        ),
+        (
+            "PRISM_BACKENDS_COLD_STORE_URL",
+            "x",
+            "no setting; did you mean PRISM_BACKENDS__COLD_STORE__URL? Two underscores stand between \
+             levels",
+        ),
+        ("PRISM_LISTEN", "x", "unknown setting `listen`; did you mean `server.listen`?"),
+        ("PRISM_", "x", "a level of the setting has no name"),
+        ("PRISM_SERVER__", "x", "a level of the setting has no name"),
+        (
+            "PRISM_SERVER__THREADS",
+            "",
+            "server.threads expects a whole number from 0 on, of at most 19 digits",
+        ),
+        ("PRISM_LOG__FORMAT", "", "log.format has no value; known are auto, json, text"),
+        ("PRISM_SERVER", "5", "server expects further settings, each as `name: value`"),
+        ("PRISM_KEYVALUE__NAMESPACES", "[a, a", "not readable as YAML: "),
+        (
+            "PRISM_BACKENDS",
+            "{main: {url: a.db}, main: {url: b.db}}",
+            "main is there twice; remove one of the two",
+        ),
+    ] {
+        let error = load("", &[(name, value)], &[]).unwrap_err();
+        assert!(error.starts_with(&format!("{name}: {expected}")), "{error}");
+    }
+    let error = load("", &[], &[("server..listen", "x")]).unwrap_err();
+    assert_eq!(error, "--server..listen: a level of the setting has no name");
+    let error = load("", &[], &[("SERVER.listen", "x")]).unwrap_err();
+    assert_eq!(error, "--SERVER.listen: unknown setting `SERVER`; did you mean `server`?");
+}
+
+#[test]
+fn numbers_have_a_range_that_is_told() {
+    for (setting, least, most) in [
+        ("server.threads", 0, 1024),
+        ("server.max_message_bytes", 1, u64::from(u32::MAX)),
+        ("server.max_connections", 1, 1_000_000_000),
+        ("server.max_connections_per_peer", 0, 1_000_000_000),
+        ("server.idle_timeout_seconds", 0, 315_360_000),
+        ("server.max_connection_age_seconds", 0, 315_360_000),
+        ("server.max_connection_grace_seconds", 0, 315_360_000),
+        ("server.max_concurrent_streams", 1, u64::from(u32::MAX)),
+        ("server.default_timeout_ms", 1, 2_147_483_647),
+        ("server.drain_seconds", 0, 315_360_000),
+        ("keyvalue.max_namespaces", 0, 1_000_000_000),
+        ("keyvalue.tombstone_hours", 1, 87_600),
+        ("keyvalue.max_clock_skew_seconds", 0, 315_360_000),
+        ("postgres.max_connections", 1, 1_000_000_000),
+        ("postgres.acquire_timeout_ms", 1, 2_147_483_647),
+        ("postgres.statement_timeout_ms", 1, 2_147_483_647),
+    ] {
+        let refused = |value: u64| {
+            let flags = [
+                (setting, &*value.to_string()),
+                ("server.max_buffered_bytes", "18446744073709551615"),
+            ];
+            let config = load("", &[], &flags);
+            config.and_then(|config| config.validate().map_err(|error| error.to_string()))
+        };
+        assert!(refused(least).is_ok() && refused(most).is_ok(), "{setting}");
+        for value in [most + 1, u64::MAX] {
+            let error = refused(value).unwrap_err();
+            let expected = format!("{setting} must be at most {most}");
+            let is_u32 = error.contains(" expects a whole number ")
+                && error.contains("from 0 to 4294967295");
+            assert!(error == expected || is_u32, "{error}");
+        }
+        if least == 1 {
+            assert_eq!(refused(0).unwrap_err(), format!("{setting} must be at least 1"));
+        }
+    }
 }
 
 #[test]
@@ -169,6 +299,35 @@ fn rules_between_settings() {
         (
             "server: {listen: '0.0.0.0:1'}\nauth: {mode: insecure}",
             "server.token_keys is needed on an address that is not loopback",
+        ),
+        (
+            "server: {listen: '127.0.0.1:99999'}",
+            "server.listen has a port that is not a whole number from 0 to 65535",
+        ),
+        ("server: {listen: '127.0.0.1:-1'}", "server.listen has a port that is not a whole number"),
+        ("server: {listen: ':8980'}", "server.listen is not an address and a port"),
+        ("server: {listen: '::1:80'}", "server.listen has an IPv6 address without brackets"),
+        ("server: {listen: 'http://u:short@h'}", "server.listen is a URL"),
+        (
+            "server: {listen: 'host.invalid:1'}",
+            "server.listen names a host whose address is not found",
+        ),
+        (
+            "log: {level: verbose}",
+            "log.level has a level that is not known `verbose`; a filter is one of",
+        ),
+        (
+            "keyvalue: {namespaces: [a, A_B]}",
+            "keyvalue.namespaces[1] `A_B` must be of a to z, 0 to 9 and -",
+        ),
+        ("keyvalue: {namespaces: ['']}", "keyvalue.namespaces[0] `` must be of 1 to 63 bytes"),
+        (
+            "keyvalue: {namespaces: [prism-own]}",
+            "keyvalue.namespaces[0] `prism-own` begins with prism-, which is kept for Prism itself",
+        ),
+        (
+            "keyvalue: {namespaces: ['postgres://u:short@h/d']}",
+            "keyvalue.namespaces[0] must be of a to z, 0 to 9 and -",
         ),
         ("server: {token_keys: [short]}", "server.token_keys[0] is not base64 of 32 bytes"),
         ("server: {max_connections: 0}", "server.max_connections must be at least 1"),
@@ -402,7 +561,7 @@ fn wrong_backends_say_where_and_what() {
         ),
         (
             "backends:\n  main: {url: a.db}\n  main: {url: b.db}\n",
-            "prism.yaml:3:3: the setting is there twice",
+            "prism.yaml:3:3: backends.main is there twice; remove one of the two",
         ),
         (
             "backends: {main: {}}",

@@ -74,6 +74,41 @@ fn in_sqlite() {
     });
 }
 
+/// A record from a time of longer messages can be removed, and the answer says that it was.
+#[test]
+fn a_record_that_is_too_large_to_be_read_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("test.db");
+    let open = |entities: &[Entity]| {
+        let mut options = sqlite::Options::new(&path);
+        options.migrations = migrations(entities, Dialect::Sqlite);
+        opened(SqliteEntities::new(sqlite::Database::open(&options).unwrap()))
+    };
+    let document = |fields: Json| {
+        let mut document = json!({"shop": "s", "number": "1"});
+        document.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        document
+    };
+    let text = |bytes: usize| "x".repeat(bytes);
+    let large = document(json!({"title": text(3_000_000), "wide": {"string": text(4_500_000)},
+        "origin": {"flag": true}}));
+    let order = json!({"customerId": "c", "orderId": "o", "note": "n", "tags": [text(5_000_000)]});
+    let harness = Harness::limited(&open, 16 << 20);
+    harness.block_on(harness.call("PutDocument", json!({"document": large}))).unwrap();
+    harness.block_on(harness.call("CreateOrder", json!({"order": order}))).unwrap();
+    drop(harness);
+    let harness = Harness::new(&open);
+    let call = |method: &str, request: Json| harness.block_on(harness.call(method, request));
+    let removed = call("DeleteDocument", document(json!({}))).unwrap();
+    let rest = json!({"title": text(3_000_000), "origin": {"flag": true}});
+    assert_eq!(removed["document"], document(rest));
+    let gone = call("GetDocument", document(json!({}))).unwrap_err();
+    assert_eq!(gone.reason(), Reason::RecordNotFound);
+    let hidden = call("DeleteOrder", json!({"customerId": "c", "orderId": "o"})).unwrap();
+    let hidden = &hidden["order"];
+    assert_eq!((&hidden["note"], hidden.get("tags")), (&json!("n"), None));
+}
+
 #[test]
 fn in_postgres() {
     let Some(server) = prism_postgres::for_test() else { return };

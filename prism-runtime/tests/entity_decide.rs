@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use prism_runtime::Reason;
 use prism_runtime::conformance::entity::schema;
-use prism_runtime::entity::decide::{Action, Change, Command, Mask, Source, decide};
+use prism_runtime::entity::decide::{Action, Change, Command, Mask, RequestPath, Source, decide};
 use prism_runtime::entity::layout::Layout;
 use prism_runtime::entity::record::{Record, absent};
 use prism_runtime::schema::{Access, Value};
+use prism_runtime::violations::Violations;
 
 const NOW: i64 = 1_000_000;
 
@@ -40,9 +41,9 @@ fn command(action: Action) -> Command {
         new_etag: "new".to_owned(),
         now_micros: NOW,
         source: Source::Caller,
-        path: "order".into(),
-        if_created: Vec::new(),
-        mask_path: "update_mask".into(),
+        entity: RequestPath { number: 1, path: "order".into() },
+        if_created: Violations::default(),
+        mask: RequestPath { number: 2, path: "update_mask".into() },
     }
 }
 

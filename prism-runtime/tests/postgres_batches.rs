@@ -25,6 +25,11 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 /// calls are there.
 const TRIES: usize = 5;
 
+/// How long a record is locked, and how long others wait at most: one lock for a moment, and what a
+/// slow machine takes.
+const LOCKED: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// The suite's entities in a database, or `None` where there is no Postgres.
 fn open() -> Option<(Harness, String)> {
     let database = prism_postgres::for_test()?;
@@ -232,4 +237,44 @@ async fn one_record(harness: &Harness, url: &str, id: &str) -> bool {
     assert_eq!((&stored["total"], &stored["note"]), (&json!("2"), &json!("n")));
     assert_eq!(stored["status"], "STATUS_PAID");
     true
+}
+
+#[test]
+fn writes_to_a_locked_record_hold_up_no_others() {
+    let Some((harness, url)) = open() else { return };
+    harness.block_on(async {
+        let create = |id: String| ("CreateOrder", json!({"order": order(id, json!({}))}));
+        let (method, request) = create("locked".to_owned());
+        harness.call(method, request).await.unwrap();
+        let mut holder = PgConnection::connect(&url).await.unwrap();
+        let lock = "BEGIN; SELECT 1 FROM orders WHERE order_id = 'locked' FOR UPDATE";
+        sqlx::raw_sql(lock).execute(&mut holder).await.unwrap();
+        let update = || {
+            let order = order("locked".to_owned(), json!({"total": "2"}));
+            harness.call("UpdateOrder", json!({"order": order, "updateMask": "total"}))
+        };
+        let updates = join_all((0..60).map(|_| update()));
+        let others = async {
+            let started = Instant::now();
+            for turn in 0.. {
+                if started.elapsed() > LOCKED {
+                    break;
+                }
+                let before = Instant::now();
+                // In both lanes, and by themselves.
+                let calls = (0..8).map(|number| {
+                    let (method, request) = create(format!("other-{turn}-{number}"));
+                    harness.call(method, request)
+                });
+                join_all(calls).await.into_iter().for_each(|call| drop(call.unwrap()));
+                harness.call("ListOrders", json!({"customerId": "c"})).await.unwrap();
+                let waited = before.elapsed();
+                assert!(waited < PATIENCE, "others waited for {waited:?}");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            holder.close().await.unwrap();
+        };
+        let (updates, ()) = join(updates, others).await;
+        updates.into_iter().for_each(|update| drop(update.unwrap()));
+    });
 }

@@ -311,6 +311,20 @@ async fn messages_in_pieces_share_a_budget() {
     assert_eq!(held.await.unwrap().headers().get("grpc-status"), None);
 }
 
+/// The service says that the method may be made twice, which is not to say that it changes nothing.
+#[tokio::test]
+async fn what_may_have_been_written_is_answered_whatever_it_takes() {
+    let mut config = config();
+    config.server.max_message_bytes = 100_000;
+    config.server.max_buffered_bytes = 150_000;
+    let running = Running::start(config);
+    let raw = Raw::connect(running.proxy.local_addr()).await;
+    let request = framed(&PutRequest::default().encode_to_vec());
+    let answer = raw.call(post("/test.v1.Test/Grow"), &[&request]).await;
+    assert_eq!(answer.text("grpc-status"), "0");
+    assert!(answer.data.len() > 400_000);
+}
+
 /// Opens calls that send the beginning of a message.
 async fn hold(raw: &Raw, calls: usize, begin: &[u8]) -> Vec<(ResponseFuture, SendStream<Bytes>)> {
     let mut held = Vec::new();

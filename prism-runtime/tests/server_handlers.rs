@@ -32,6 +32,7 @@ static DESCRIPTOR: LazyLock<Service> = LazyLock::new(|| {
         .rpc(&rpc("BlockStream", "stream "))
         .rpc(&rpc("Numbers", "stream "))
         .rpc(&rpc("Broken", "stream "))
+        .rpc(&rpc("Huge", "stream "))
 });
 
 /// Handlers as users write them, mistakes included.
@@ -90,6 +91,10 @@ impl Handlers for Slow {
                 }))
             }
             "Broken" => Reply::stream(stream::repeat_with(|| panic!("a panic of the test"))),
+            "Huge" => Reply::stream(stream::iter([1, 5 << 20, 1]).map(|length| {
+                let id = "x".repeat(length);
+                Ok(Encoded::new(&PutRequest { id, ..PutRequest::default() }))
+            })),
             _ => Reply::Ready(Ok(answer)),
         }
     }
@@ -231,6 +236,20 @@ async fn a_panic_in_a_stream_is_an_error() {
         Err(status) => status,
     };
     assert_eq!(status.code(), Code::Internal);
+}
+
+#[tokio::test]
+async fn a_message_of_a_stream_is_no_longer_than_clients_take() {
+    let running = start();
+    let client = running.client().await;
+    let path = "/test.v1.Slow/Huge";
+    let answer = client.server_streaming::<_, PutRequest>(path, request()).await.unwrap();
+    let mut messages = answer.into_inner();
+    assert_eq!(messages.message().await.unwrap().unwrap().id, "x");
+    let status = messages.message().await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert!(status.message().contains("4194304 are the most"), "{status}");
+    assert!(messages.message().await.unwrap_or(None).is_none());
 }
 
 #[tokio::test]

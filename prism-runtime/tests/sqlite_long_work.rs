@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use prism_runtime::keyvalue::decide::{Stamp, Token};
 use prism_runtime::keyvalue::selection::Selection;
+use prism_runtime::proto::common::ItemMetadata;
 use prism_runtime::proto::keyvalue::v1::Item;
 use prism_runtime::store::keyvalue::{KeyValueStore, RecordDelete, RecordPut, Target};
 use prism_runtime::store::sqlite::{Database, KeyValue, Options};
@@ -138,6 +139,64 @@ async fn a_delete_of_very_many_items_lets_others_write() {
     assert_eq!(live(&database, "large"), 100);
     // The last write may have been made, and its answer not have been waited for.
     assert!((others..=others + 1).contains(&live(&database, "other")));
+}
+
+/// What a part of a delete removes is counted in bytes as well: long values have many pages.
+#[tokio::test]
+async fn a_delete_of_long_values_lets_others_write() {
+    const ITEMS: u32 = 64;
+    let (_folder, database) = open(|_| {});
+    let store = KeyValue::new(Arc::clone(&database));
+    for key in 0..ITEMS {
+        let value = vec![7; 1 << 20];
+        let item = Item { key: key.to_be_bytes().to_vec(), value, ..Item::default() };
+        let put = RecordPut { target: target("large"), items: vec![item], stamp: STAMP };
+        store.put(put).await.unwrap();
+    }
+    let selection = Selection::All;
+    let delete = RecordDelete { target: target("large"), selection, stamp: STAMP };
+    let mut delete = std::pin::pin!(store.delete(delete));
+    let mut others = 0;
+    let gone = loop {
+        tokio::select! {
+            biased;
+            gone = &mut delete => break gone.unwrap(),
+            () = put(&store, "other", others..others + 1) => others += 1,
+        }
+    };
+    assert_eq!(gone, Some(ITEMS.into()));
+    // A part is 8 MiB, and others have their turn after each.
+    assert!(others >= ITEMS / 8 / 2, "{others} writes beside the delete");
+}
+
+/// Each call of the sweep removes as much as it is asked for, however long the values are.
+#[tokio::test]
+async fn a_sweep_removes_long_values_in_parts() {
+    const ITEMS: u32 = 40;
+    let (_folder, database) = open(|_| {});
+    let store = KeyValue::new(Arc::clone(&database));
+    for key in 0..ITEMS {
+        let metadata = ItemMetadata { ttl_seconds: 1, ..ItemMetadata::default() };
+        let (key, value) = (key.to_be_bytes().to_vec(), vec![7; 1 << 20]);
+        let item = Item { key, value, metadata: Some(metadata), ..Item::default() };
+        let put = RecordPut { target: target("large"), items: vec![item], stamp: STAMP };
+        store.put(put).await.unwrap();
+    }
+    let later = i64::MAX / 2;
+    let mut sweep = std::pin::pin!(store.sweep(later, 30));
+    let mut others = 0;
+    let swept = loop {
+        tokio::select! {
+            biased;
+            swept = &mut sweep => break swept.unwrap(),
+            () = put(&store, "other", others..others + 1) => others += 1,
+        }
+    };
+    assert_eq!(swept, 30);
+    assert!(others >= 2, "{others} writes beside the sweep");
+    assert_eq!(live(&database, "large"), ITEMS - 30);
+    assert_eq!(store.sweep(later, 30).await.unwrap(), 10);
+    assert_eq!(store.sweep(later, 30).await.unwrap(), 0);
 }
 
 /// A delete that has begun goes on: also where its caller has gone, and where the store is closed.

@@ -163,6 +163,82 @@ fn a_refused_database_is_left_as_it_was() {
     assert_eq!(tables, 1);
 }
 
+/// The files of a folder, and what is in them.
+fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| (path.display().to_string(), fs::read(&path).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_refused_start_leaves_everything_as_it_was() {
+    let behind = |path: &Path| {
+        let mut options = with_migrations(path, &[FIRST]);
+        options.migrate = false;
+        options
+    };
+    let other_history =
+        "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT
+        NOT NULL, installed_on TIMESTAMP, success BOOLEAN, checksum BLOB, execution_time BIGINT);
+        INSERT INTO _sqlx_migrations VALUES (1, 'other', NULL, TRUE, x'00', 1);";
+    let sqlite = |path: &Path, sql: &str| {
+        rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
+    };
+    let damaged = |path: &Path| {
+        sqlite(path, "CREATE TABLE t (v); INSERT INTO t VALUES (1)");
+        let mut bytes = fs::read(path).unwrap();
+        bytes[100..].fill(0xff);
+        fs::write(path, bytes).unwrap();
+    };
+    type Prepare<'a> = &'a dyn Fn(&Path);
+    let cases: [(&str, Prepare<'_>, bool); 8] = [
+        ("text", &|path| fs::write(path, "no database\n".repeat(1000)).unwrap(), true),
+        ("a folder", &|path| fs::create_dir(path).unwrap(), true),
+        ("nothing", &|_| {}, false),
+        ("an empty file", &|path| fs::write(path, "").unwrap(), false),
+        ("a log", &|path| fs::write(path.with_extension("db-wal"), "log").unwrap(), true),
+        ("another history", &|path| sqlite(path, other_history), true),
+        ("another database", &|path| sqlite(path, "CREATE TABLE t (v)"), false),
+        ("damage", &damaged, true),
+    ];
+    for (name, prepare, migrate) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        prepare(&path);
+        let before = contents(folder.path());
+        let options = if migrate { with_migrations(&path, &[FIRST]) } else { behind(&path) };
+        let error = refusal(&options);
+        assert_eq!(contents(folder.path()), before, "{name}: {error}");
+        // The lock of a proxy that has served the database stays.
+        let lock = folder.path().join("a.db-lock");
+        fs::write(&lock, "").unwrap();
+        refusal(&options);
+        assert!(lock.exists(), "{name}");
+    }
+}
+
+#[test]
+fn a_database_that_another_program_has_locked_is_left_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("CREATE TABLE t (v); BEGIN EXCLUSIVE").unwrap();
+    let before = contents(folder.path());
+    let mut options = with_migrations(&path, &[FIRST]);
+    options.busy_timeout = std::time::Duration::from_millis(10);
+    let error = refusal(&options);
+    assert_eq!(contents(folder.path()), before, "{error}");
+    other.execute_batch("COMMIT").unwrap();
+    drop(other);
+    drop(Database::open(&options).unwrap());
+    assert!(folder.path().join("a.db-lock").exists());
+}
+
 #[test]
 fn a_migration_that_broke_off_is_refused() {
     let folder = tempfile::tempdir().unwrap();

@@ -2,7 +2,8 @@
 
 use prism_options::{Diagnostic, Diagnostics, Span};
 use prism_schema::plan::{Access, Comparison, Condition, conditions, unserved};
-use prism_schema::{Binding, Entity, RequestField};
+use prism_schema::sql::Visibility;
+use prism_schema::{Binding, Entity, RequestField, Role};
 
 use crate::diagnostics::catalog::role as catalog;
 use crate::model::{MethodSpans, Schema};
@@ -28,10 +29,46 @@ fn check_method(entity: &Entity, binding: &Binding, spans: &MethodSpans, found: 
         .collect();
     let conditions = conditions(binding);
     // Both lists are in the order of the request's fields.
-    for position in unserved(entity, &conditions) {
+    let live = unserved(entity, &conditions, Visibility::Live);
+    for &position in &live {
         let (field, span) = declared[position];
         found.push(finding(entity, &conditions, field, span));
     }
+    if binding.role(Role::ShowDeleted).is_none() {
+        return;
+    }
+    let kept = unserved(entity, &conditions, Visibility::Kept);
+    for position in kept.into_iter().filter(|position| !live.contains(position)) {
+        let (field, span) = declared[position];
+        found.push(unique_alone(entity, &conditions, field, span));
+    }
+}
+
+/// Of a condition that only a unique index serves, which does not hold deleted records.
+fn unique_alone(
+    entity: &Entity,
+    conditions: &[Condition],
+    field: &RequestField,
+    span: &Span,
+) -> Diagnostic {
+    let message = entity.message.rsplit('.').next().unwrap_or_default();
+    let fixed = always_equal(entity, conditions);
+    let names = quoted(entity, &proposed(&fixed, field.field));
+    let help = format!(
+        "remove `show_deleted`, or add `indexes: {{name: \"{}_with_deleted\", fields: [{names}]}}` to \
+         `{message}`",
+        name_of(entity, field.field)
+    );
+    let cost = format!(
+        "{} with show_deleted, because a unique index has no deleted records",
+        cost(entity, &fixed)
+    );
+    catalog::unindexed(span, &field.name, message, &cost, &help)
+}
+
+fn quoted(entity: &Entity, numbers: &[u32]) -> String {
+    let names = numbers.iter().map(|number| format!("\"{}\"", name_of(entity, *number)));
+    names.collect::<Vec<_>>().join(", ")
 }
 
 fn finding(
@@ -48,9 +85,7 @@ fn finding(
         entity.is_key(field.field) || indexed.into_iter().any(|it| it.number == field.field);
     let proposed = proposed(&fixed, field.field);
     let help = if proposed.len() > 1 {
-        let names: Vec<String> =
-            proposed.iter().map(|number| format!("\"{}\"", name_of(entity, *number))).collect();
-        format!("add `indexes: {{fields: [{}]}}` to `{message}`", names.join(", "))
+        format!("add `indexes: {{fields: [{}]}}` to `{message}`", quoted(entity, &proposed))
     } else if reached {
         format!(
             "add `indexes: {{fields: \"{name}\"}}` to `{message}`, or always give the fields before \

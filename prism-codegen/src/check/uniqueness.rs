@@ -30,6 +30,18 @@ pub(super) fn check(schema: &Schema, found: &mut Diagnostics) {
         // Tables and indexes share their names in both databases.
         relations.claim(table, &entity.table_span);
     }
+    let keys = keys(&entities);
+    // PostgreSQL gives a key another name where the table itself has it.
+    let key_of_another = |name: &str, own: &Span| {
+        let tables = keys.get(&name.to_ascii_lowercase()).into_iter().flatten();
+        tables.copied().find(|table| !std::ptr::eq(*table, own))
+    };
+    for entity in &entities {
+        let (table, span) = (&entity.schema.table, &entity.table_span);
+        if let Some(other) = key_of_another(table, span) {
+            found.push(catalog::table_of_key(span, table).with(other, "the key of this one"));
+        }
+    }
     for entity in &entities {
         let mut own = Names::default();
         for (declared, span) in entity.schema.indexes.iter().zip(&entity.index_spans) {
@@ -39,9 +51,29 @@ pub(super) fn check(schema: &Schema, found: &mut Diagnostics) {
             }
             if let Some(earlier) = relations.claim(&declared.name, span) {
                 found.push(taken(index::duplicate_index(span, &declared.name), earlier));
+            } else if let Some(table) = key_of_another(&declared.name, span) {
+                let key = index::index_of_key(span, &declared.name);
+                found.push(key.with(table, "the key of this one"));
             }
         }
     }
+}
+
+/// The places of the tables by the names, in lower case, that PostgreSQL gives to the indexes of
+/// their keys: `<table>_pkey`, with the table's name cut to what 63 bytes leave of it.
+fn keys<'a>(entities: &[&'a Entity]) -> HashMap<String, Vec<&'a Span>> {
+    const LIMIT: usize = 63;
+    const END: &str = "_pkey";
+    let name = |table: &str| {
+        let kept = (0..=table.len().min(LIMIT - END.len())).rev();
+        let kept = kept.filter_map(|end| table.get(..end)).next().unwrap_or_default();
+        format!("{kept}{END}").to_ascii_lowercase()
+    };
+    let mut keys: HashMap<String, Vec<&Span>> = HashMap::new();
+    for entity in entities {
+        keys.entry(name(&entity.schema.table)).or_default().push(&entity.table_span);
+    }
+    keys
 }
 
 fn taken(diagnostic: Diagnostic, earlier: &Span) -> Diagnostic {

@@ -2,7 +2,7 @@
 //! that way.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -15,7 +15,7 @@ use prism_schema::sql::Dialect;
 
 use super::project::Project;
 use super::report::Reporter;
-use super::{Inputs, finish};
+use super::{Inputs, argument, finish};
 
 #[derive(Subcommand)]
 pub(super) enum MigrateCommand {
@@ -25,10 +25,10 @@ pub(super) enum MigrateCommand {
         #[command(flatten)]
         inputs: Inputs,
         /// Folder that has schema.lock and migrations/ [default: generated].
-        #[arg(long, value_name = "DIR")]
+        #[arg(long, value_name = "DIR", value_parser = argument::path())]
         out: Option<PathBuf>,
         /// Code of a change that loses or reinterprets data; may be given more than once.
-        #[arg(long, value_name = "CODE")]
+        #[arg(long, value_name = "CODE", value_parser = argument::text())]
         accept: Vec<String>,
     },
     /// Show how every migration stands in a database. Exit code 0 where it has them all, 2 where
@@ -62,7 +62,7 @@ pub(super) struct Target {
     #[arg(long, value_name = "URL|PATH")]
     database: Option<String>,
     /// Folder that has schema.lock and migrations/ [default: generated].
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = argument::path())]
     out: Option<PathBuf>,
 }
 
@@ -207,7 +207,10 @@ fn with(
     };
     let out = target.out.or(project.out.clone()).unwrap_or("generated".into());
     let open = || {
-        let files = History::read(&out).map_err(|error| format!("{}: {error}", out.display()))?;
+        if let Some(what) = no_folder(&out) {
+            return Err(format!("{} {what}: name the folder with --out", out.display()));
+        }
+        let files = History::read(&out).map_err(|error| error.to_string())?;
         if files.lock.is_none() && files.migrations.is_empty() {
             let out = out.display();
             return Err(format!(
@@ -224,4 +227,13 @@ fn with(
         run(&mut database, &files)
     };
     open().unwrap_or_else(|error| reporter.stopped(&error))
+}
+
+/// What a path is instead of a folder.
+fn no_folder(path: &Path) -> Option<&'static str> {
+    match (path.exists(), path.is_dir()) {
+        (_, true) => None,
+        (true, false) => Some("is not a folder"),
+        (false, false) => Some("does not exist"),
+    }
 }

@@ -1,5 +1,6 @@
 //! Command line: arguments, `prism.gen.yaml`, and how findings are shown.
 
+mod argument;
 mod migrate;
 mod project;
 mod report;
@@ -43,16 +44,16 @@ enum Command {
         #[command(flatten)]
         inputs: Inputs,
         /// Folder to write to [default: generated].
-        #[arg(long, value_name = "DIR")]
+        #[arg(long, value_name = "DIR", value_parser = argument::path())]
         out: Option<PathBuf>,
         /// Write nothing; fail where a file is not what would be written.
         #[arg(long)]
         check: bool,
         /// Name of the generated package and its binary [default: prism-proxy].
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", value_parser = argument::text())]
         crate_name: Option<String>,
         /// Path of prism-runtime from the generated crate [default: its published version].
-        #[arg(long, value_name = "PATH")]
+        #[arg(long, value_name = "PATH", value_parser = argument::text())]
         runtime_path: Option<String>,
         /// Add deploy/: Dockerfile, compose file, systemd unit, Kubernetes manifests.
         #[arg(long)]
@@ -66,7 +67,7 @@ enum Command {
     /// Show what an RPC does: operation, roles, index, and the SQL of each database.
     Explain {
         /// `package.Service/Method`; the package may be left out.
-        #[arg(value_name = "SERVICE/METHOD")]
+        #[arg(value_name = "SERVICE/METHOD", value_parser = argument::text())]
         method: String,
         #[command(flatten)]
         inputs: Inputs,
@@ -77,13 +78,13 @@ enum Command {
 #[derive(Args)]
 struct Inputs {
     /// Folder that imports are looked up in; may be given more than once.
-    #[arg(short = 'I', long = "include", value_name = "DIR")]
+    #[arg(short = 'I', long = "include", value_name = "DIR", value_parser = argument::path())]
     includes: Vec<PathBuf>,
     /// A FileDescriptorSet of buf or protoc, read instead of sources.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = argument::path())]
     descriptor_set: Option<PathBuf>,
     /// The .proto files; a folder stands for those below it.
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_parser = argument::path())]
     files: Vec<PathBuf>,
 }
 

@@ -37,7 +37,7 @@ impl Project {
     /// Reads the file of the current folder; everything at its default where there is none.
     pub(super) fn read() -> Result<Self, String> {
         match fs::read_to_string(Path::new(FILE)) {
-            Ok(text) => serde_saphyr::from_str(&text).map_err(|error| format!("{FILE}: {error}")),
+            Ok(text) => prism_settings::read(&text).map_err(|fault| fault.in_file(Path::new(FILE))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Project::default()),
             Err(error) => Err(format!("{FILE}: {error}")),
         }

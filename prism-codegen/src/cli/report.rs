@@ -1,8 +1,10 @@
 //! What the command prints: answers on standard output, everything else on standard error.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+//!
+//! A reader that has gone, like `head`, stops nothing.
 
 use std::env;
-use std::io::{self, IsTerminal as _};
+use std::fmt::Display;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use prism_codegen::diagnostics::{self, Diagnostics, Format};
@@ -40,32 +42,32 @@ impl Reporter {
 
     /// What was asked for.
     pub(super) fn answer(&self, text: &str) {
-        print!("{text}");
+        let _ = write!(io::stdout(), "{text}");
     }
 
     /// What was done.
     pub(super) fn note(&self, text: &str) {
         if self.format != Format::Json {
-            eprintln!("{text}");
+            say(text);
         }
     }
 
     /// Findings that stopped nothing.
     pub(super) fn warnings(&self, found: &Diagnostics) {
-        eprint!("{}", diagnostics::render(found, self.format));
+        let _ = write!(io::stderr(), "{}", diagnostics::render(found, self.format));
     }
 
     /// Findings that stopped the run.
     pub(super) fn failed(&self, found: &Diagnostics) {
-        eprint!("{}", diagnostics::render(found, self.format));
+        let _ = write!(io::stderr(), "{}", diagnostics::render(found, self.format));
         self.note(&diagnostics::summary(found));
     }
 
     /// What stopped the run, where it is no finding in a schema.
     pub(super) fn stopped(&self, error: &str) -> ExitCode {
         match self.format {
-            Format::Json => eprintln!("{}", json!({"severity": "error", "message": error})),
-            _ => eprintln!("error: {error}"),
+            Format::Json => say(json!({"severity": "error", "message": error})),
+            _ => say(format_args!("error: {error}")),
         }
         ExitCode::FAILURE
     }
@@ -100,7 +102,10 @@ impl Reporter {
 
     /// Shows what takes its time, as it happens.
     pub(super) fn show_progress(&self) {
-        let events = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false);
+        let events = tracing_subscriber::fmt()
+            .with_writer(io::stderr)
+            .with_target(false)
+            .log_internal_errors(false);
         // It is the only one of the process.
         let _ = match self.format {
             Format::Json => events.json().try_init(),
@@ -110,7 +115,12 @@ impl Reporter {
 
     /// A call that cannot be understood.
     pub(super) fn usage(&self, error: &str) -> ExitCode {
-        eprintln!("prism: {error}");
+        say(format_args!("prism: {error}"));
         ExitCode::from(USAGE)
     }
+}
+
+/// A line on standard error.
+fn say(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }

@@ -15,6 +15,7 @@ use super::{Inputs, Loaded, explain, names};
 use crate::diagnostics::catalog::load as catalog;
 
 pub(super) fn load(inputs: &Inputs) -> Result<Loaded, Diagnostics> {
+    check_includes(&inputs.includes)?;
     let Expanded { inputs, folders, empty } = expand(inputs);
     let includes = inputs.includes;
     let progress = Rc::new(RefCell::new(Progress::default()));
@@ -56,6 +57,16 @@ pub(super) fn load(inputs: &Inputs) -> Result<Loaded, Diagnostics> {
         read: progress.read,
         warnings: progress.found,
     })
+}
+
+/// What else is wrong follows from an include folder that is not there.
+fn check_includes(includes: &[PathBuf]) -> Result<(), Diagnostics> {
+    let mut found = Diagnostics::default();
+    for folder in includes.iter().filter(|folder| !folder.is_dir()) {
+        let why = if folder.exists() { "is not a folder" } else { "does not exist" };
+        found.push(catalog::no_include_folder(&Span::default(), folder.display(), why));
+    }
+    if found.has_errors() { Err(found) } else { Ok(()) }
 }
 
 /// The files compiled so far.
@@ -167,7 +178,11 @@ fn file_name(includes: &[PathBuf], path: &Path) -> Result<String, Box<Diagnostic
         let parent = parent.unwrap_or(Path::new(".")).display();
         return Err(Box::new(catalog::not_included(&nowhere, path.display(), parent)));
     }
-    Err(Box::new(catalog::file_not_found(&nowhere, path.display())))
+    let is_pattern = path.to_string_lossy().contains(['*', '?', '[', '{']);
+    Err(Box::new(match is_pattern {
+        true => catalog::pattern(&nowhere, path.display()),
+        false => catalog::file_not_found(&nowhere, path.display()),
+    }))
 }
 
 /// A path as imports are spelled.

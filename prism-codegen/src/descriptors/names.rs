@@ -46,7 +46,8 @@ pub(super) fn check(file: &FileDescriptorProto, found: &mut Diagnostics) {
     }
 }
 
-/// Why a file's name is none; it is spelled with slashes, from an include folder on.
+/// Why a file's name is none; it is spelled with slashes, from an include folder on. It is written
+/// into comments and Markdown, which `<`, `>` and backticks would end.
 fn path(name: &str) -> Result<(), &'static str> {
     let mut parts = name.split('/');
     if name.is_empty() {
@@ -55,6 +56,8 @@ fn path(name: &str) -> Result<(), &'static str> {
         Err("it holds a character that cannot be seen")
     } else if name.contains('\\') {
         Err("it holds a backslash")
+    } else if name.contains(['<', '>', '`', '"']) {
+        Err("it holds `<`, `>`, a quote or a backtick")
     } else if parts.any(|part| matches!(part, "" | "." | "..")) {
         Err("it has an empty part, `.` or `..`")
     } else {

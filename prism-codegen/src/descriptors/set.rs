@@ -1,7 +1,9 @@
 //! Descriptor sets that buf or protoc wrote.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use prism_options::{Diagnostics, Sources, Span, builtin};
 use prost::Message as _;
@@ -9,7 +11,7 @@ use prost_reflect::DescriptorPool;
 use prost_types::{FileDescriptorProto, FileDescriptorSet};
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 
-use super::{Loaded, compile, explain, is_builtin, names};
+use super::{Loaded, compile, explain, is_builtin, names, structure};
 use crate::diagnostics::catalog::load as catalog;
 
 pub(super) fn load(path: &Path, wanted: &[PathBuf]) -> Result<Loaded, Diagnostics> {
@@ -20,19 +22,25 @@ pub(super) fn load(path: &Path, wanted: &[PathBuf]) -> Result<Loaded, Diagnostic
         return Err(found);
     }
     refuse_editions(&set, &mut found);
-    let files = files(&set, wanted, &mut found);
+    let files = files(path, &set, wanted, &mut found);
     if found.has_errors() {
         return Err(found);
     }
     match pool(&bytes, &set) {
-        Ok(pool) => Ok(Loaded {
-            descriptor_set: pool.encode_to_vec(),
-            pool,
-            files,
-            sources: Sources::default(),
-            read: vec![path.to_owned()],
-            warnings: found,
-        }),
+        Ok(pool) => {
+            structure::check(&pool, &mut found);
+            if found.has_errors() {
+                return Err(found);
+            }
+            Ok(Loaded {
+                descriptor_set: pool.encode_to_vec(),
+                pool,
+                files,
+                sources: Sources::default(),
+                read: vec![path.to_owned()],
+                warnings: found,
+            })
+        }
         Err(error) => {
             found.push(explain::pool_error(&error));
             Err(found)
@@ -41,19 +49,41 @@ pub(super) fn load(path: &Path, wanted: &[PathBuf]) -> Result<Loaded, Diagnostic
 }
 
 fn read(path: &Path, found: &mut Diagnostics) -> Option<(Vec<u8>, FileDescriptorSet)> {
-    let nowhere = Span::default();
-    let bytes = std::fs::read(path)
-        .map_err(|error| found.push(catalog::unreadable(&nowhere, path.display(), error)))
-        .ok()?;
-    let set = FileDescriptorSet::decode(bytes.as_slice())
-        .map_err(|error| found.push(catalog::not_a_descriptor_set(&nowhere, path.display(), error)))
-        .ok()?;
-    if set.file.is_empty() {
-        let reason = "it holds no file";
-        found.push(catalog::not_a_descriptor_set(&nowhere, path.display(), reason));
-        return None;
+    let mut refuse = |reason: &str| {
+        found.push(catalog::not_a_descriptor_set(&Span::default(), path.display(), reason));
+        None
+    };
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => return refuse(&unreadable(&error)),
+    };
+    match FileDescriptorSet::decode(bytes.as_slice()) {
+        Ok(set) if set.file.is_empty() => refuse("it holds no file"),
+        Ok(set) => Some((bytes, set)),
+        Err(_) => refuse(instead(&bytes)),
     }
-    Some((bytes, set))
+}
+
+/// Why a file was not read, for the end of a sentence.
+fn unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::PermissionDenied => "it may not be read".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// What a file is that is no descriptor set.
+fn instead(bytes: &[u8]) -> &'static str {
+    let is_text = |text: &str| !text.chars().any(|c| c.is_control() && !c.is_whitespace());
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.trim_start().starts_with('{') => "it is JSON, and not the binary form",
+        Ok(text) if is_text(text) => {
+            "it is a text; .proto files are named without --descriptor-set"
+        }
+        _ => "it is not an encoded google.protobuf.FileDescriptorSet",
+    }
 }
 
 fn refuse_editions(set: &FileDescriptorSet, found: &mut Diagnostics) {
@@ -62,14 +92,28 @@ fn refuse_editions(set: &FileDescriptorSet, found: &mut Diagnostics) {
     }
 }
 
-fn files(set: &FileDescriptorSet, wanted: &[PathBuf], found: &mut Diagnostics) -> Vec<String> {
+/// Files of protovalidate, which annotate others.
+const VALIDATE: [&str; 3] = [
+    "buf/validate/expression.proto",
+    "buf/validate/priv/private.proto",
+    "buf/validate/validate.proto",
+];
+
+fn files(
+    path: &Path,
+    set: &FileDescriptorSet,
+    wanted: &[PathBuf],
+    found: &mut Diagnostics,
+) -> Vec<String> {
     let held = |name: &str| set.file.iter().any(|file| file.name() == name);
     if wanted.is_empty() {
         let own = set.file.iter().map(FileDescriptorProto::name);
-        return own
-            .filter(|name| !is_builtin(name) && !name.starts_with("buf/validate/"))
-            .map(str::to_owned)
-            .collect();
+        let own = own.filter(|name| !is_builtin(name) && !VALIDATE.contains(name));
+        let own: Vec<String> = own.map(str::to_owned).collect();
+        if own.is_empty() {
+            found.push(catalog::only_builtin(&Span::default(), path.display()));
+        }
+        return own;
     }
     let names: Vec<String> = wanted.iter().map(|path| compile::slashes(path)).collect();
     for name in names.iter().filter(|name| !held(name)) {
@@ -136,6 +180,14 @@ fn builtins() -> DescriptorPool {
         let _ = compiler.open_file(name);
     }
     compiler.descriptor_pool()
+}
+
+/// The built-in file that declares a type.
+pub(super) fn builtin_file_of(type_name: &str) -> Option<String> {
+    static BUILTINS: LazyLock<DescriptorPool> = LazyLock::new(builtins);
+    let message = BUILTINS.get_message_by_name(type_name).map(|it| it.parent_file());
+    let declared = BUILTINS.get_enum_by_name(type_name).map(|it| it.parent_file());
+    Some(message.or(declared)?.name().to_owned())
 }
 
 #[cfg(test)]

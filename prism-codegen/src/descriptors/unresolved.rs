@@ -1,6 +1,7 @@
 //! What to write in the place of a name that is not defined, or of a definition that protobuf refuses.
 
 use heck::ToShoutySnakeCase as _;
+use prism_schema::names::json_name;
 use prost_reflect::{DescriptorPool, Kind, MessageDescriptor};
 
 use crate::diagnostics::suggest;
@@ -342,18 +343,6 @@ pub(super) fn json_names(first: &str, second: &str, json: &str) -> (String, Stri
         false => format!("write another `json_name` for it: both have the JSON name `{json}`"),
     };
     (title, help)
-}
-
-/// The JSON name that a compiler gives a field.
-fn json_name(field: &str) -> String {
-    let mut words = field.split('_');
-    let mut name = words.next().unwrap_or_default().to_owned();
-    for word in words {
-        let mut letters = word.chars();
-        name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
-        name.push_str(letters.as_str());
-    }
-    name
 }
 
 /// Help for an error that is about no name that could be suggested.

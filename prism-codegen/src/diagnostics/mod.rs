@@ -4,9 +4,9 @@ pub mod catalog;
 mod fancy;
 mod json;
 mod plain;
-pub(crate) mod suggest;
 
 pub use prism_options::{Diagnostic, Diagnostics, Label, Severity};
+pub(crate) use prism_schema::names as suggest;
 
 /// How findings are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

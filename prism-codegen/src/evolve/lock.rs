@@ -6,11 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use prism_schema::names::json_name;
 use prism_schema::{Entity, FieldType};
 use prost_reflect::{DescriptorPool, EnumDescriptor, Kind, MessageDescriptor};
 use serde::{Deserialize, Serialize};
 
-use super::types;
 use crate::model::{Reserved, Schema};
 
 /// Version of the file's format.
@@ -200,7 +200,7 @@ impl Lock {
                 ty: type_name(&field.kind()),
                 label: label.to_owned(),
                 json_name: Some(field.json_name())
-                    .filter(|name| *name != types::json_name(field.name()))
+                    .filter(|name| *name != json_name(field.name()))
                     .map(str::to_owned),
                 oneof: field
                     .containing_oneof()

@@ -29,6 +29,7 @@ use prism_schema::sql::Dialect;
 use crate::diagnostics::catalog::evolve as catalog;
 use crate::emit;
 use crate::model::Schema;
+use crate::output::naming;
 
 pub use change::{Change, Level};
 pub use lock::Lock;
@@ -100,12 +101,13 @@ impl History {
         let lock = match fs::read_to_string(&lock_path) {
             Ok(text) => Some(with_lf(&text).into_owned()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
+            Err(error) => return Err(naming(&lock_path, error)),
         };
         let mut migrations = Vec::new();
         for dialect in Dialect::ALL {
             let folder = root.join("migrations").join(dialect.name());
-            let mut of_dialect = read_migrations(dialect, &folder)?;
+            let mut of_dialect =
+                read_migrations(dialect, &folder).map_err(|error| naming(&folder, error))?;
             of_dialect.sort_by_key(|migration| migration.version);
             migrations.extend(of_dialect);
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use prism_schema::names::json_name;
 use prism_schema::sql::rewrite::Types;
 use prism_schema::{Entity, FieldType};
 use prost::Message as _;
@@ -345,22 +346,4 @@ impl LockedField {
     pub fn json_name(&self) -> String {
         self.json_name.clone().unwrap_or_else(|| json_name(&self.name))
     }
-}
-
-/// The name that JSON has for a field that does not say:
-/// <https://protobuf.dev/programming-guides/json/>.
-pub(super) fn json_name(name: &str) -> String {
-    let mut json = String::with_capacity(name.len());
-    let mut upper = false;
-    for character in name.chars() {
-        match character {
-            '_' => upper = true,
-            _ if upper => {
-                json.push(character.to_ascii_uppercase());
-                upper = false;
-            }
-            _ => json.push(character),
-        }
-    }
-    json
 }

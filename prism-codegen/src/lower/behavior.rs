@@ -5,37 +5,40 @@
 
 use std::collections::BTreeSet;
 
-use prism_options::{Behavior, spec};
+use prism_options::{Behavior, Behaviors, Span, spec};
 use prism_schema::Managed;
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
-use super::context::Context;
+use super::context::{Context, VERSION};
 use super::field::Part;
 use super::protection::Uses;
 use crate::diagnostics::catalog::{field as catalog, warning};
 
 /// The access of an entity's field, by its own annotation and its behavior together.
 pub(super) fn access(context: &Context, part: &Part, own: spec::Access, key: bool) -> spec::Access {
-    let (behaviors, _) = &part.behaviors;
-    let mut said: Vec<spec::Access> = behaviors.iter().filter_map(|it| access_of(*it)).collect();
+    let behaviors = &part.behaviors;
+    let said: BTreeSet<spec::Access> =
+        behaviors.known.iter().filter_map(|it| access_of(*it)).collect();
     check_required(context, part, own);
-    if behaviors.contains(&Behavior::Identifier) && !key {
+    if behaviors.contains(Behavior::Identifier) && !key {
         let message = part.field.parent_message();
         context.report(catalog::not_identifier(span(part), part.name(), message.name()));
     }
-    said.retain(|access| has_effect(context, part, *access, key));
+    let mut said: BTreeSet<spec::Access> =
+        said.into_iter().filter(|access| has_effect(context, part, *access, key)).collect();
     if own != spec::Access::Unspecified {
-        said.insert(0, own);
+        said.insert(own);
     }
+    // What callers cannot set, they cannot change either.
     if said.contains(&spec::Access::OutputOnly) {
-        said.retain(|access| *access != spec::Access::Immutable || own == *access);
+        said.remove(&spec::Access::Immutable);
     }
-    said.dedup();
-    match said.as_slice() {
+    match said.iter().copied().collect::<Vec<_>>().as_slice() {
         [] => spec::Access::Unspecified,
         [one] => *one,
-        [spec::Access::Immutable, spec::Access::OutputOnly] => spec::Access::OutputOnly,
         [one, two, ..] => {
+            // The annotation that is Prism's own is named first.
+            let (one, two) = if *two == own { (two, one) } else { (one, two) };
             let (one, two) = (short(*one), short(*two));
             context.report(catalog::contradiction(span(part), part.name(), one, two));
             own
@@ -43,8 +46,8 @@ pub(super) fn access(context: &Context, part: &Part, own: spec::Access, key: boo
     }
 }
 
-fn span(part: &Part) -> &prism_options::Span {
-    &part.behaviors.1
+fn span(part: &Part) -> &Span {
+    &part.behaviors.span
 }
 
 fn access_of(behavior: Behavior) -> Option<spec::Access> {
@@ -90,11 +93,11 @@ fn managed(part: &Part) -> &'static str {
 
 /// What a caller does not send, or may leave out, is not required.
 fn check_required(context: &Context, part: &Part, own: spec::Access) {
-    let (behaviors, at) = &part.behaviors;
-    if !behaviors.contains(&Behavior::Required) {
+    let (behaviors, at) = (&part.behaviors, span(part));
+    if !behaviors.contains(Behavior::Required) {
         return;
     }
-    let has = |behavior| behaviors.contains(&behavior);
+    let has = |behavior| behaviors.contains(behavior);
     let other = match () {
         () if has(Behavior::OutputOnly) || own == spec::Access::OutputOnly => "OUTPUT_ONLY",
         () if has(Behavior::Optional) => "OPTIONAL",
@@ -111,18 +114,25 @@ fn check_required(context: &Context, part: &Part, own: spec::Access) {
 /// Reports behaviors of the fields of a message where they have no effect, or the wrong one.
 pub(super) fn check(context: &Context, message: &MessageDescriptor, uses: &Uses) {
     let name = message.full_name();
+    // An entity of which nothing is generated here is judged where it is.
+    let entity = uses.entities.contains(name) || context.is_entity(message);
     for field in message.fields() {
-        let (behaviors, span) = context.reader.behaviors(&field);
-        if behaviors.contains(&Behavior::Required) && is_plain_bool(&field) {
+        let behaviors = context.reader.behaviors(&field);
+        let span = behaviors.span.clone();
+        unknown(context, message, &behaviors);
+        let (optional, required) =
+            (behaviors.contains(Behavior::Optional), behaviors.contains(Behavior::Required));
+        if required && is_plain_bool(&field) {
             context.report(warning::required_bool(&span, field.name()));
         }
-        if uses.entities.contains(name) {
+        if required {
+            check_oneof(context, &field, &span);
+        }
+        if entity {
             continue;
         }
         let request = uses.requests.contains(name);
         let checked = request || uses.custom.contains(name) || uses.below.contains(name);
-        let (optional, required) =
-            (behaviors.contains(&Behavior::Optional), behaviors.contains(&Behavior::Required));
         if optional && required {
             context.report(catalog::contradiction(&span, field.name(), "REQUIRED", "OPTIONAL"));
         }
@@ -130,7 +140,7 @@ pub(super) fn check(context: &Context, message: &MessageDescriptor, uses: &Uses)
             let why = "nothing checks a response";
             context.report(warning::no_effect(&span, "REQUIRED", message.name(), why));
         }
-        for behavior in behaviors.into_iter().filter(|_| checked) {
+        for behavior in behaviors.known.into_iter().filter(|_| checked) {
             let restricts = access_of(behavior).is_some() || behavior == Behavior::Identifier;
             if request && behavior == Behavior::OutputOnly {
                 context.report(catalog::output_only_request(&span, field.name(), message.name()));
@@ -139,6 +149,30 @@ pub(super) fn check(context: &Context, message: &MessageDescriptor, uses: &Uses)
                 context.report(warning::no_effect(&span, behavior.name(), message.name(), why));
             }
         }
+    }
+}
+
+/// Reports values that say nothing, and those that only a newer copy of google.api has.
+fn unknown(context: &Context, message: &MessageDescriptor, behaviors: &Behaviors) {
+    for value in &behaviors.others {
+        let why = match value.ends_with("_UNSPECIFIED") || value == "0" {
+            true => "says nothing".to_owned(),
+            false => format!("not a value that Prism {VERSION} knows"),
+        };
+        let what = format!("{value} of (google.api.field_behavior)");
+        context.report(warning::no_effect(&behaviors.span, &what, message.name(), &why));
+    }
+}
+
+/// Of the fields of a oneof one is set at most.
+fn check_oneof(context: &Context, field: &FieldDescriptor, at: &Span) {
+    let Some(oneof) = field.containing_oneof().filter(|it| !it.is_synthetic()) else { return };
+    let before = oneof.fields().take_while(|other| other != field);
+    let mut required =
+        before.filter(|other| context.reader.behaviors(other).contains(Behavior::Required));
+    if let Some(other) = required.next() {
+        let beside = format!("in a oneof with `{}`, which is REQUIRED too", other.name());
+        context.report(catalog::contradiction(at, field.name(), "REQUIRED", &beside));
     }
 }
 

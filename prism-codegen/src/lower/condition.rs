@@ -1,6 +1,7 @@
 //! Conditions of a List.
 
 use prism_schema::plan::{Comparison, Condition, unserved};
+use prism_schema::sql::Visibility;
 use prism_schema::{FieldType, Role};
 use prost_reflect::FieldDescriptor;
 
@@ -90,12 +91,17 @@ fn unknown(bound: &Bound, candidate: &Candidate, role: Role) -> String {
 pub(super) fn is_served(bound: &Bound, candidate: &Candidate, role: Role, field: u32) -> bool {
     let Some(comparison) = Comparison::of(role) else { return false };
     let schema = &bound.entity.model.schema;
+    // An index of what is not deleted serves no list that shows deleted records as well.
+    let visibility = match candidate.field.parent_message().get_field_by_name("show_deleted") {
+        Some(_) => Visibility::Kept,
+        None => Visibility::Live,
+    };
     let mut conditions = bound.conditions_beside(candidate);
     let twin = conditions.iter().any(|it| it.field == field && it.comparison == comparison);
-    let before = unserved(schema, &conditions).len();
+    let before = unserved(schema, &conditions, visibility).len();
     let always = !candidate.field.supports_presence();
     conditions.push(Condition { field, comparison, always });
-    !twin && unserved(schema, &conditions).len() == before
+    !twin && unserved(schema, &conditions, visibility).len() == before
 }
 
 /// What to write instead of a prefix of something that is no text.

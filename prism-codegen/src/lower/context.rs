@@ -97,6 +97,11 @@ impl<'a> Context<'a> {
         self.checked(message.full_name(), self.reader.entity(message))
     }
 
+    /// Whether a message is an entity, here or where it is generated.
+    pub fn is_entity(&self, message: &MessageDescriptor) -> bool {
+        matches!(self.reader.entity(message), Ok(Some(_)))
+    }
+
     /// A field's annotation, empty where it has none.
     pub fn field(&self, field: &FieldDescriptor) -> OptionSet<FieldSpec> {
         let read = self.checked(field.full_name(), self.reader.field(field));

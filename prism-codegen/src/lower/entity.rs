@@ -28,11 +28,12 @@ pub(super) fn lower(
 ) -> Lowered {
     let before = context.errors();
     let parts = field::parts(context, message);
+    check_size(context, message, &parts);
     let (key, partition) = key::lower(context, message, &parts);
     let columns = field::columns(context, message, &parts, &key);
     let namespace = namespace(context, message, options);
     let (table, table_span) = table(context, options, &namespace);
-    let (indexes, index_spans) = index::lower(context, message, options, &parts, &table);
+    let (indexes, index_spans) = index::lower(context, message, options, &parts, &key, &table);
     let schema = prism_schema::Entity {
         message: message.full_name().to_owned(),
         backend: backend(context, options),
@@ -98,8 +99,8 @@ fn table(context: &Context, options: &OptionSet<EntitySpec>, namespace: &str) ->
     }
     if !own.is_empty() && !names::is_identifier(own) {
         context.report(catalog::bad_table(&span, own));
-    } else if names::is_reserved_table(&table) && !namespace.starts_with("prism-") {
-        let suggestion = format!("app_{table}");
+    } else if names::is_reserved(&table) && !namespace.starts_with("prism-") {
+        let suggestion = format!("app_{}", table.trim_start_matches('_'));
         context.report(catalog::reserved_table(&span, &table, &suggestion));
     }
     (table, span)
@@ -124,13 +125,27 @@ fn backend(context: &Context, options: &OptionSet<EntitySpec>) -> Backend {
     }
 }
 
+/// A table has one column a field.
+fn check_size(context: &Context, message: &MessageDescriptor, parts: &[Part]) {
+    if parts.len() > names::MAX_FIELDS {
+        let span = context.reader.name_span(message);
+        let (name, count) = (message.name(), parts.len());
+        context.report(catalog::too_many_fields(&span, name, count, names::MAX_FIELDS));
+    }
+}
+
+/// Days between the first and the last time that a google.protobuf.Timestamp holds.
+const MAX_RETENTION_DAYS: u32 = 3_652_059;
+
 fn retention_days(context: &Context, options: &OptionSet<EntitySpec>) -> u32 {
     let days = options.value.retention_days;
-    u32::try_from(days).unwrap_or_else(|_| {
-        let span = options.span("retention_days");
-        context.report(catalog::negative(span, "retention_days", days.into()));
-        0
-    })
+    let span = options.span("retention_days");
+    match u32::try_from(days) {
+        Ok(days) if days <= MAX_RETENTION_DAYS => return days,
+        Ok(_) => context.report(catalog::too_long_retention(span, days.into(), MAX_RETENTION_DAYS)),
+        Err(_) => context.report(catalog::negative(span, "retention_days", days.into())),
+    }
+    0
 }
 
 fn check_estimates(context: &Context, options: &OptionSet<EntitySpec>) {

@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 
 use prism_options::spec::{self, FieldSpec, IndexKind};
-use prism_options::{Behavior, OptionSet, Span};
+use prism_options::{Behaviors, OptionSet, Span};
 use prism_schema::{Access, Cardinality, Column, FieldType, Managed, Storage};
 use prost_reflect::{FieldDescriptor, MessageDescriptor};
 
 use super::context::Context;
 use super::{behavior, entity, names, protection, types};
-use crate::diagnostics::catalog::field as catalog;
+use crate::diagnostics::catalog::{field as catalog, role};
 use crate::model;
 
 /// A field and what its annotation says.
@@ -19,8 +19,8 @@ pub(super) struct Part {
     pub index: IndexKind,
     pub managed: Option<Managed>,
     pub masked: Option<model::Mask>,
-    /// `google.api.field_behavior`, and its place.
-    pub behaviors: (Vec<Behavior>, Span),
+    /// `google.api.field_behavior`.
+    pub behaviors: Behaviors,
     /// The field's name.
     pub span: Span,
 }
@@ -86,6 +86,8 @@ fn column(context: &Context, part: &Part, name: String, key: &[u32]) -> Column {
     let (ty, wrapper) = types::field_type(&part.field);
     let cardinality = cardinality(&part.field, key);
     check_role(context, part);
+    let access = access(context, part, key.contains(&part.number()));
+    check_returned(context, part, access);
     Column {
         number: part.number(),
         field: part.name().to_owned(),
@@ -96,8 +98,22 @@ fn column(context: &Context, part: &Part, name: String, key: &[u32]) -> Column {
         wrapper,
         oneof: types::oneof(&part.field),
         managed: part.managed,
-        access: access(context, part, key.contains(&part.number())),
+        access,
         masked: part.masked.is_some(),
+    }
+}
+
+/// What proto2 calls `required` is in every record that callers read.
+fn check_returned(context: &Context, part: &Part, access: Access) {
+    let why = match (access, part.managed) {
+        (Access::InputOnly, _) => "INPUT_ONLY: no caller reads it",
+        (_, Some(Managed::DeleteTime)) => "only a deleted record has it",
+        _ => return,
+    };
+    if part.field.is_required() {
+        let (message, declaration) = (part.field.parent_message(), types::declaration(&part.field));
+        let (name, message) = (part.name(), message.name());
+        context.report(role::left_out(&part.span, name, message, why, &declaration));
     }
 }
 

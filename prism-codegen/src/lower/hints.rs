@@ -145,7 +145,7 @@ pub(super) fn zero_keys(context: &Context, entities: &[Lowered], services: &[ser
             continue;
         }
         let Some(field) = numeric_id(entity) else { continue };
-        if context.reader.behaviors(&field).0.contains(&Behavior::Required) {
+        if context.reader.behaviors(&field).contains(Behavior::Required) {
             continue;
         }
         let span = context.reader.name_span(&field);

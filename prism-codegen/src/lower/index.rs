@@ -19,6 +19,7 @@ pub(super) fn lower(
     message: &MessageDescriptor,
     options: &OptionSet<EntitySpec>,
     parts: &[Part],
+    key: &[u32],
     table: &str,
 ) -> (Vec<Index>, Vec<Span>) {
     let mut found: Vec<(Index, Span)> = Vec::new();
@@ -56,6 +57,7 @@ pub(super) fn lower(
         ));
     }
     check_names(context, &found);
+    found.iter().for_each(|(index, span)| check_width(context, index, key, span));
     found.into_iter().unzip()
 }
 
@@ -174,9 +176,7 @@ impl List<'_> {
         if own.is_empty() {
             return default;
         }
-        let lower = own.to_ascii_lowercase();
-        let reserved = ["sqlite_", "pg_", "prism_"].iter().any(|it| lower.starts_with(it));
-        if reserved || !names::is_identifier(own) {
+        if names::is_reserved(own) || !names::is_identifier(own) {
             let span = self.options.span(&format!("{}.name", self.path));
             self.context.report(catalog::bad_index_name(span, own));
         }
@@ -210,6 +210,19 @@ fn warn_of_zeros(context: &Context, parts: &[&Part], span: &Span) {
     });
     if let (true, Some(part)) = (empties, others.first()) {
         context.report(catalog::unique_without_presence(span, part.name()));
+    }
+}
+
+/// An index that is not unique ends with the parts of the key that are not in it.
+fn check_width(context: &Context, index: &Index, key: &[u32], span: &Span) {
+    let own = |number: &&u32| index.columns.iter().any(|column| column.number == **number);
+    let appended = match index.unique {
+        true => 0,
+        false => key.iter().filter(|number| !own(number)).count(),
+    };
+    let count = index.columns.len() + appended;
+    if count > names::MAX_INDEX_COLUMNS {
+        context.report(catalog::too_wide(span, &index.name, index.columns.len(), appended));
     }
 }
 

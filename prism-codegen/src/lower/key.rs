@@ -7,7 +7,7 @@ use prost_reflect::{Kind, MessageDescriptor, Syntax};
 use super::context::Context;
 use super::field::Part;
 use super::proposal::{Declaration, entity_field};
-use super::types;
+use super::{names, types};
 use crate::diagnostics::catalog::{entity, field as catalog};
 
 /// Field numbers of the key, and how many of them are partition keys.
@@ -44,6 +44,9 @@ pub(super) fn lower(
         None => partition.iter().chain(&clustering).copied().collect(),
     };
     chosen.iter().for_each(|part| check_type(context, part));
+    if let Some(part) = chosen.get(names::MAX_INDEX_COLUMNS) {
+        context.report(entity::wide_key(part.options.span("index"), name, chosen.len()));
+    }
     let count = if primary.is_empty() { partition.len() } else { 1 };
     (chosen.iter().map(|part| part.number()).collect(), count)
 }

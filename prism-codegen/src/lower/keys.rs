@@ -8,7 +8,7 @@ use prost_reflect::{Kind, MessageDescriptor};
 
 use super::proposal::Declaration;
 use super::request::{Bound, Candidate};
-use super::{operation, support, types};
+use super::{oneofs, operation, support, types};
 use crate::diagnostics::catalog::role as catalog;
 
 /// Number of the key field that a request field stands for.
@@ -76,7 +76,8 @@ fn parts_message(candidate: &Candidate) -> Option<MessageDescriptor> {
 fn parts(bound: &Bound, message: &MessageDescriptor) -> Option<Vec<(u32, u32)>> {
     let names = bound.key_names();
     let entity = bound.entity.message.name();
-    let mut parts = Vec::new();
+    let mut parts: Vec<(u32, u32)> = Vec::new();
+    let mut members: Vec<oneofs::Member> = Vec::new();
     let mut sound = true;
     for field in message.fields() {
         let candidate = bound.candidate(field);
@@ -91,7 +92,17 @@ fn parts(bound: &Bound, message: &MessageDescriptor) -> Option<Vec<(u32, u32)>> 
         match column {
             Some(column) => {
                 sound &= same_type(bound, &candidate, column.number, false).is_some();
-                parts.push((candidate.field.number(), column.number));
+                let number = candidate.field.number();
+                let (field, span) = (candidate.field.clone(), candidate.span.clone());
+                if let Some(twin) = parts.iter().position(|(_, key)| *key == column.number) {
+                    let role = format!("field for `{}`", column.field);
+                    let found = catalog::duplicate_role(&span, candidate.name(), &role);
+                    bound.context.report(found.with(&members[twin].span, "the first is here"));
+                    sound = false;
+                    continue;
+                }
+                parts.push((number, column.number));
+                members.push(oneofs::Member { field, span, needed: true });
             }
             None => {
                 let found = catalog::keys_part(
@@ -106,15 +117,21 @@ fn parts(bound: &Bound, message: &MessageDescriptor) -> Option<Vec<(u32, u32)>> 
             }
         }
     }
-    let mut complete = sound;
+    oneofs::check(bound.context, &members);
+    (sound && has_all(bound, message, &parts)).then_some(parts)
+}
+
+/// Whether the fields of a ROLE_KEYS message are the whole key; what is missing is reported.
+fn has_all(bound: &Bound, message: &MessageDescriptor, parts: &[(u32, u32)]) -> bool {
+    let mut complete = true;
     for (number, declaration) in declarations(bound) {
-        if sound && !parts.iter().any(|(_, key)| *key == number) {
+        if !parts.iter().any(|(_, key)| *key == number) {
             let help = declaration.added(bound.context, message);
             bound.report_missing(message, "complete key", &help);
             complete = false;
         }
     }
-    complete.then_some(parts)
+    complete
 }
 
 /// The declaration that a BatchGet request could have.

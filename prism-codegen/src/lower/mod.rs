@@ -15,6 +15,7 @@ mod managed;
 mod messages;
 mod names;
 mod needs;
+mod oneofs;
 mod operation;
 mod proposal;
 mod protection;
@@ -29,13 +30,15 @@ mod warnings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use prism_options::Diagnostics;
+use prism_options::{Diagnostics, Span};
 use prism_schema::Role;
-use prost_reflect::{DescriptorPool, FileDescriptor, Kind, MessageDescriptor, ServiceDescriptor};
+use prost_reflect::{
+    DescriptorPool, FileDescriptor, Kind, MessageDescriptor, MethodDescriptor, ServiceDescriptor,
+};
 
-use crate::descriptors::Loaded;
+use crate::descriptors::{Loaded, builtin_file_of, is_builtin};
 use crate::diagnostics::catalog::entity::duplicate_namespace;
-use crate::diagnostics::catalog::field as catalog;
+use crate::diagnostics::catalog::{field as catalog, load};
 use crate::model::{FieldPath, Mask, Schema, Service};
 use context::Context;
 use entity::Lowered;
@@ -51,6 +54,7 @@ pub fn lower(loaded: &Loaded) -> (Schema, Diagnostics) {
         let own: Vec<_> = messages.iter().filter(|it| it.parent_file() == *file).cloned().collect();
         protection::check_extensions(&context, file, &own);
     }
+    check_builtin(&context);
     let entities = entities(&context, &messages);
     check_imported(&context, &entities);
     let services = services(&context, &files, &entities);
@@ -58,9 +62,10 @@ pub fn lower(loaded: &Loaded) -> (Schema, Diagnostics) {
     entities.iter().for_each(|entity| hints::copies(&context, &entity.message));
     hints::zero_keys(&context, &entities, &services);
     let services: Vec<Service> = services.into_iter().map(|lowered| lowered.model).collect();
-    messages.iter().for_each(|message| protection::check(&context, message, &uses));
-    messages.iter().for_each(|message| behavior::check(&context, message, &uses));
-    let carrying = messages.iter().filter(|message| uses.contains(message.full_name()));
+    let judged = judged(&context, &messages, &uses);
+    judged.iter().for_each(|message| protection::check(&context, message, &uses));
+    judged.iter().for_each(|message| behavior::check(&context, message, &uses));
+    let carrying = judged.iter().filter(|message| uses.contains(message.full_name()));
     carrying.for_each(|message| foreign::message(&context, message));
     let mut masked = protection::masked(&context);
     mask_requests(&services, &entities, &loaded.pool, &mut masked);
@@ -74,6 +79,43 @@ pub fn lower(loaded: &Loaded) -> (Schema, Diagnostics) {
         descriptor_set: loaded.descriptor_set.clone(),
     };
     (schema, context.finish())
+}
+
+/// The messages whose annotations are judged: those of the files to generate for, and those of
+/// imported files that they use.
+fn judged(
+    context: &Context,
+    own: &[MessageDescriptor],
+    uses: &protection::Uses,
+) -> Vec<MessageDescriptor> {
+    let files = &context.loaded.files;
+    let imported = context.loaded.pool.all_messages().filter(|message| {
+        let file = message.parent_file();
+        uses.contains(message.full_name())
+            && !message.is_map_entry()
+            && !is_builtin(file.name())
+            && !files.iter().any(|name| name == file.name())
+    });
+    own.iter().cloned().chain(imported).collect()
+}
+
+/// A type that is built in is declared by its own file alone, whose Rust type and meaning it has.
+fn check_builtin(context: &Context) {
+    let files = context.loaded.pool.files().filter(|file| !is_builtin(file.name()));
+    for file in files {
+        for message in file.messages() {
+            if let Some(own) = builtin_file_of(message.full_name()) {
+                let span = context.reader.name_span(&message);
+                context.report(load::declares_builtin(&span, message.full_name(), &own));
+            }
+        }
+        for declared in file.enums() {
+            if let Some(own) = builtin_file_of(declared.full_name()) {
+                let span = Span::file(file.name());
+                context.report(load::declares_builtin(&span, declared.full_name(), &own));
+            }
+        }
+    }
 }
 
 /// A namespace is one entity's in all that was read, also where another file is generated apart.
@@ -165,12 +207,43 @@ fn uses(
             }
         }
     }
-    let custom = services.iter().flat_map(|service| &service.custom);
-    let custom: Vec<_> = custom.map(|method| method.input()).collect();
+    let (bound, custom): (Vec<_>, Vec<_>) =
+        services.iter().map(|service| (&service.bound, &service.custom)).unzip();
+    let ends = |methods: Vec<&Vec<MethodDescriptor>>| {
+        let methods = methods.into_iter().flatten();
+        methods.map(|method| (method.input(), method.output())).unzip::<_, _, Vec<_>, Vec<_>>()
+    };
+    let (inputs, outputs) = ends(bound);
+    let (custom, answers) = ends(custom);
     let below = behavior::below(entities.iter().map(|it| it.message.clone()).chain(custom.clone()));
-    let custom = custom.iter().map(|message| message.full_name().to_owned()).collect();
+    let nested = behavior::below(inputs.into_iter().chain(outputs));
+    let names = |messages: Vec<MessageDescriptor>| {
+        messages.iter().map(|message| message.full_name().to_owned()).collect::<BTreeSet<_>>()
+    };
     let entities = entities.iter().map(|it| it.message.full_name().to_owned()).collect();
-    protection::Uses { entities, requests, responses, custom, below }
+    let (custom, answers) = (names(custom), names(answers));
+    let elsewhere = elsewhere(context);
+    protection::Uses { entities, requests, responses, custom, answers, below, nested, elsewhere }
+}
+
+/// Requests and responses of services in files that nothing is generated for, and the messages in
+/// their fields: roles in them are judged where these files are generated.
+fn elsewhere(context: &Context) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let services = context.loaded.pool.services().filter(|service| {
+        let file = service.parent_file();
+        !context.loaded.files.iter().any(|name| name == file.name())
+            && matches!(context.reader.service(service), Ok(Some(_)))
+    });
+    for method in services.flat_map(|service| service.methods().collect::<Vec<_>>()) {
+        for message in [method.input(), method.output()] {
+            let kinds: Vec<Kind> = message.fields().map(|field| field.kind()).collect();
+            let fields = kinds.iter().filter_map(Kind::as_message);
+            found.extend(fields.map(|inner| inner.full_name().to_owned()));
+            found.insert(message.full_name().to_owned());
+        }
+    }
+    found
 }
 
 /// Messages that are repeated as keys.

@@ -9,8 +9,16 @@ pub(super) const LIMIT: usize = 63;
 const SYSTEM_COLUMNS: &[&str] =
     &["cmax", "cmin", "ctid", "oid", "_rowid_", "rowid", "tableoid", "xmax", "xmin"];
 
-/// Beginnings of the names of tables that are not the schema's.
-const RESERVED_TABLES: &[&str] = &["kv_", "sqlite_", "_sqlx_", "prism_"];
+/// Beginnings of the names of tables and indexes that are not the schema's. PostgreSQL looks for
+/// names with `pg_` among its own tables first; `_prism_` begins the names that migrations use.
+const RESERVED: &[&str] = &["kv_", "pg_", "prism_", "_prism_", "sqlite_", "_sqlx_"];
+
+/// The columns that an index or a key of PostgreSQL has at most.
+pub(super) const MAX_INDEX_COLUMNS: usize = 32;
+
+/// The fields that an entity has at most: PostgreSQL takes 1600 columns in a table, and one is
+/// Prism's own if records are retained for a time.
+pub(super) const MAX_FIELDS: usize = 1_599;
 
 /// Letters, digits and underscores, not beginning with a digit, at most [`LIMIT`] bytes.
 pub(super) fn is_identifier(name: &str) -> bool {
@@ -20,9 +28,10 @@ pub(super) fn is_identifier(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-pub(super) fn is_reserved_table(table: &str) -> bool {
-    let table = table.to_ascii_lowercase();
-    RESERVED_TABLES.iter().any(|reserved| table.starts_with(reserved))
+/// Whether a table or an index cannot have the name.
+pub(super) fn is_reserved(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    RESERVED.iter().any(|reserved| name.starts_with(reserved))
 }
 
 pub(super) fn is_reserved_column(column: &str) -> bool {
@@ -31,19 +40,25 @@ pub(super) fn is_reserved_column(column: &str) -> bool {
 }
 
 /// The default name of a field's column: the field's own, with its number behind it where the
-/// name is reserved, too long, or differs from a taken one in letter case alone. `taken` holds
-/// names in lower case.
+/// name is reserved, too long, or differs from a taken one in letter case alone; a count follows
+/// the number where that is taken too. `taken` holds names in lower case.
 pub(super) fn column(field: &str, number: u32, taken: &HashSet<String>) -> String {
+    let is_free = |name: &str| {
+        !is_reserved_column(name)
+            && name.len() <= LIMIT
+            && !taken.contains(&name.to_ascii_lowercase())
+    };
+    let stem = field.trim_start_matches('_');
+    let stem = if is_reserved_column(field) && !stem.is_empty() { stem } else { field };
     let mut name = field.to_owned();
-    let mut suffix = String::new();
-    while is_reserved_column(&name)
-        || name.len() > LIMIT
-        || taken.contains(&name.to_ascii_lowercase())
-    {
-        suffix.push_str(&format!("_{number}"));
-        let stem = field.trim_start_matches('_');
-        let stem = if is_reserved_column(field) && !stem.is_empty() { stem } else { field };
+    let mut count = 1_usize;
+    while !is_free(&name) {
+        let suffix = match count {
+            1 => format!("_{number}"),
+            _ => format!("_{number}_{count}"),
+        };
         name = format!("{}{suffix}", &stem[..stem.len().min(LIMIT - suffix.len())]);
+        count += 1;
     }
     name
 }
@@ -104,6 +119,20 @@ mod tests {
         assert_eq!(column("_prism_x", 6, &taken), "prism_x_6");
         let long = column(&"x".repeat(80), 123, &taken);
         assert!(long.len() == LIMIT && long.ends_with("x_123"));
+    }
+
+    #[test]
+    fn a_column_finds_a_name_whatever_is_taken() {
+        let number = 536_870_911;
+        let mut taken: HashSet<String> = HashSet::new();
+        for _ in 0..50 {
+            let name = column("ctid", number, &taken);
+            assert!(is_identifier(&name) && taken.insert(name.clone()), "{name}");
+        }
+        assert!(taken.contains("ctid_536870911") && taken.contains("ctid_536870911_50"));
+        let taken: HashSet<String> =
+            (1..9).map(|count| format!("ctid{}", "_536870911".repeat(count))).collect();
+        assert_eq!(column("ctid", number, &taken), "ctid_536870911_2");
     }
 
     #[test]

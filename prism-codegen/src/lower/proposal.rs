@@ -167,7 +167,7 @@ pub(super) fn namespace(text: &str) -> String {
     while let Some(rest) = name.strip_prefix("prism-") {
         name = names::namespace(rest);
     }
-    match names::is_reserved_table(&name.replace('-', "_")) {
+    match names::is_reserved(&name.replace('-', "_")) {
         true => names::namespace(&format!("app-{name}")),
         false => name,
     }
@@ -236,7 +236,7 @@ mod tests {
     fn namespaces_are_not_reserved() {
         for text in ["PrismUser", "prism-prism-x", "Prism_Kv_x", "prism", "prism-", "kv-entries"] {
             let name = namespace(text);
-            let reserved = names::is_reserved_table(&name.replace('-', "_"));
+            let reserved = names::is_reserved(&name.replace('-', "_"));
             assert!(names::is_namespace(&name) && !reserved, "{text}: {name}");
             assert!(!name.starts_with("prism-"), "{text}: {name}");
         }

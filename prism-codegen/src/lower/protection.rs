@@ -60,21 +60,37 @@ pub(super) struct Uses {
     pub responses: BTreeSet<String>,
     /// Full names of requests of methods that are written by hand.
     pub custom: BTreeSet<String>,
+    /// Full names of responses of those methods.
+    pub answers: BTreeSet<String>,
     /// Full names of messages within entities and within those requests.
     pub below: BTreeSet<String>,
+    /// Full names of messages within requests and responses of bound methods.
+    pub nested: BTreeSet<String>,
+    /// Full names of messages of imported services.
+    pub elsewhere: BTreeSet<String>,
 }
 
 impl Uses {
     /// Whether entities or services use the message.
     pub fn contains(&self, name: &str) -> bool {
-        let sets = [&self.entities, &self.requests, &self.responses, &self.custom, &self.below];
-        sets.iter().any(|set| set.contains(name))
+        let methods = [&self.requests, &self.responses, &self.custom];
+        let mut sets = methods.into_iter().chain([&self.entities, &self.below, &self.nested]);
+        sets.any(|set| set.contains(name))
+    }
+
+    /// Whether Prism reads or writes the message as a part of another one only.
+    fn only_within(&self, name: &str) -> bool {
+        let methods = [&self.requests, &self.responses, &self.custom, &self.answers];
+        let within = self.below.contains(name) || self.nested.contains(name);
+        within && !methods.iter().any(|set| set.contains(name))
     }
 }
 
 /// Reports what has no effect where it stands.
 pub(super) fn check(context: &Context, message: &MessageDescriptor, uses: &Uses) {
-    let entity = uses.entities.contains(message.full_name());
+    let name = message.full_name();
+    // An entity of which nothing is generated here is judged where it is.
+    let entity = uses.entities.contains(name) || context.is_entity(message);
     let request = uses.requests.contains(message.full_name());
     let response = uses.responses.contains(message.full_name());
     for field in message.fields() {
@@ -86,7 +102,8 @@ pub(super) fn check(context: &Context, message: &MessageDescriptor, uses: &Uses)
         match (request, response) {
             (true, _) => {}
             (false, true) => unused_entity_field(context, &field, &options),
-            (false, false) => stray_roles(context, message, &options),
+            (false, false) if uses.elsewhere.contains(name) => {}
+            (false, false) => stray_roles(context, message, &options, uses.only_within(name)),
         }
     }
 }
@@ -120,10 +137,17 @@ fn stray(context: &Context, message: &MessageDescriptor, options: &OptionSet<Fie
     }
 }
 
-fn stray_roles(context: &Context, message: &MessageDescriptor, options: &OptionSet<FieldSpec>) {
+/// ROLE_CUSTOM may stand in what methods that are written by hand take and return, and has no
+/// effect in a message that is `within` others only.
+fn stray_roles(
+    context: &Context,
+    message: &MessageDescriptor,
+    options: &OptionSet<FieldSpec>,
+    within: bool,
+) {
     let value = &options.value;
     for (option, is_set) in [
-        ("role", value.role != 0 && value.role() != Role::Custom),
+        ("role", value.role != 0 && (within || value.role() != Role::Custom)),
         ("entity_field", !value.entity_field.is_empty()),
     ] {
         if is_set {

@@ -1,7 +1,7 @@
 //! The request of a bound method: every field has one role.
 
 use prism_options::spec::{self, FieldSpec};
-use prism_options::{OptionSet, Span};
+use prism_options::{Behavior, OptionSet, Span};
 use prism_schema::plan::{Comparison, Condition};
 use prism_schema::{Operation, RequestField, Role};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
@@ -9,7 +9,7 @@ use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use super::condition;
 use super::context::Context;
 use super::entity::Lowered;
-use super::{keys, managed, needs, operation, types};
+use super::{keys, managed, needs, oneofs, operation, types};
 use crate::diagnostics::catalog::{role as catalog, service};
 
 /// A bound method, and what its parts are judged by.
@@ -102,6 +102,7 @@ impl Bound<'_> {
         let mut sorted = Sorted::default();
         message.fields().for_each(|field| self.sort(self.candidate(field), &mut sorted));
         self.check_complete(message, &sorted);
+        self.check_oneofs(message, &sorted.found);
         sorted.found.into_iter().unzip()
     }
 
@@ -118,10 +119,10 @@ impl Bound<'_> {
             sorted.attempted.push((meant, 0));
         }
         let Some(request) = self.field(&candidate, role) else { return };
-        let twin = sorted
-            .found
-            .iter()
-            .find(|(other, _)| other.role == request.role && other.field == request.field);
+        // The keys of records are given once, in whatever form.
+        let same = |other: &RequestField| role == Role::Keys || other.field == request.field;
+        let mut found = sorted.found.iter();
+        let twin = found.find(|(other, _)| other.role == request.role && same(other));
         if let Some((_, first)) = twin {
             let role = operation::role_name(request.role);
             let found = catalog::duplicate_role(&candidate.span, candidate.name(), role);
@@ -143,6 +144,15 @@ impl Bound<'_> {
             Some(Condition { field: self.column(other.target())?.number, comparison, always })
         };
         others.filter_map(condition).collect()
+    }
+
+    fn check_oneofs(&self, message: &MessageDescriptor, found: &[(RequestField, Span)]) {
+        let members = found.iter().filter_map(|(request, span)| {
+            let field = message.get_field(request.number)?;
+            let (span, needed) = (span.clone(), oneofs::is_needed(request.role));
+            Some(oneofs::Member { field, span, needed })
+        });
+        oneofs::check(self.context, &members.collect::<Vec<_>>());
     }
 
     pub(super) fn candidate(&self, field: FieldDescriptor) -> Candidate {
@@ -256,6 +266,10 @@ impl Bound<'_> {
             let import = types::import(&candidate.field.parent_file(), wanted);
             self.context.report(catalog::role_type(&span, name, role, wanted, &actual, &import));
             return None;
+        }
+        let behaviors = self.context.reader.behaviors(&candidate.field);
+        if role == Role::PageToken && behaviors.contains(Behavior::Required) {
+            self.context.report(catalog::required_token(&behaviors.span, candidate.name()));
         }
         let needed = match role {
             Role::Etag => &managed::ETAG,

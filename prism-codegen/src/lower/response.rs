@@ -53,7 +53,12 @@ impl Bound<'_> {
             return self.list(message, fields);
         }
         match fields.entity {
-            Some(field) => Some(Response::Field(field.number())),
+            Some(field) => {
+                if self.operation == Operation::Delete && allow_missing {
+                    self.check_required(&field, "with allow_missing there may be no record");
+                }
+                Some(Response::Field(field.number()))
+            }
             None if self.operation == Operation::Delete => Some(Response::Empty),
             // A misfit, which has been reported.
             None => None,
@@ -145,6 +150,9 @@ impl Bound<'_> {
             let wanted = format!("repeated `{}`", self.entity.message.name());
             missing(&wanted, self.items());
         }
+        if let Some(token) = &fields.next_page_token {
+            self.check_required(token, "the last page has none");
+        }
         let token = fields.next_page_token.map(|field| field.number());
         if self.operation == Operation::List && token.is_none() {
             missing("`next_page_token`", next_page_token());
@@ -200,6 +208,16 @@ impl Bound<'_> {
         self.context.report(found);
     }
 
+    /// Reports a field of proto2 that readers insist on and that some responses do not have.
+    fn check_required(&self, field: &FieldDescriptor, why: &str) {
+        if field.is_required() {
+            let span = self.context.reader.name_span(field);
+            let (message, declaration) = (field.parent_message(), types::declaration(field));
+            let (name, message) = (field.name(), message.name());
+            self.context.report(catalog::left_out(&span, name, message, why, &declaration));
+        }
+    }
+
     fn report_shape(&self, message: &MessageDescriptor, wanted: &str, help: &str) {
         let found =
             catalog::response_shape(&self.output_span, self.method, message.name(), wanted, help);
@@ -218,7 +236,10 @@ impl Bound<'_> {
             let entity = own == spec::Role::Entity
                 || (own == spec::Role::Unspecified && self.is_entity(&field));
             let slot = match () {
-                () if own == spec::Role::Custom => continue,
+                () if own == spec::Role::Custom => {
+                    self.check_required(&field, "ROLE_CUSTOM leaves it to methods of your own");
+                    continue;
+                }
                 // Reported where the annotation was read.
                 () if support::is_refused(own.as_str_name()) => {
                     sound = false;

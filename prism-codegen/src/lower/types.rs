@@ -153,6 +153,11 @@ fn sees(file: &FileDescriptor, other: &str) -> bool {
     false
 }
 
+/// Type, name and number of a singular field, as its declaration spells them.
+pub(super) fn declaration(field: &FieldDescriptor) -> String {
+    format!("{} {} = {}", declared(field), field.name(), field.number())
+}
+
 /// Why a type is neither a key, an index, a condition nor an order; `None` where it can be.
 pub(super) fn unordered(field: &FieldDescriptor) -> Option<String> {
     let (ty, _) = field_type(field);

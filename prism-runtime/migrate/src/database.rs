@@ -28,7 +28,7 @@ enum Connection {
     Sqlite {
         connection: rusqlite::Connection,
         /// Where it is written to.
-        _lock: Option<FileLock>,
+        lock: Option<FileLock>,
     },
     Postgres {
         connection: PgConnection,
@@ -103,8 +103,10 @@ impl Database {
     pub fn apply(&mut self, migrations: &[Migration<'_>]) -> Result<Vec<String>, Error> {
         let database = self.name.as_str();
         let plans = match &mut self.connection {
-            Connection::Sqlite { connection, .. } => {
-                sqlite::Migrator { database, migrations }.apply(connection)?
+            Connection::Sqlite { connection, lock } => {
+                let plans = sqlite::Migrator { database, migrations }.apply(connection)?;
+                lock.iter_mut().for_each(FileLock::keep);
+                plans
             }
             Connection::Postgres { connection, runtime } => {
                 let settings = Settings::default();
@@ -158,6 +160,9 @@ fn open_sqlite(path: &Path, access: Access) -> Result<Database, Error> {
     let name = path.display().to_string();
     let open = |source| Error::Open { database: name.clone(), source };
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if let Some(why) = obstacle(&path, access) {
+        return Err(open(Cause::Refused(why.to_owned())));
+    }
     let mut lock = None;
     if access == Access::Migrate {
         flags |= OpenFlags::SQLITE_OPEN_CREATE;
@@ -167,12 +172,28 @@ fn open_sqlite(path: &Path, access: Access) -> Result<Database, Error> {
         })?);
     }
     let connection = match (path.exists(), access) {
-        (false, Access::Read) => {
-            return Err(open(Cause::Refused("there is no such file".to_owned())));
-        }
         (false, Access::Look) => rusqlite::Connection::open_in_memory(),
         _ => rusqlite::Connection::open_with_flags(&path, flags),
     };
     let connection = connection.map_err(|error| open(error.into()))?;
-    Ok(Database { name, connection: Connection::Sqlite { connection, _lock: lock } })
+    // SQLite looks at a file with the first statement.
+    let looked = connection.query_row("PRAGMA schema_version", [], |_| Ok(()));
+    looked.map_err(|error| open(error.into()))?;
+    Ok(Database { name, connection: Connection::Sqlite { connection, lock } })
+}
+
+/// What keeps a path from being the file of a database.
+fn obstacle(path: &Path, access: Access) -> Option<&'static str> {
+    let is_there = |folder: &Path| folder.as_os_str().is_empty() || folder.is_dir();
+    if path.is_dir() {
+        Some("it is a folder")
+    } else if path.exists() {
+        None
+    } else if access == Access::Read {
+        Some("there is no such file")
+    } else if !path.parent().is_none_or(is_there) {
+        Some("its folder does not exist")
+    } else {
+        None
+    }
 }

@@ -197,6 +197,22 @@ pub struct Index {
     pub unique: bool,
 }
 
+impl Index {
+    /// The columns by which the physical index orders: those that are declared and, unless the
+    /// index is unique, the parts of the key that are not among them, so that pages follow it
+    /// without a sort.
+    pub fn order(&self, entity: &Entity) -> Vec<IndexColumn> {
+        let mut columns = self.columns.clone();
+        if !self.unique {
+            let declared = |number: &&u32| columns.iter().any(|column| column.number == **number);
+            let rest: Vec<u32> = entity.key.iter().filter(|it| !declared(it)).copied().collect();
+            let part = |number| IndexColumn { number, descending: false };
+            columns.extend(rest.into_iter().map(part));
+        }
+        columns
+    }
+}
+
 /// A column of an index, or of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexColumn {

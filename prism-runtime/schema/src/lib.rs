@@ -10,6 +10,7 @@
 
 pub mod entity;
 pub mod lines;
+pub mod names;
 pub mod plan;
 pub mod service;
 pub mod sql;

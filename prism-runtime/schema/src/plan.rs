@@ -3,7 +3,8 @@
 //! The generator refuses a condition that nothing serves; the runtime refuses an order that
 //! nothing serves under the conditions of one request; `prism explain` prints the choice.
 
-use crate::{Binding, Entity, IndexColumn, Role};
+use crate::sql::Visibility;
+use crate::{Access as FieldAccess, Binding, Column, Entity, IndexColumn, Managed, Role};
 
 /// How a condition compares a column with what the request says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,7 +56,7 @@ pub fn conditions(binding: &Binding) -> Vec<Condition> {
 }
 
 /// A way to find records in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
     /// The primary key.
     Key,
@@ -69,12 +70,32 @@ impl Access {
         std::iter::once(Access::Key).chain((0..entity.indexes.len()).map(Access::Index))
     }
 
-    /// The columns by which it is ordered, without those that break ties.
+    /// The columns that are declared, without those that break ties.
     pub fn columns(self, entity: &Entity) -> Vec<IndexColumn> {
         match self {
             Access::Key => key_order(entity),
             Access::Index(position) => entity.indexes[position].columns.clone(),
         }
+    }
+
+    /// The columns by which it orders; see [`Index::order`](crate::Index::order).
+    pub fn order(self, entity: &Entity) -> Vec<IndexColumn> {
+        match self {
+            Access::Key => key_order(entity),
+            Access::Index(position) => entity.indexes[position].order(entity),
+        }
+    }
+
+    /// Whether it is an index that holds every combination of values once.
+    fn is_unique(self, entity: &Entity) -> bool {
+        matches!(self, Access::Index(position) if entity.indexes[position].unique)
+    }
+
+    /// Whether it finds every record that is visible: a unique index leaves deleted ones out.
+    fn holds(self, entity: &Entity, visibility: Visibility) -> bool {
+        visibility == Visibility::Live
+            || !self.is_unique(entity)
+            || entity.managed(Managed::DeleteTime).is_none()
     }
 
     /// The index's name; "the key" where it is that.
@@ -91,15 +112,20 @@ pub fn key_order(entity: &Entity) -> Vec<IndexColumn> {
     entity.key.iter().map(|&number| IndexColumn { number, descending: false }).collect()
 }
 
-/// What serves a condition among `conditions`: the key or an index that has its column behind
-/// none but columns that an equality fixes in every request.
-pub fn serves(entity: &Entity, conditions: &[Condition], condition: &Condition) -> Option<Access> {
+/// What serves a condition among `conditions` on what is visible: the key or an index that has its
+/// column behind none but columns that an equality fixes in every request.
+pub fn serves(
+    entity: &Entity,
+    conditions: &[Condition],
+    condition: &Condition,
+    visibility: Visibility,
+) -> Option<Access> {
     let fixed = |number: u32| {
         conditions.iter().any(|other| {
             other.field == number && other.always && other.comparison == Comparison::Equals
         })
     };
-    Access::all(entity).find(|access| {
+    Access::all(entity).filter(|access| access.holds(entity, visibility)).find(|access| {
         let columns = access.columns(entity);
         let position = columns.iter().position(|column| column.number == condition.field);
         position.is_some_and(|position| columns[..position].iter().all(|c| fixed(c.number)))
@@ -107,10 +133,10 @@ pub fn serves(entity: &Entity, conditions: &[Condition], condition: &Condition) 
 }
 
 /// Positions of the conditions that nothing serves.
-pub fn unserved(entity: &Entity, conditions: &[Condition]) -> Vec<usize> {
-    (0..conditions.len())
-        .filter(|&position| serves(entity, conditions, &conditions[position]).is_none())
-        .collect()
+pub fn unserved(entity: &Entity, conditions: &[Condition], visibility: Visibility) -> Vec<usize> {
+    let served =
+        |position: &usize| serves(entity, conditions, &conditions[*position], visibility).is_some();
+    (0..conditions.len()).filter(|position| !served(position)).collect()
 }
 
 /// The fields that an equality among the conditions that hold fixes.
@@ -122,9 +148,9 @@ fn fixed_fields(holding: &[Condition]) -> Vec<u32> {
         .collect()
 }
 
-/// The columns by which an access orders, less those that are fixed.
-fn remaining(entity: &Entity, access: Access, fixed: &[u32]) -> Vec<IndexColumn> {
-    access.columns(entity).into_iter().filter(|c| !fixed.contains(&c.number)).collect()
+/// The columns of an order, less those that are fixed.
+fn remaining(columns: Vec<IndexColumn>, fixed: &[u32]) -> Vec<IndexColumn> {
+    columns.into_iter().filter(|column| !fixed.contains(&column.number)).collect()
 }
 
 fn reversed(columns: &[IndexColumn]) -> Vec<IndexColumn> {
@@ -141,64 +167,105 @@ pub struct Plan {
     pub access: Access,
     /// Positions of the conditions that bound the search in it; the others filter what is found.
     pub bounds: Vec<usize>,
-    /// The whole order, ties broken by the key. Columns that an equality fixes are left out.
+    /// The whole order, in which no two records are equal. Columns that an equality fixes are left
+    /// out, and all of them if there is one record at most.
     pub order: Vec<IndexColumn>,
+    /// Whether the access gives the records in this order, and a page visits those that it returns
+    /// and no others, except for deleted and expired ones. If not, which is so for lists in the
+    /// order of the key alone, the database chooses between a sort and a filter.
+    pub ordered: bool,
 }
 
-/// Plans a list under the conditions that hold. An empty `order` is the key's. `None` where
-/// neither the key nor an index serves the order; see [`orders`] for those that are.
-pub fn plan(entity: &Entity, holding: &[Condition], order: &[IndexColumn]) -> Option<Plan> {
-    let fixed = fixed_fields(holding);
-    let asked: Vec<IndexColumn> =
-        order.iter().copied().filter(|column| !fixed.contains(&column.number)).collect();
-    if asked.is_empty() {
-        let order = remaining(entity, Access::Key, &fixed);
-        let access = Access::all(entity)
-            .max_by_key(|&access| {
-                // The key wins a tie, and so does the earlier index.
-                (bounds(entity, holding, access).len(), std::cmp::Reverse(rank(access)))
-            })
-            .unwrap_or(Access::Key);
-        return Some(Plan { access, bounds: bounds(entity, holding, access), order });
+impl Plan {
+    /// Position of the index that gives the order, if one does.
+    pub fn index(&self) -> Option<usize> {
+        match self.access {
+            Access::Index(position) if self.ordered => Some(position),
+            _ => None,
+        }
     }
-    let (access, backwards) = Access::all(entity).find_map(|access| {
-        let declared = remaining(entity, access, &fixed);
-        let forwards = follows(entity, &fixed, &declared, &asked, false);
-        let backwards = || follows(entity, &fixed, &reversed(&declared), &asked, true);
-        (forwards || backwards()).then_some((access, !forwards))
-    })?;
-    let ties = ties(entity, &fixed, &asked, backwards);
-    let order = [asked, ties].concat();
-    Some(Plan { access, bounds: bounds(entity, holding, access), order })
 }
 
-/// The parts of the key that break ties among records that are equal in some columns.
-fn ties(
+/// Plans a list of what is visible, under the conditions that hold. An empty `order` is the key's,
+/// which every list is served in. Any other order is served if one access gives it and is bounded
+/// by all conditions: `None` if there is none. See [`orders`] for those that are served.
+///
+/// An order may name the first columns only. The access's remaining columns, down to the key,
+/// then decide between records that are equal in those.
+pub fn plan(
     entity: &Entity,
-    fixed: &[u32],
-    columns: &[IndexColumn],
-    descending: bool,
-) -> Vec<IndexColumn> {
-    let open = |number: &&u32| {
-        !fixed.contains(number) && columns.iter().all(|column| column.number != **number)
-    };
-    entity.key.iter().filter(open).map(|&number| IndexColumn { number, descending }).collect()
-}
-
-/// Whether an order is the beginning of these columns, and then any of the key's parts that break
-/// its ties.
-fn follows(
-    entity: &Entity,
-    fixed: &[u32],
-    columns: &[IndexColumn],
-    asked: &[IndexColumn],
-    descending: bool,
-) -> bool {
-    let common = columns.iter().zip(asked).take_while(|(column, asked)| column == asked).count();
-    (1..=common).any(|length| {
-        let (beginning, rest) = asked.split_at(length);
-        ties(entity, fixed, beginning, descending).starts_with(rest)
+    holding: &[Condition],
+    order: &[IndexColumn],
+    visibility: Visibility,
+) -> Option<Plan> {
+    let fixed = fixed_fields(holding);
+    let asked = remaining(order.to_vec(), &fixed);
+    let by_key = remaining(key_order(entity), &fixed);
+    if by_key.starts_with(&asked) {
+        return Some(in_key_order(entity, holding, by_key, visibility));
+    }
+    Access::all(entity).find_map(|access| {
+        let given = given(entity, holding, access, visibility)?;
+        let backwards = reversed(&given);
+        let order = [given, backwards].into_iter().find(|order| order.starts_with(&asked))?;
+        let bounds = bounds(entity, holding, access);
+        Some(Plan { access, bounds, order, ordered: true })
     })
+}
+
+/// The plan of a list in the order of the key.
+fn in_key_order(
+    entity: &Entity,
+    holding: &[Condition],
+    by_key: Vec<IndexColumn>,
+    visibility: Visibility,
+) -> Plan {
+    let all = || Access::all(entity).filter(|access| access.holds(entity, visibility));
+    let bounds = |access| bounds(entity, holding, access);
+    let fixed = fixed_fields(holding);
+    let one = |access: &Access| {
+        access.is_unique(entity) && remaining(access.order(entity), &fixed).is_empty()
+    };
+    if let Some(access) = all().find(one) {
+        return Plan { access, bounds: bounds(access), order: Vec::new(), ordered: true };
+    }
+    let gives = |access: &Access| {
+        given(entity, holding, *access, visibility).is_some_and(|given| given == by_key)
+    };
+    if let Some(access) = all().find(gives) {
+        return Plan { access, bounds: bounds(access), order: by_key, ordered: true };
+    }
+    let access = all()
+        // The key wins a tie, and so does the earlier index.
+        .max_by_key(|&access| (bounds(access).len(), std::cmp::Reverse(rank(access))))
+        .unwrap_or(Access::Key);
+    Plan { access, bounds: bounds(access), order: by_key, ordered: false }
+}
+
+/// The order in which an access gives the records that meet the conditions, if all of them bound
+/// the search in it and the order is one that a caller may know of: without fields that no answer
+/// shows.
+///
+/// Several values of a column do not count as a bound here: PostgreSQL reads them in the order of
+/// the index only if the column is its first. Neither does a unique index in which several
+/// records may be NULL: nothing in it orders those.
+fn given(
+    entity: &Entity,
+    holding: &[Condition],
+    access: Access,
+    visibility: Visibility,
+) -> Option<Vec<IndexColumn>> {
+    let bounded = bounds(entity, holding, access).len() == holding.len()
+        && holding.iter().all(|condition| condition.comparison != Comparison::AnyOf);
+    let order = remaining(access.order(entity), &fixed_fields(holding));
+    let shown = |column: &Column| column.access != FieldAccess::InputOnly;
+    let present = |column: &Column| {
+        !column.nullable() || holding.iter().any(|condition| condition.field == column.number)
+    };
+    let unique = access.is_unique(entity);
+    let fits = |column: &Column| shown(column) && (!unique || present(column));
+    let fit = order.iter().all(|it| entity.column(it.number).is_some_and(fits));
+    (bounded && fit && access.holds(entity, visibility)).then_some(order)
 }
 
 fn rank(access: Access) -> usize {
@@ -212,7 +279,7 @@ fn rank(access: Access) -> usize {
 /// is said of the next one.
 fn bounds(entity: &Entity, holding: &[Condition], access: Access) -> Vec<usize> {
     let mut found = Vec::new();
-    for column in access.columns(entity) {
+    for column in access.order(entity) {
         let on_column = |(_, condition): &(usize, &Condition)| condition.field == column.number;
         let here: Vec<_> = holding.iter().enumerate().filter(on_column).collect();
         found.extend(here.iter().map(|(position, _)| *position));
@@ -223,20 +290,27 @@ fn bounds(entity: &Entity, holding: &[Condition], access: Access) -> Vec<usize> 
     found
 }
 
-/// The longest orders that are served under the conditions that hold, as in an `order_by`, with the
-/// key's parts that break ties at the end. The beginning of one is served too, any of those parts
-/// after it, and each of these wholly reversed.
-pub fn orders(entity: &Entity, holding: &[Condition]) -> Vec<String> {
-    let fixed = fixed_fields(holding);
-    let mut found: Vec<String> = Vec::new();
-    for access in Access::all(entity) {
-        let columns = remaining(entity, access, &fixed);
-        let ties = ties(entity, &fixed, &columns, false);
-        let text = order_text(entity, &[columns, ties].concat());
-        if !text.is_empty() && !found.contains(&text) {
-            found.push(text);
+/// An order that is served, at its longest. The beginning of it is served too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServedOrder {
+    /// Its columns, less those that an equality fixes.
+    pub order: Vec<IndexColumn>,
+    /// Whether it is also served wholly reversed.
+    pub reversible: bool,
+}
+
+/// The orders that are served under the conditions that hold, that of the key first.
+pub fn orders(entity: &Entity, holding: &[Condition], visibility: Visibility) -> Vec<ServedOrder> {
+    let given = |access| given(entity, holding, access, visibility);
+    let by_key = remaining(key_order(entity), &fixed_fields(holding));
+    let reversible = Access::all(entity).any(|access| given(access).as_ref() == Some(&by_key));
+    let mut found = vec![ServedOrder { order: by_key, reversible }];
+    for order in Access::all(entity).filter_map(given) {
+        if found.iter().all(|other| other.order != order) {
+            found.push(ServedOrder { order, reversible: true });
         }
     }
+    found.retain(|served| !served.order.is_empty());
     found
 }
 

@@ -71,6 +71,7 @@ fn a_list_has_its_conditions_and_where_it_goes_on() {
             shape(Comparison::Prefix, 5, 2),
         ],
         order: vec![(2, false)],
+        index: None,
         after: Some(vec![false]),
         visibility: Visibility::Live,
     };
@@ -99,7 +100,8 @@ fn null_is_the_smallest_value_in_every_dialect() {
     let ordered = |dialect, descending| {
         let order = [(5, descending), (2, false)]
             .map(|(number, descending)| prism_schema::IndexColumn { number, descending });
-        let shape = ListShape::first(Vec::new(), &order, Visibility::All);
+        let order = order.map(|column| (column.number, column.descending)).to_vec();
+        let shape = list(Vec::new(), order, None);
         let sql = Statements::new(&entity, dialect).list(&shape).sql;
         sql.split_once(" ORDER BY ").expect("an order").1.to_owned()
     };
@@ -109,49 +111,94 @@ fn null_is_the_smallest_value_in_every_dialect() {
     assert_eq!(ordered(Dialect::Postgres, true), r#""note" DESC NULLS LAST, "id" LIMIT $1"#);
 }
 
-/// The end of a page's WHERE after a record, without visibility.
-fn after(order: &[(u32, bool)], nulls: &[bool]) -> String {
-    let mut entity = orders();
-    for column in &mut entity.columns {
-        column.managed = None;
-    }
-    let list = ListShape {
-        conditions: Vec::new(),
-        order: order.to_vec(),
-        after: Some(nulls.to_vec()),
-        visibility: Visibility::Live,
+fn list(conditions: Vec<Shape>, order: Vec<(u32, bool)>, after: Option<&[bool]>) -> ListShape {
+    let after = after.map(<[bool]>::to_vec);
+    ListShape { conditions, order, index: None, after, visibility: Visibility::All }
+}
+
+/// The WHERE of each part of a page after a record, without the first parts that its conditions
+/// have.
+fn after(conditions: &[Shape], order: &[(u32, bool)], nulls: &[bool]) -> Vec<String> {
+    let shape = list(conditions.to_vec(), order.to_vec(), Some(nulls));
+    let sql = Statements::new(&orders(), Dialect::Sqlite).list(&shape).sql;
+    let part = |part: &str| {
+        let (_, rest) = part.split_once(" WHERE ").expect("a condition");
+        let end = rest.find(" ORDER BY ").or_else(|| rest.find(" LIMIT ")).expect("an end");
+        rest[..end].replace('"', "")
     };
-    let sql = Statements::new(&entity, Dialect::Sqlite).list(&list).sql;
-    let (_, rest) = sql.split_once(" WHERE ").expect("a condition");
-    let end = rest.find(" ORDER BY ").or_else(|| rest.find(" LIMIT ")).expect("an end");
-    rest[..end].replace('"', "")
+    sql.split(" UNION ALL ").map(part).collect()
 }
 
 #[test]
 fn a_page_goes_on_after_a_record_whatever_its_order() {
-    assert_eq!(after(&[(1, false), (2, false)], &[false; 2]), "(customer, id) > (?1, ?2)");
-    assert_eq!(after(&[(1, true), (2, true)], &[false; 2]), "(customer, id) < (?1, ?2)");
+    let after = |order: &[(u32, bool)], nulls: &[bool]| after(&[], order, nulls);
+    assert_eq!(after(&[(1, false), (2, false)], &[false; 2]), ["(customer, id) > (?1, ?2)"]);
+    assert_eq!(after(&[(1, true), (2, true)], &[false; 2]), ["(customer, id) < (?1, ?2)"]);
     assert_eq!(
         after(&[(3, true), (4, false)], &[false; 2]),
-        "status <= ?1 AND ((status < ?1) OR (status = ?1 AND total > ?2))"
+        ["status = ?1 AND total > ?2", "status < ?1"]
     );
     assert_eq!(
         after(&[(5, false), (2, false)], &[false; 2]),
-        "note >= ?1 AND ((note > ?1) OR (note = ?1 AND id > ?2))"
+        ["note = ?1 AND id > ?2", "note > ?1"]
     );
     assert_eq!(
         after(&[(5, false), (2, false)], &[true, false]),
-        "((note IS NOT NULL) OR (note IS NULL AND id > ?1))"
+        ["note IS NULL AND id > ?1", "note IS NOT NULL"]
     );
     assert_eq!(
         after(&[(5, true), (2, true)], &[false; 2]),
-        "(((note < ?1 OR note IS NULL)) OR (note = ?1 AND id < ?2))"
+        ["note = ?1 AND id < ?2", "note < ?1", "note IS NULL"]
     );
+    assert_eq!(after(&[(5, true), (2, true)], &[true, false]), ["note IS NULL AND id < ?1"]);
+    assert_eq!(after(&[], &[]), ["1 = 0"]);
+}
+
+/// A search begins at the last record, not where a condition on the same column does.
+#[test]
+fn a_page_goes_on_after_a_record_within_its_conditions() {
+    let on_note = |comparison, values| Shape { field: 5, comparison, values };
+    let from = on_note(Comparison::AtLeast, 1);
+    let until = on_note(Comparison::LessThan, 1);
+    let prefix = on_note(Comparison::Prefix, 2);
+    let (up, down) = ([(5, false), (2, false)], [(5, true), (2, true)]);
+    let after = |conditions: &[Shape], order: &[(u32, bool)]| after(conditions, order, &[false; 2]);
+    assert_eq!(after(&[from, until], &up), ["note < ?1 AND (note, id) > (?2, ?3)"]);
+    assert_eq!(after(&[from, until], &down), ["note >= ?1 AND (note, id) < (?2, ?3)"]);
+    assert_eq!(after(&[prefix], &up), ["note < ?1 AND (note, id) > (?2, ?3)"]);
+    assert_eq!(after(&[prefix], &down), ["note >= ?1 AND (note, id) < (?2, ?3)"]);
     assert_eq!(
-        after(&[(5, true), (2, true)], &[true, false]),
-        "((1 = 0) OR (note IS NULL AND id < ?1))"
+        after(&[from], &[(5, false), (2, true)]),
+        ["note >= ?1 AND note = ?2 AND id < ?3", "note > ?2"]
     );
-    assert_eq!(after(&[], &[]), "1 = 0");
+}
+
+#[test]
+fn the_parts_of_a_page_are_read_in_turn_through_the_index() {
+    let entity = orders();
+    let shape = ListShape {
+        index: Some(1),
+        visibility: Visibility::Live,
+        ..list(Vec::new(), vec![(5, false), (2, false)], Some(&[true, false]))
+    };
+    let now = r#""delete_time" IS NULL AND ("expire_time" IS NULL OR "expire_time" > "#;
+    for (dialect, indexed, parameter) in
+        [(Dialect::Sqlite, r#" INDEXED BY "by_note""#, "?"), (Dialect::Postgres, "", "$")]
+    {
+        let order = dialect.direction(false, true);
+        let part = |condition: &str| {
+            format!(
+                r#"SELECT * FROM (SELECT {{columns}} FROM "orders"{indexed} WHERE {condition} AND {now}{parameter}2) ORDER BY "note"{order}, "id" LIMIT {parameter}3) AS part"#
+            )
+        };
+        let same = part(&format!(r#""note" IS NULL AND "id" > {parameter}1"#));
+        let sql = format!("{same} UNION ALL {} LIMIT {parameter}3", part(r#""note" IS NOT NULL"#));
+        check(
+            Statements::new(&entity, dialect).list(&shape),
+            &sql,
+            &[Parameter::After(1), Parameter::Now, Parameter::Limit],
+        );
+    }
 }
 
 #[test]

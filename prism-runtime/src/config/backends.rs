@@ -5,11 +5,11 @@ use std::fmt;
 use std::path::PathBuf;
 
 use prism_migrate::Place;
+use prism_schema::names::closest;
+use prism_settings::shown;
 use serde::Deserialize;
 
-use super::secret::shown;
-use super::suggest::closest;
-use super::validate::wrong;
+use super::validate::{LONGEST_MS, MOST_CONNECTIONS, within, wrong};
 use super::{Config, ConfigError, Postgres, Secret, Switch};
 use crate::schema;
 
@@ -194,15 +194,14 @@ impl Config {
 impl Postgres {
     /// Checks the numbers; `section` is where they stand.
     pub(super) fn check(&self, section: &str) -> Result<(), ConfigError> {
-        let positive = [
-            ("max_connections", u64::from(self.max_connections)),
-            ("acquire_timeout_ms", self.acquire_timeout_ms),
-            ("statement_timeout_ms", self.statement_timeout_ms),
+        let numbers = [
+            ("max_connections", u64::from(self.max_connections), MOST_CONNECTIONS),
+            ("acquire_timeout_ms", self.acquire_timeout_ms, LONGEST_MS),
+            ("statement_timeout_ms", self.statement_timeout_ms, LONGEST_MS),
         ];
-        match positive.iter().find(|(_, value)| *value == 0) {
-            Some((name, _)) => Err(wrong(&format!("{section}.{name}"), "must be at least 1")),
-            None => Ok(()),
-        }
+        numbers.into_iter().try_for_each(|(name, value, most)| {
+            within(&format!("{section}.{name}"), value, 1, most)
+        })
     }
 }
 

@@ -5,17 +5,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use prism_migrate::{Place, is_memory};
+use prism_settings::Fault;
 use serde_json::{Map, Value};
 
-use super::Config;
 use super::backends::both;
-use super::secret::shown;
-use super::suggest::closest;
+use super::{Config, variable};
 
 /// The file that is read where no other is named.
 const FILE: &str = "prism.yaml";
-/// Prefix of environment variables that are settings.
-const PREFIX: &str = "PRISM_";
 
 /// A setting that is wrong: one line, with the place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,13 +74,21 @@ impl Sources {
             }
             settings.assign(&["database"], url, "DATABASE_URL")?;
         }
-        let mut variables: Vec<_> =
-            self.environment.iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
+        let mut variables: Vec<_> = self
+            .environment
+            .iter()
+            .filter_map(|(name, value)| Some((name, name.strip_prefix(variable::PREFIX)?, value)))
+            .collect();
         variables.sort();
-        for (name, value) in variables {
-            let path = path_of_variable(&name[PREFIX.len()..]);
+        for (name, setting, value) in variables {
+            let path = variable::path_of(setting);
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
-            settings.assign(&path, value, name)?;
+            settings.assign(&path, value, name).map_err(|error| match variable::meant(setting) {
+                Some(meant) => ConfigError::new(format!(
+                    "{name}: no setting; did you mean {meant}? Two underscores stand between levels"
+                )),
+                None => error,
+            })?;
         }
         for (flag, path, value) in &self.flags {
             settings.assign(&path.split('.').collect::<Vec<_>>(), value, flag)?;
@@ -108,32 +113,11 @@ impl Sources {
     }
 }
 
-/// Reads a file's settings. They are read as [`Config`] too, which knows lines.
+/// Reads a file's settings. They are read as [`Config`] too, which knows what each expects.
 fn parse_file(path: &Path, text: &str) -> Result<Value, ConfigError> {
-    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
-        return Ok(Value::Object(Map::new()));
-    }
-    let place = |error: serde_saphyr::Error| {
-        let at = match error.without_snippet().location() {
-            Some(at) => format!("{}:{}:{}", path.display(), at.line(), at.column()),
-            None => path.display().to_string(),
-        };
-        ConfigError::new(format!("{at}: {}", describe(&error)))
-    };
-    serde_saphyr::from_str::<Config>(text).map_err(place)?;
-    serde_saphyr::from_str(text).map_err(place)
-}
-
-/// The levels of a setting that a variable names. Backends and namespaces are the user's names, of
-/// letters, digits and hyphens: a shell's variable has an underscore in place of the hyphen.
-fn path_of_variable(name: &str) -> Vec<String> {
-    let mut path: Vec<String> = name.to_lowercase().split("__").map(str::to_owned).collect();
-    if let [first, second, ..] = path.as_mut_slice()
-        && ["backends", "namespaces"].contains(&first.as_str())
-    {
-        *second = second.replace('_', "-");
-    }
-    path
+    let located = |fault: Fault| ConfigError::new(fault.in_file(path));
+    prism_settings::read::<Config>(text).map_err(located)?;
+    prism_settings::read(text).map_err(located)
 }
 
 /// Settings that are being merged.
@@ -156,30 +140,45 @@ impl Settings {
         Ok(Settings { values, database })
     }
 
-    /// Sets one setting. The text is taken for YAML where that fits the setting, and as it is else.
+    /// Sets one setting. The text is taken as it is if the setting takes that, and for YAML
+    /// otherwise.
     fn assign(&mut self, path: &[&str], text: &str, source: &str) -> Result<(), ConfigError> {
-        let plain = Value::String(text.to_owned());
-        let typed = serde_saphyr::from_str(text).unwrap_or_else(|_| plain.clone());
-        let mut failure = String::new();
-        for value in [plain, typed] {
-            let mut changed = self.values.clone();
-            place(&mut changed, path, value);
-            match read(&changed) {
-                Ok(_) => {
-                    self.values = changed;
-                    if path == ["database"] {
-                        self.database = Some(source.to_owned());
-                    }
-                    return Ok(());
-                }
-                Err(error) => failure = describe(&error),
-            }
+        let fail = |what: &str| ConfigError::new(format!("{source}: {what}"));
+        if path.iter().any(|level| level.is_empty()) {
+            return Err(fail("a level of the setting has no name"));
         }
-        Err(ConfigError::new(format!("{source}: {failure}")))
+        let typed = match text.trim().is_empty() {
+            true => Ok(Value::Null),
+            false => prism_settings::read::<Value>(text),
+        };
+        let plain = Value::String(text.to_owned());
+        let refused = match self.try_assign(path, plain, source) {
+            Ok(()) => return Ok(()),
+            Err(fault) => fault,
+        };
+        match typed {
+            Ok(Value::Null) if self.try_assign(path, Value::Null, source).is_ok() => Ok(()),
+            Ok(Value::Null) => Err(fail(&refused.what)),
+            Ok(typed) => self.try_assign(path, typed, source).map_err(|fault| fail(&fault.what)),
+            // A list or a map that is not readable.
+            Err(fault) if text.trim_start().starts_with(['[', '{']) => Err(fail(&fault.what)),
+            Err(_) => Err(fail(&refused.what)),
+        }
+    }
+
+    fn try_assign(&mut self, path: &[&str], value: Value, source: &str) -> Result<(), Fault> {
+        let mut changed = self.values.clone();
+        place(&mut changed, path, value);
+        read(&changed)?;
+        self.values = changed;
+        if path == ["database"] {
+            self.database = Some(source.to_owned());
+        }
+        Ok(())
     }
 
     fn finish(self) -> Result<Config, ConfigError> {
-        let config = read(&self.values).map_err(|error| ConfigError::new(describe(&error)))?;
+        let config = read(&self.values).map_err(|fault| ConfigError::new(fault.what))?;
         match self.database {
             Some(source) if !config.backends.is_empty() => Err(ConfigError::new(both(&source))),
             _ => Ok(config),
@@ -188,8 +187,8 @@ impl Settings {
 }
 
 /// Reads merged settings by the rules that hold in a file: JSON is YAML.
-fn read(settings: &Value) -> Result<Config, serde_saphyr::Error> {
-    serde_saphyr::from_str(&settings.to_string())
+fn read(settings: &Value) -> Result<Config, Fault> {
+    prism_settings::read(&settings.to_string())
 }
 
 fn place(settings: &mut Value, path: &[&str], value: Value) {
@@ -203,34 +202,5 @@ fn place(settings: &mut Value, path: &[&str], value: Value) {
     if let Value::Object(map) = settings {
         let slot = map.entry((*first).to_owned()).or_insert(Value::Null);
         place(slot, rest, value);
-    }
-}
-
-/// What is wrong, in one line and without the value, which may be a secret.
-fn describe(error: &serde_saphyr::Error) -> String {
-    use serde_saphyr::Error;
-    match error.without_snippet() {
-        Error::SerdeUnknownField { field, expected, .. } => unknown("setting", field, expected),
-        Error::SerdeUnknownVariant { variant, expected, .. } => unknown("value", variant, expected),
-        Error::SerdeInvalidType { expected, .. } | Error::SerdeInvalidValue { expected, .. } => {
-            format!("expected {expected}")
-        }
-        // All numbers are counts.
-        Error::InvalidScalar { .. } => "expected a whole number".to_owned(),
-        Error::DuplicateMappingKey { .. } => "the setting is there twice".to_owned(),
-        other => {
-            let text = other.to_string();
-            let line = text.lines().next().unwrap_or_default();
-            line.split(" at line ").next().unwrap_or(line).trim_start_matches("error: ").to_owned()
-        }
-    }
-}
-
-fn unknown(kind: &str, name: &str, known: &[&str]) -> String {
-    let near = closest(name, known.iter().copied());
-    let name = shown(name);
-    match near {
-        Some(near) => format!("unknown {kind}{name}; did you mean `{near}`?"),
-        None => format!("unknown {kind}{name}; known are {}", known.join(", ")),
     }
 }

@@ -3,11 +3,12 @@
 //! Every setting has a default, so that a proxy runs without any: SQLite at `./prism.db`, on
 //! loopback. An unknown or wrong setting is an error that says where it stands.
 
+mod address;
 mod backends;
 mod load;
 mod secret;
-mod suggest;
 mod validate;
+mod variable;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,12 +16,12 @@ use std::fmt;
 use prism_migrate::Place;
 use serde::Deserialize;
 
+pub(crate) use address::addresses;
+
 pub use crate::server::UnknownFields;
 pub use backends::{Backend, Database, MAIN, MEMORY};
 pub use load::{ConfigError, Sources};
 pub use secret::Secret;
-pub(crate) use secret::shown;
-pub(crate) use suggest::closest;
 
 /// Everything that can be set.
 #[derive(Clone, PartialEq, Deserialize)]
@@ -153,8 +154,8 @@ pub enum AuthMode {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
-    /// A filter in the syntax of `RUST_LOG`, which overrides it: `info`, `prism=debug`. Release builds
-    /// have no `trace`.
+    /// A filter in the syntax of `RUST_LOG`, which overrides it: `info`, `info,prism=debug`. A target
+    /// needs a level. Release builds have no `trace`.
     pub level: String,
     /// Layout of the lines.
     pub format: LogFormat,

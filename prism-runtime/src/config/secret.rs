@@ -4,14 +4,6 @@ use std::fmt;
 
 use serde::Deserialize;
 
-/// A name as an error may show it, in backticks with a blank before. Nothing where it is not one that
-/// a setting or a backend could have: what stands in its place by mistake may be a secret.
-pub(crate) fn shown(name: &str) -> String {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "_-.[]".contains(c);
-    let is_name = name.len() <= 63 && name.chars().all(fits);
-    if is_name { format!(" `{name}`") } else { String::new() }
-}
-
 /// A setting that is not shown when it is printed.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]

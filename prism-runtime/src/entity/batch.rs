@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::collection::Collection;
+use super::layout::Layout;
 use super::record::{Key, Record};
 use crate::schema::Value;
 use crate::store::StoreFuture;
-use crate::store::entity::{Page, View};
+use crate::store::entity::{BATCH_HELD_BYTES, BatchRead, Page, View};
 use crate::{Code, Error, Reason, Result, Violation};
 
 /// Encoded length of a page or a batch at most.
@@ -35,7 +36,7 @@ impl Batch {
     pub(crate) fn push(&mut self, key: Vec<Value>, name: &str) -> Result<()> {
         self.count += 1;
         if self.count > MAX_BATCH_KEYS {
-            return Err(too_many(name));
+            return Err(Error::invalid(vec![too_many(name)]));
         }
         let key = Key(key);
         if self.seen.insert(key.clone()) {
@@ -54,9 +55,21 @@ impl Batch {
 ///
 /// # Errors
 ///
-/// RESOURCE_EXHAUSTED where the store found more than an answer holds.
-pub(crate) fn whole(page: Page) -> Result<Vec<Record>> {
-    if page.more { Err(too_large(page.records.len() == 1)) } else { Ok(page.records) }
+/// RESOURCE_EXHAUSTED if the store found more than an answer holds, or than is read for one.
+pub(crate) fn whole(layout: &Layout, page: Page) -> Result<Vec<Record>> {
+    if !page.more {
+        return Ok(page.records);
+    }
+    let mut read = BatchRead::default();
+    page.records.iter().for_each(|record| read.add(layout, record));
+    if read.fills_answer() {
+        return Err(too_large(page.records.len() == 1));
+    }
+    let message = format!(
+        "the records together take more than {BATCH_HELD_BYTES} bytes as they are stored: ask for \
+         fewer"
+    );
+    Err(Error::new(Reason::ValueTooLarge, message).with_code(Code::ResourceExhausted))
 }
 
 /// The error of a batch whose records have more than [`MAX_ANSWER_BYTES`].
@@ -69,8 +82,7 @@ pub(crate) fn too_large(is_alone: bool) -> Error {
     Error::new(Reason::ValueTooLarge, message).with_code(Code::ResourceExhausted)
 }
 
-/// The error of a batch with more than [`MAX_BATCH_KEYS`].
-pub(crate) fn too_many(name: &str) -> Error {
-    let what = format!("has more than {MAX_BATCH_KEYS} keys");
-    Error::invalid(vec![Violation::too_large(name, what)])
+/// What is wrong with a batch of more than [`MAX_BATCH_KEYS`].
+pub(crate) fn too_many(name: &str) -> Violation {
+    Violation::too_large(name, format!("has more than {MAX_BATCH_KEYS} keys"))
 }

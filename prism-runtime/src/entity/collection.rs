@@ -2,25 +2,37 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use prost_reflect::DescriptorPool;
 
+use super::beside::beside;
 use super::decide::{
-    Action, Command, MAX_INDEXED_BYTES, RequestId, Source, clear_output_only_id, is_empty_key, join,
+    Action, Command, Mask, RequestId, RequestPath, Source, clear_output_only_id, is_empty_key,
 };
+use super::json::{SHORT_TEXT, is_unjudged};
 use super::layout::{DEFAULT_MESSAGE_BYTES, Layout};
 use super::record::{Key, Record};
 use super::required::Required;
+use super::size::{Counted, MAX_INDEXED_BYTES, check_size};
 use super::wire::Codec;
 use crate::clock::Clock;
+use crate::memory::charge;
 use crate::page_token::PageTokens;
+use crate::path;
 use crate::schema::sql::Visibility;
-use crate::schema::{Access, Entity, Value};
+use crate::schema::{Access, Column, Entity, Storage, Value};
 use crate::store::StoreFuture;
-use crate::store::entity::{EntityBackend, EntityStore, HOLDS_NUL, View, Write};
-use crate::{Error, Result, Violation};
+use crate::store::entity::{EntityBackend, EntityStore, HOLDS_NUL, View, Write, written_bytes};
+use crate::violations::{Place, Violations};
+use crate::{Error, Reason, Result, Violation};
+
+/// How often a write is handed in again because the record has another long JSON text than before.
+const TRIES: usize = 8;
+/// When such a write is worth another try.
+const RETRY_AFTER: Duration = Duration::from_millis(200);
 
 /// What the entities of a proxy share.
 #[derive(Clone)]
@@ -65,11 +77,8 @@ impl Collection {
         shared: Shared,
         max_message_bytes: usize,
     ) -> Result<Arc<Self>> {
-        let mut layout = Layout::new(entity).with_descriptors(&shared.pool);
-        if let Some(message) = shared.pool.get_message_by_name(&layout.entity.message) {
-            layout = layout.with_limit(max_message_bytes, message);
-        }
-        let layout = Arc::new(layout);
+        let layout = Layout::new(entity).with_descriptors(&shared.pool);
+        let layout = Arc::new(layout.with_limit(max_message_bytes));
         let codec = Codec::new(Arc::clone(&layout), &shared.pool)?;
         let message = shared.pool.get_message_by_name(&layout.entity.message);
         let required = message.and_then(|message| Required::new(&message, None));
@@ -101,27 +110,34 @@ impl Collection {
         }
     }
 
-    /// Checks a key whose parts have these names.
-    pub(crate) fn check_key<'a>(
+    /// Checks a key whose parts stand at these places of the request. A part that already has a
+    /// violation gets no second one. Returns whether the key alone is too large.
+    pub(crate) fn check_key(
         &self,
         key: &[Value],
-        name: impl Fn(usize) -> std::borrow::Cow<'a, str>,
-    ) -> Result<()> {
-        let mut violations = Vec::new();
+        at: impl Fn(usize) -> (Place, String),
+        violations: &mut Violations,
+    ) -> bool {
         for (part, value) in key.iter().enumerate() {
-            if is_empty_key(value) {
-                violations.push(Violation::new(name(part), "is part of the key and empty"));
-            } else if let Some(what) = self.unstorable(value) {
-                violations.push(Violation::new(name(part), what));
+            let what = match is_empty_key(value) {
+                true => Some("is part of the key and empty"),
+                false => self.unstorable(value),
+            };
+            let Some(what) = what else { continue };
+            let (place, path) = at(part);
+            if !violations.contains(place) {
+                violations.push(place, Violation::new(path, what));
             }
         }
         let size: usize = key.iter().map(Value::size).sum();
-        if violations.is_empty() && size > MAX_INDEXED_BYTES {
-            let largest = (0..key.len()).max_by_key(|&part| key[part].size()).unwrap_or(0);
-            let what = format!("the key has {size} bytes, the limit is {MAX_INDEXED_BYTES}");
-            violations.push(Violation::too_large(name(largest), what));
+        if size <= MAX_INDEXED_BYTES {
+            return false;
         }
-        if violations.is_empty() { Ok(()) } else { Err(Error::invalid(violations)) }
+        let largest = (0..key.len()).max_by_key(|&part| key[part].size()).unwrap_or(0);
+        let what = format!("the key has {size} bytes, the limit is {MAX_INDEXED_BYTES}");
+        let (place, path) = at(largest);
+        violations.push(place, Violation::too_large(path, what));
+        true
     }
 
     /// What an encoded entity leaves out of what a write has to set.
@@ -135,9 +151,9 @@ impl Collection {
         path: &str,
         written: Written<'_>,
         source: Source,
-    ) -> Result<Vec<Violation>> {
-        let mut violations = Vec::new();
-        let Some(required) = &self.required else { return Ok(violations) };
+        violations: &mut Violations,
+    ) -> Result<()> {
+        let Some(required) = &self.required else { return Ok(()) };
         let counts = |number: u32| {
             let Some(position) = self.layout.entity.position(number) else { return false };
             let column = &self.layout.entity.columns[position];
@@ -145,12 +161,11 @@ impl Collection {
             let named = match written {
                 Written::Created => self.layout.id != Some(position),
                 Written::Whole => true,
-                Written::Fields(fields) => fields.iter().any(|(named, _)| *named == position),
+                Written::Fields(fields) => names(fields, position),
             };
             named && !ignored && !self.layout.is_server_set(position)
         };
-        required.check(entity, path, counts, &mut violations)?;
-        Ok(violations)
+        Ok(required.check(entity, path, counts, violations)?)
     }
 
     /// Why a value of a key or a condition is none that the store takes.
@@ -159,16 +174,92 @@ impl Collection {
         (self.store.refuses_nul() && text.contains('\0')).then_some(HOLDS_NUL)
     }
 
-    /// Hands a write to the store.
-    pub(crate) fn write(&self, call: WriteCall) -> StoreFuture<Option<Record>> {
-        match self.prepare(call) {
-            Ok(write) => self.store.write(write),
-            Err(error) => StoreFuture::ready(Err(error)),
+    /// What is wrong with the value of a column that the store does not take, and where in the
+    /// entity.
+    fn unstorable_in(&self, column: &Column, value: &Value) -> Option<(String, &'static str)> {
+        match value {
+            Value::Text(json) if column.storage == Storage::Json => (self.store.refuses_nul()
+                && escapes_nul(json))
+            .then(|| (self.codec.path_of_nul(column, json), HOLDS_NUL)),
+            value => self.unstorable(value).map(|what| (column.field.clone(), what)),
         }
     }
 
-    fn prepare(&self, mut call: WriteCall) -> Result<Write> {
-        let path = call.path;
+    /// Hands a write to the store, unless something is wrong with it: what was found so far and
+    /// what is found here is one error.
+    pub(crate) fn write(
+        self: &Arc<Self>,
+        call: WriteCall,
+        violations: Violations,
+    ) -> StoreFuture<Option<Record>> {
+        let write = match self.prepare(call, violations) {
+            Ok(write) => write,
+            Err(error) => return StoreFuture::ready(Err(error)),
+        };
+        if !self.may_be_unjudged(&write) {
+            return self.store.write(write);
+        }
+        if let Err(error) = charge(written_bytes(&write)) {
+            return StoreFuture::ready(Err(error));
+        }
+        let again = write.clone();
+        match self.store.write(write) {
+            StoreFuture::Ready(Some(Err(error))) if is_unjudged(&error) => {
+                StoreFuture::pending(Arc::clone(self).write_again(again))
+            }
+            StoreFuture::Ready(result) => StoreFuture::Ready(result),
+            StoreFuture::Pending(written) => {
+                let collection = Arc::clone(self);
+                StoreFuture::pending(async move {
+                    match written.await {
+                        Err(error) if is_unjudged(&error) => {
+                            Box::pin(collection.write_again(again)).await
+                        }
+                        result => result,
+                    }
+                })
+            }
+        }
+    }
+
+    /// Whether a decision on a write may need to know of a long JSON text that is not judged.
+    fn may_be_unjudged(&self, write: &Write) -> bool {
+        let json = &self.layout.json;
+        match &write.command.action {
+            Action::Delete { .. } => false,
+            Action::Create(record) => json.bytes(record) > SHORT_TEXT,
+            Action::Put(_) | Action::Update { .. } | Action::Undelete => !json.is_empty(),
+        }
+    }
+
+    /// Judges the long JSON texts of a write and of the record that it is for, beside the event
+    /// loops, and hands the write in again.
+    async fn write_again(self: Arc<Self>, write: Write) -> Result<Option<Record>> {
+        for _ in 0..TRIES {
+            let view = View { visibility: Visibility::All, now_micros: write.command.now_micros };
+            let current = self.store.get(write.key.clone(), view).await?;
+            let (collection, judged) = (Arc::clone(&self), write.clone());
+            beside(move || {
+                let sent = match &judged.command.action {
+                    Action::Create(record) | Action::Put(record) => Some(record),
+                    Action::Update { record, .. } => Some(record),
+                    Action::Delete { .. } | Action::Undelete => None,
+                };
+                let texts = sent.into_iter().chain(&current);
+                texts.for_each(|record| collection.layout.json.judge(record));
+                Ok(())
+            })
+            .await?;
+            match self.store.write(write.clone()).await {
+                Err(error) if is_unjudged(&error) => {}
+                result => return result,
+            }
+        }
+        let message = "the record is changed by others faster than it can be read";
+        Err(Error::new(Reason::Conflict, message).with_retry_after(RETRY_AFTER))
+    }
+
+    fn prepare(&self, mut call: WriteCall, mut violations: Violations) -> Result<Write> {
         if let Action::Create(record) = &mut call.action {
             if call.source == Source::Caller {
                 clear_output_only_id(&self.layout, record);
@@ -178,27 +269,80 @@ impl Collection {
         let (key, expected_etag) = match &call.action {
             Action::Create(record) => (self.layout.key_of(record), None),
             Action::Put(record) | Action::Update { record, .. } => {
-                (self.layout.key_of(record), self.expected_etag(record, call.etag, &path)?)
+                let etag = std::mem::take(&mut call.etag);
+                let etag = self.expected_etag(record, etag, &call.entity, &mut violations);
+                (self.layout.key_of(record), etag)
             }
             Action::Delete { .. } | Action::Undelete => (
                 call.key.take().unwrap_or_else(|| Key(Vec::new())),
-                (!call.etag.is_empty()).then_some(call.etag),
+                (!call.etag.is_empty()).then(|| std::mem::take(&mut call.etag)),
             ),
         };
-        if matches!(call.action, Action::Create(_) | Action::Put(_) | Action::Update { .. }) {
-            self.check_key(&key.0, |part| join(&path, self.key_field(part)).into())?;
-        }
+        self.check_written(&mut call, &key, &mut violations)?;
+        violations.finish()?;
         let command = Command {
             action: call.action,
             expected_etag,
             new_etag: self.etags.next(),
             now_micros: self.shared.clock.now_micros(),
             source: call.source,
-            path,
+            entity: call.entity,
             if_created: call.if_created,
-            mask_path: call.mask_path,
+            mask: call.mask,
         };
         Ok(Write { key, command, request: call.request })
+    }
+
+    /// Checks what a write sets: the key, texts and sizes. What it sets only if it creates the
+    /// record is wrong only then.
+    fn check_written(
+        &self,
+        call: &mut WriteCall,
+        key: &Key,
+        violations: &mut Violations,
+    ) -> Result<()> {
+        let (record, mask, creates) = match &call.action {
+            Action::Create(record) | Action::Put(record) => (record, &Mask::All, false),
+            Action::Update { record, mask, allow_missing } => (record, mask, *allow_missing),
+            Action::Delete { .. } | Action::Undelete => return Ok(()),
+        };
+        let layout = &self.layout;
+        let at = |part: usize| match layout.column(layout.key[part]) {
+            Some(column) => call.entity.column(column),
+            None => (call.entity.place(), call.entity.path.to_string()),
+        };
+        let large_key = self.check_key(&key.0, at, violations);
+        let sent = Sent { layout, mask, source: call.source };
+        if self.store.refuses_nul() {
+            for (position, column) in layout.entity.columns.iter().enumerate() {
+                let found = self.unstorable_in(column, &record.0[position]);
+                let Some((path, what)) = found else { continue };
+                let violation = Violation::new(path::join(&call.entity.path, &path), what);
+                let (place, _) = call.entity.column(column);
+                match sent.sets(position) {
+                    _ if layout.is_key(position) || sent.keeps(position) => {}
+                    true => violations.push(place, violation),
+                    false if creates => call.if_created.push(place, violation),
+                    false => {}
+                }
+            }
+        }
+        if !large_key {
+            let counts = |position: usize| layout.is_key(position) || sent.sets(position);
+            let counted = match mask {
+                Mask::All => Counted { counts: &counts, sent: &counts },
+                Mask::Fields(_) => Counted { counts: &counts, sent: &|at| sent.sets(at) },
+            };
+            match check_size(layout, record, counted, &call.entity, violations) {
+                // What was read of the request has been forgotten since.
+                Err(error) if is_unjudged(&error) => {
+                    layout.json.judge(record);
+                    check_size(layout, record, counted, &call.entity, violations)?;
+                }
+                checked => checked?,
+            }
+        }
+        Ok(())
     }
 
     /// The entity's name of a part of the key.
@@ -217,22 +361,37 @@ impl Collection {
     }
 
     /// The etag that the entity or the request carries. None sent is unconditional.
-    fn expected_etag(&self, record: &Record, sent: String, path: &str) -> Result<Option<String>> {
-        let Some(position) = self.layout.etag else { return Ok(None) };
+    fn expected_etag(
+        &self,
+        record: &Record,
+        sent: String,
+        entity: &RequestPath,
+        violations: &mut Violations,
+    ) -> Option<String> {
+        let position = self.layout.etag?;
         let own = match &record.0[position] {
             Value::Text(etag) if !etag.is_empty() => Some(etag.clone()),
             _ => None,
         };
-        match (own, sent) {
-            (own, sent) if sent.is_empty() => Ok(own),
-            (Some(own), sent) if own != sent => {
-                let field = self.layout.column(position).map_or("", |column| &column.field);
-                let what = "differs from the request's own etag";
-                Err(Error::invalid_field(join(path, field), what))
-            }
-            (_, sent) => Ok(Some(sent)),
+        if sent.is_empty() {
+            return own;
         }
+        if let (Some(own), Some(column)) = (own, self.layout.column(position))
+            && own != sent
+        {
+            let (place, path) = entity.column(column);
+            violations.push(place, Violation::new(path, "differs from the request's own etag"));
+        }
+        Some(sent)
     }
+}
+
+/// Whether JSON holds a NUL, which is written `\u0000` behind an even number of backslashes.
+fn escapes_nul(json: &str) -> bool {
+    json.match_indices("\\u0000").any(|(at, _)| {
+        let before = json.as_bytes()[..at].iter().rev().take_while(|byte| **byte == b'\\');
+        before.count() % 2 == 0
+    })
 }
 
 impl std::fmt::Debug for Collection {
@@ -249,13 +408,43 @@ pub(crate) struct WriteCall {
     /// The request's own etag; empty where it has none.
     pub etag: String,
     pub source: Source,
-    /// Path of the entity in the request.
-    pub path: Arc<str>,
-    /// Path of the update mask in the request.
-    pub mask_path: Arc<str>,
+    /// The entity in the request.
+    pub entity: RequestPath,
+    /// The update mask in the request.
+    pub mask: RequestPath,
     pub request: Option<RequestId>,
     /// As [`Command::if_created`].
-    pub if_created: Vec<Violation>,
+    pub if_created: Violations,
+}
+
+/// What the request of a write sets.
+struct Sent<'a> {
+    layout: &'a Layout,
+    mask: &'a Mask,
+    source: Source,
+}
+
+impl Sent<'_> {
+    /// Whether a column gets the value of the request.
+    fn sets(&self, position: usize) -> bool {
+        let named = match self.mask {
+            Mask::All => true,
+            Mask::Fields(fields) => names(fields, position),
+        };
+        named && !self.keeps(position)
+    }
+
+    /// Whether what the request says of a column is ignored.
+    fn keeps(&self, position: usize) -> bool {
+        let column = self.layout.column(position);
+        let output_only = column.is_some_and(|column| column.access == Access::OutputOnly);
+        self.layout.is_server_set(position) || output_only && self.source == Source::Caller
+    }
+}
+
+/// Whether a mask names a column.
+fn names(fields: &[(usize, usize)], position: usize) -> bool {
+    fields.binary_search_by_key(&position, |(named, _)| *named).is_ok()
 }
 
 /// The fields of an entity that a write sets.

@@ -3,15 +3,13 @@
 
 use std::sync::Arc;
 
-use prism_migrate::json;
-
 use super::layout::{Layout, State};
 use super::record::{Key, Record, absent, zero};
+use super::size::{Counted, check_size};
+use crate::path::join;
 use crate::schema::{Access, Column, Storage, Value};
+use crate::violations::{Place, Violations};
 use crate::{Error, Reason, Result, Violation};
-
-/// The key and all indexed values of a record together, in bytes.
-pub const MAX_INDEXED_BYTES: usize = 2_048;
 
 /// A write, ready to be decided.
 #[derive(Clone, Debug)]
@@ -26,13 +24,33 @@ pub struct Command {
     pub now_micros: i64,
     /// Who writes.
     pub source: Source,
-    /// Path of the entity in the request, for violations: `order`. Empty where the fields stand
-    /// at the top.
-    pub path: Arc<str>,
+    /// The entity in the request, for violations.
+    pub entity: RequestPath,
     /// What is wrong with the entity if an update with `allow_missing` creates the record.
-    pub if_created: Vec<Violation>,
-    /// Path of the update mask in the request, for violations.
-    pub mask_path: Arc<str>,
+    pub if_created: Violations,
+    /// The update mask in the request, for violations.
+    pub mask: RequestPath,
+}
+
+/// A field of a request, for violations.
+#[derive(Clone, Debug, Default)]
+pub struct RequestPath {
+    /// Its number.
+    pub number: u32,
+    /// Its path: `order`. Empty if the request has no such field.
+    pub path: Arc<str>,
+}
+
+impl RequestPath {
+    /// Where it stands among the fields of the request.
+    pub fn place(&self) -> Place {
+        Place::field(self.number)
+    }
+
+    /// Where a field of the entity stands that the field is, and its path.
+    pub(crate) fn column(&self, column: &Column) -> (Place, String) {
+        (self.place().part(column.number), join(&self.path, &column.field))
+    }
 }
 
 /// What a command does to the record.
@@ -65,7 +83,8 @@ pub enum Action {
 pub enum Mask {
     /// `*`: all of them.
     All,
-    /// Positions of columns, each once, with the position of its path in the mask.
+    /// Positions of columns, in their order and each once, with the position of its path in the
+    /// mask.
     Fields(Vec<(usize, usize)>),
 }
 
@@ -125,7 +144,9 @@ impl Change {
 /// # Errors
 ///
 /// What the caller is told: the record is there or not, the etag differs, a field may not change
-/// or is too large, or what is kept of the row cannot be read.
+/// or is too large, or what is kept of the row cannot be read. And an error that the store hands
+/// back as it is: a long JSON text was not judged before, so that the collection judges it and hands
+/// the write in again.
 pub fn decide(layout: &Layout, command: &Command, current: Option<&Record>) -> Result<Change> {
     let state = layout.state(current, command.now_micros);
     let decision = Decision { layout, command, state, current };
@@ -233,7 +254,9 @@ pub fn unique_violation(layout: &Layout, command: &Command, index: usize) -> Err
     let violations = fields
         .iter()
         .filter(|_| named)
-        .map(|field| Violation::new(join(&command.path, field), "another record has this value"))
+        .map(|field| {
+            Violation::new(join(&command.entity.path, field), "another record has this value")
+        })
         .collect();
     let message = format!(
         "{}: another record has the same {}",
@@ -241,43 +264,6 @@ pub fn unique_violation(layout: &Layout, command: &Command, index: usize) -> Err
         fields.join(" and ")
     );
     Error::new(Reason::UniqueViolation, message).with_violations(violations)
-}
-
-/// The path of a field below another.
-pub fn join(path: &str, field: &str) -> String {
-    if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") }
-}
-
-/// Checks that what is keyed and indexed stays below [`MAX_INDEXED_BYTES`], which every backend
-/// can store.
-pub fn check_indexed_size(layout: &Layout, record: &Record, path: &str) -> Result<()> {
-    let sized = || layout.sized.iter().copied();
-    let total: usize = sized().map(|position| record.0[position].size()).sum();
-    if total <= MAX_INDEXED_BYTES {
-        return Ok(());
-    }
-    let largest = sized().max_by_key(|&position| record.0[position].size());
-    let field = largest.and_then(|position| layout.column(position)).map_or("", |c| &c.field);
-    let description = format!(
-        "the key and the indexed fields together have {total} bytes, the limit is \
-         {MAX_INDEXED_BYTES}"
-    );
-    Err(Error::invalid(vec![Violation::too_large(join(path, field), description)]))
-}
-
-/// Checks that an answer can hold the record.
-fn check_record_size(layout: &Layout, record: &Record, path: &str) -> Result<()> {
-    if layout.fits_answer(record) {
-        return Ok(());
-    }
-    let columns = layout.entity.columns.iter().zip(&record.0);
-    let largest = columns.max_by_key(|(_, value)| value.size());
-    let field = largest.map_or("", |(column, _)| column.field.as_str());
-    let description = format!(
-        "the record would have more than the {} bytes that fit an answer",
-        layout.max_record_bytes
-    );
-    Err(Error::invalid(vec![Violation::too_large(join(path, field), description)]))
 }
 
 /// A decision in the making.
@@ -320,11 +306,6 @@ impl Decision<'_> {
                 }
                 Mask::Fields(fields) => self.patched(record, current, fields),
             },
-            (State::Absent | State::Gone, _)
-                if allow_missing && !self.command.if_created.is_empty() =>
-            {
-                Err(Error::invalid(self.command.if_created.clone()))
-            }
             (State::Absent, _) if allow_missing => self.fresh(record).map(Change::Insert),
             (State::Gone, _) if allow_missing => self.fresh(record).map(Change::Replace),
             _ => Err(not_found(self.layout)),
@@ -347,7 +328,7 @@ impl Decision<'_> {
             (State::Live, ..) => Err(self.exists()),
             (State::Deleted, Some(current), Some(delete_time)) => {
                 self.check_etag()?;
-                check_record_size(self.layout, current, &self.command.path)?;
+                self.check_size(current, Violations::default(), &|_| false)?;
                 Ok(self.marked(current, delete_time, Value::Null))
             }
             _ => Err(not_found(self.layout)),
@@ -376,15 +357,15 @@ impl Decision<'_> {
             record.0[position] = Value::Int(self.command.now_micros);
         }
         self.stamp(&mut record);
-        check_indexed_size(self.layout, &record, &self.command.path)?;
-        check_record_size(self.layout, &record, &self.command.path)?;
+        let sent = |position: usize| self.is_sent(&record, position);
+        self.check_size(&record, self.command.if_created.clone(), &sent)?;
         Ok(record)
     }
 
     /// A whole record over a live one. `path` is the position in an update mask that says so.
     fn replaced(&self, new: &Record, current: &Record, path: Option<usize>) -> Result<Record> {
         let mut record = self.full(new);
-        let mut violations = Vec::new();
+        let mut violations = Violations::default();
         for (position, column) in self.layout.entity.columns.iter().enumerate() {
             let old = &current.0[position];
             let sent = &new.0[position];
@@ -392,22 +373,24 @@ impl Decision<'_> {
             let displaced = || self.layout.siblings(position).any(|other| !new.0[other].is_null());
             if self.layout.is_server_set(position) || self.ignores(column.access) {
                 record.0[position] = if displaced() { Value::Null } else { old.clone() };
-            } else if column.access == Access::Immutable && !equal(column, sent, old) {
+            } else if column.access == Access::Immutable && !self.is_same(position, sent, old)? {
                 // What was set stays where nothing is sent.
                 if *sent != absent(column) || displaced() {
-                    violations.push(self.immutable(&column.field, path));
+                    self.violate(column, path, &mut violations);
                 }
                 record.0[position].clone_from(old);
             }
         }
-        self.finish(record, violations)
+        self.stamp(&mut record);
+        self.check_size(&record, violations, &|position| self.is_sent(new, position))?;
+        Ok(record)
     }
 
     /// Some fields of a live record.
     fn patched(&self, new: &Record, current: &Record, fields: &[(usize, usize)]) -> Result<Change> {
         let mut record = current.clone();
         let mut columns = Vec::with_capacity(fields.len() + 2);
-        let mut violations = Vec::new();
+        let mut violations = Violations::default();
         let mut named = vec![false; self.layout.width()];
         fields.iter().for_each(|(position, _)| named[*position] = true);
         for &(position, path) in fields {
@@ -416,8 +399,11 @@ impl Decision<'_> {
                 continue;
             }
             let value = &new.0[position];
-            if column.access == Access::Immutable && !equal(column, value, &current.0[position]) {
-                violations.push(self.immutable(&column.field, Some(path)));
+            if column.access == Access::Immutable
+                && !self.is_same(position, value, &current.0[position])?
+            {
+                self.violate(column, Some(path), &mut violations);
+                continue;
             }
             record.0[position].clone_from(value);
             columns.push(position);
@@ -429,7 +415,7 @@ impl Decision<'_> {
                 let other = &self.layout.entity.columns[sibling];
                 let set = !record.0[sibling].is_null();
                 if set && other.access == Access::Immutable {
-                    violations.push(self.immutable(&other.field, Some(path)));
+                    self.violate(other, Some(path), &mut violations);
                 }
                 record.0[sibling] = Value::Null;
                 columns.push(sibling);
@@ -438,18 +424,29 @@ impl Decision<'_> {
         columns.extend([self.layout.update_time, self.layout.etag].into_iter().flatten());
         columns.sort_unstable();
         columns.dedup();
-        let record = self.finish(record, violations)?;
+        self.stamp(&mut record);
+        let sent = |position: usize| named[position] && self.is_sent(new, position);
+        self.check_size(&record, violations, &sent)?;
         Ok(Change::Update { record, columns })
     }
 
-    fn finish(&self, mut record: Record, violations: Vec<Violation>) -> Result<Record> {
-        if !violations.is_empty() {
-            return Err(Error::invalid(violations));
-        }
-        self.stamp(&mut record);
-        check_indexed_size(self.layout, &record, &self.command.path)?;
-        check_record_size(self.layout, &record, &self.command.path)?;
-        Ok(record)
+    /// All that is wrong with the record that would be written.
+    fn check_size(
+        &self,
+        record: &Record,
+        mut violations: Violations,
+        sent: &dyn Fn(usize) -> bool,
+    ) -> Result<()> {
+        let counted = Counted { counts: &|_| true, sent };
+        check_size(self.layout, record, counted, &self.command.entity, &mut violations)?;
+        violations.finish()
+    }
+
+    /// Whether the request sets a column, as far as its entity tells.
+    fn is_sent(&self, sent: &Record, position: usize) -> bool {
+        let Some(column) = self.layout.column(position) else { return false };
+        let ignored = self.layout.is_server_set(position) || self.ignores(column.access);
+        sent.0[position] != absent(column) && (!ignored || self.layout.is_key(position))
     }
 
     /// Sets what every write changes.
@@ -497,12 +494,28 @@ impl Decision<'_> {
         }
     }
 
-    fn immutable(&self, field: &str, path: Option<usize>) -> Violation {
-        let at = match path {
-            Some(path) => format!("{}.paths[{path}]", self.command.mask_path),
-            None => join(&self.command.path, field),
+    /// Whether two values of a column are the same.
+    fn is_same(&self, position: usize, one: &Value, other: &Value) -> Result<bool> {
+        let storage = self.layout.entity.columns[position].storage;
+        match (storage, one, other) {
+            (Storage::Json, Value::Text(one), Value::Text(other)) => {
+                self.layout.json.is_same(position, one, other)
+            }
+            (_, one, other) => Ok(one == other),
+        }
+    }
+
+    /// `path` is the position in an update mask that names the field.
+    fn violate(&self, column: &Column, path: Option<usize>, violations: &mut Violations) {
+        let (place, at) = match path {
+            Some(path) => {
+                let mask = &self.command.mask;
+                (mask.place().element(path), format!("{}.paths[{path}]", mask.path))
+            }
+            None => self.command.entity.column(column),
         };
-        Violation::new(at, format!("{field} is immutable: it keeps the value it was created with"))
+        let what = format!("{} is immutable: it keeps the value it was created with", column.field);
+        violations.push(place, Violation::new(at, what));
     }
 
     fn exists(&self) -> Error {
@@ -520,14 +533,6 @@ impl Decision<'_> {
             fields.join(" and ")
         );
         Error::new(Reason::RecordExists, message)
-    }
-}
-
-/// Whether two values of a column are the same. A database may write JSON in another way.
-fn equal(column: &Column, one: &Value, other: &Value) -> bool {
-    match (column.storage, one, other) {
-        (Storage::Json, Value::Text(one), Value::Text(other)) => json::same_text(one, other),
-        (_, one, other) => one == other,
     }
 }
 

@@ -9,22 +9,23 @@ use prost::encoding::{WireType, encode_key, encode_varint, key_len};
 use prost_reflect::MessageDescriptor;
 
 use super::batch::{self, Batch, MAX_ANSWER_BYTES, MAX_BATCH_KEYS};
+use super::beside::{INLINE_JSON, INLINE_REQUEST, beside};
 use super::collection::{Collection, WriteCall};
-use super::decide::{Action, RequestId, RequestScope, Source, not_found};
+use super::decide::{Action, Mask, RequestId, RequestScope, Source, not_found};
+use super::layout::JsonColumns;
 use super::list::{Asked, ListCall, Names, PreparedList};
-use super::mask::parse_mask;
 use super::record::{Key, Record, encode_values};
 use super::request::{Request, RequestCodec};
 use super::required::Required;
 use super::wire::{Audience, WireRecord, delimited_len};
+use crate::path;
 use crate::schema::{Binding, Cardinality, Operation, Response, Role, Storage, Value};
 use crate::service::{Context, Encoded, Reply};
 use crate::store::StoreFuture;
 use crate::store::entity::Page;
-use crate::{Error, Result, Violation};
-
-/// Length of a `request_id` at most, in bytes.
-const MAX_REQUEST_ID_BYTES: usize = 64;
+use crate::violations::{Place, Violations};
+use crate::{Error, Result};
+use check::Call;
 
 /// Answers the calls of one bound method.
 #[derive(Clone, Debug)]
@@ -62,35 +63,52 @@ impl Engine {
 
     /// Answers a call. The answer is ready where the store's is.
     pub fn call(&self, context: &Context, request: &Bytes) -> Reply {
-        let method = &self.0;
-        let reply = method.request.decode(request).and_then(|parsed| {
-            let if_created = method.check_required(request, &parsed)?;
-            self.operate(context, parsed, if_created)
-        });
-        reply.unwrap_or_else(|error| Reply::Ready(Err(error)))
-    }
-
-    fn operate(
-        &self,
-        context: &Context,
-        request: Request,
-        if_created: Vec<Violation>,
-    ) -> Result<Reply> {
-        match self.0.binding.operation {
-            Operation::Get => self.read(request),
-            Operation::BatchGet => self.batch_get(request),
-            Operation::List => self.list(context, request),
-            Operation::Create => self.create(context, request),
-            Operation::Put => self.put(request),
-            Operation::Update => self.update(request, if_created),
-            Operation::Delete => self.delete(request),
-            Operation::Undelete => self.undelete(request),
+        match self.0.read(request) {
+            Err(error) => Reply::Ready(Err(error)),
+            Ok(call) if self.0.is_long_request(&call.request) => {
+                self.carry_out_beside(context, call)
+            }
+            Ok(call) => self.carry_out(context, call),
         }
     }
 
-    fn read(&self, request: Request) -> Result<Reply> {
+    fn carry_out(&self, context: &Context, call: Call) -> Reply {
+        self.operate(context, call).unwrap_or_else(|error| Reply::Ready(Err(error)))
+    }
+
+    fn carry_out_beside(&self, context: &Context, call: Call) -> Reply {
+        let (engine, context) = (self.clone(), context.clone());
+        Reply::future(async move {
+            match beside(move || Ok(engine.carry_out(&context, call))).await? {
+                Reply::Ready(answer) => answer,
+                Reply::Future(answer) => answer.await,
+                Reply::Stream(_) | Reply::Opening(_) => {
+                    Err(Error::internal("a bound method does not stream"))
+                }
+            }
+        })
+    }
+
+    /// Each operation adds what it finds wrong with the request, and ends with all of it before
+    /// the store is asked.
+    fn operate(&self, context: &Context, call: Call) -> Result<Reply> {
+        match self.0.binding.operation {
+            Operation::Get => self.read(call),
+            Operation::BatchGet => self.batch_get(call),
+            Operation::List => self.list(context, call),
+            Operation::Create => self.create(context, call),
+            Operation::Put => self.put(call),
+            Operation::Update => self.update(call),
+            Operation::Delete => self.delete(call),
+            Operation::Undelete => self.undelete(call),
+        }
+    }
+
+    fn read(&self, call: Call) -> Result<Reply> {
         let collection = &self.0.collection;
-        self.check_key(&request.key)?;
+        let Call { request, mut violations, .. } = call;
+        self.check_key(&request.key, &mut violations);
+        violations.finish()?;
         let view = collection.view(request.show_deleted);
         let found = collection.store.get(Key(request.key), view);
         Ok(self.answer(found, |method, found| {
@@ -99,34 +117,51 @@ impl Engine {
         }))
     }
 
-    fn batch_get(&self, request: Request) -> Result<Reply> {
+    fn batch_get(&self, call: Call) -> Result<Reply> {
         let collection = &self.0.collection;
-        let name = self.0.request.name_of(Role::Keys);
-        let mut batch = Batch::new();
+        let Call { request, mut violations, .. } = call;
+        let keys = self.0.request.field(Role::Keys);
         if request.keys.len() > MAX_BATCH_KEYS {
-            return Err(batch::too_many(name));
+            violations.push(keys.place(), batch::too_many(keys.name));
         }
-        for (position, key) in request.keys.into_iter().enumerate() {
-            collection.check_key(&key, |part| {
-                let whole = format!("{name}[{position}]");
-                if self.0.collection.layout.key.len() == 1 {
-                    whole.into()
-                } else {
-                    format!("{whole}.{}", collection.key_field(part)).into()
-                }
-            })?;
-            batch.push(key, name)?;
+        let scalars = self.0.request.keys_field(0).is_none();
+        for (position, key) in request.keys.iter().enumerate() {
+            if violations.is_full() {
+                break;
+            }
+            // A scalar is always there: NULL is one that is at fault already.
+            if scalars && key.iter().all(Value::is_null) {
+                continue;
+            }
+            let at = |part: usize| self.place_in_batch(position, part);
+            collection.check_key(key, at, &mut violations);
+        }
+        violations.finish()?;
+        let mut batch = Batch::new();
+        for key in request.keys {
+            batch.push(key, keys.name)?;
         }
         let found = batch.read(collection, collection.view(request.show_deleted));
         Ok(self.answer(found, Method::encode_batch))
     }
 
-    fn list(&self, context: &Context, request: Request) -> Result<Reply> {
+    /// Where a part of a key of a BatchGet stands, and its path.
+    fn place_in_batch(&self, position: usize, part: usize) -> (Place, String) {
+        let keys = self.0.request.field(Role::Keys);
+        let (place, path) = (keys.place().element(position), path::item(keys.name, position));
+        match self.0.request.keys_field(part) {
+            Some(field) => (place.part(field.number), path::join(&path, field.name)),
+            None => (place, path),
+        }
+    }
+
+    fn list(&self, context: &Context, call: Call) -> Result<Reply> {
         let method = &self.0;
+        let Call { request, violations, .. } = call;
         let declared = method.request.conditions().zip(request.conditions);
         let conditions = declared
-            .filter_map(|((condition, name), values)| {
-                Some(Asked { condition, values: values?, name })
+            .filter_map(|((condition, field), values)| {
+                Some(Asked { condition, values: values?, field })
             })
             .collect();
         let prepared = PreparedList::new(
@@ -139,11 +174,12 @@ impl Engine {
                 page_token: &request.page_token,
                 show_deleted: request.show_deleted,
                 names: Names {
-                    order_by: method.request.name_of(Role::OrderBy),
-                    page_size: method.request.name_of(Role::PageSize),
-                    page_token: method.request.name_of(Role::PageToken),
+                    order_by: method.request.field(Role::OrderBy),
+                    page_size: method.request.field(Role::PageSize),
+                    page_token: method.request.field(Role::PageToken),
                 },
             },
+            violations,
         )?;
         let found = match &prepared.query {
             Some(query) => method.collection.store.list(query.clone()),
@@ -152,116 +188,147 @@ impl Engine {
         Ok(self.answer(found, move |method, page| method.encode_page(&prepared, page)))
     }
 
-    fn create(&self, context: &Context, mut request: Request) -> Result<Reply> {
-        let record = self.entity(&mut request)?;
-        let id = std::mem::take(&mut request.request_id);
-        let request_id = self.request_id(context, &id, &record)?;
-        let mut call = self.write_call(Action::Create(record), request.etag);
-        call.request = request_id;
-        Ok(self.write(call))
+    fn create(&self, context: &Context, mut call: Call) -> Result<Reply> {
+        let id = std::mem::take(&mut call.request.request_id);
+        self.0.check_request_id(&id, &mut call.violations);
+        let record = self.0.entity(&mut call)?;
+        let request = self.request_id(context, id, &record);
+        let write = self.write_call(Action::Create(record), &mut call);
+        Ok(self.write(WriteCall { request, ..write }, call.violations))
     }
 
-    fn put(&self, mut request: Request) -> Result<Reply> {
-        let record = self.entity(&mut request)?;
-        Ok(self.write(self.write_call(Action::Put(record), request.etag)))
+    fn put(&self, mut call: Call) -> Result<Reply> {
+        let record = self.0.entity(&mut call)?;
+        let write = self.write_call(Action::Put(record), &mut call);
+        Ok(self.write(write, call.violations))
     }
 
-    fn update(&self, mut request: Request, if_created: Vec<Violation>) -> Result<Reply> {
-        let record = self.entity(&mut request)?;
-        let name = self.0.request.name_of(Role::UpdateMask);
-        let mask = parse_mask(&self.0.collection, request.update_mask.as_deref(), name)?;
-        let action = Action::Update { record, mask, allow_missing: request.allow_missing };
-        let call = self.write_call(action, request.etag);
-        Ok(self.write(WriteCall { if_created, ..call }))
+    fn update(&self, mut call: Call) -> Result<Reply> {
+        let record = self.0.entity(&mut call)?;
+        // A mask that is refused names nothing.
+        let mask = call.mask.take().unwrap_or_else(|| Mask::Fields(Vec::new()));
+        let action = Action::Update { record, mask, allow_missing: call.request.allow_missing };
+        let write = self.write_call(action, &mut call);
+        Ok(self.write(write, call.violations))
     }
 
-    fn delete(&self, request: Request) -> Result<Reply> {
-        self.check_key(&request.key)?;
-        let action = Action::Delete { allow_missing: request.allow_missing };
-        let mut call = self.write_call(action, request.etag);
-        call.key = Some(Key(request.key));
-        Ok(self.write(call))
+    fn delete(&self, mut call: Call) -> Result<Reply> {
+        let action = Action::Delete { allow_missing: call.request.allow_missing };
+        self.remove(action, &mut call)
     }
 
-    fn undelete(&self, request: Request) -> Result<Reply> {
-        self.check_key(&request.key)?;
-        let mut call = self.write_call(Action::Undelete, request.etag);
-        call.key = Some(Key(request.key));
-        Ok(self.write(call))
+    fn undelete(&self, mut call: Call) -> Result<Reply> {
+        self.remove(Action::Undelete, &mut call)
     }
 
-    fn write_call(&self, action: Action, etag: String) -> WriteCall {
+    /// A write of the record with the request's key.
+    fn remove(&self, action: Action, call: &mut Call) -> Result<Reply> {
+        self.check_key(&call.request.key, &mut call.violations);
+        let mut write = self.write_call(action, call);
+        write.key = Some(Key(std::mem::take(&mut call.request.key)));
+        Ok(self.write(write, std::mem::take(&mut call.violations)))
+    }
+
+    fn write_call(&self, action: Action, call: &mut Call) -> WriteCall {
         WriteCall {
             key: None,
             action,
-            etag,
+            etag: std::mem::take(&mut call.request.etag),
             source: Source::Caller,
-            path: Arc::clone(&self.0.request.entity_path),
-            mask_path: Arc::clone(&self.0.request.mask_path),
+            entity: self.0.request.entity.clone(),
+            mask: self.0.request.mask.clone(),
             request: None,
-            if_created: Vec::new(),
+            if_created: std::mem::take(&mut call.if_created),
         }
     }
 
-    fn write(&self, call: WriteCall) -> Reply {
-        self.answer(self.0.collection.write(call), Method::encode)
+    fn write(&self, call: WriteCall, violations: Violations) -> Reply {
+        self.answer(self.0.collection.write(call, violations), Method::encode)
     }
 
-    fn entity(&self, request: &mut Request) -> Result<Record> {
-        let path = &self.0.request.entity_path;
-        let Some(bytes) = request.entity.take() else {
-            return Err(Error::invalid_field(&**path, "is required"));
+    fn check_key(&self, key: &[Value], violations: &mut Violations) {
+        let at = |part: usize| {
+            let field = self.0.request.key_field(part);
+            (field.place(), field.name.to_owned())
         };
-        self.0.collection.codec.decode(&bytes, path)
+        self.0.collection.check_key(key, at, violations);
     }
 
-    fn check_key(&self, key: &[Value]) -> Result<()> {
-        self.0.collection.check_key(key, |part| self.0.request.key_name(part).into())
-    }
-
-    fn request_id(
-        &self,
-        context: &Context,
-        id: &str,
-        record: &Record,
-    ) -> Result<Option<RequestId>> {
+    fn request_id(&self, context: &Context, id: String, record: &Record) -> Option<RequestId> {
         if id.is_empty() {
-            return Ok(None);
+            return None;
         }
-        if id.len() > MAX_REQUEST_ID_BYTES {
-            let what = format!("has {} bytes, the limit is {MAX_REQUEST_ID_BYTES}", id.len());
-            let name = self.0.request.name_of(Role::RequestId);
-            return Err(Error::invalid(vec![Violation::too_large(name, what)]));
-        }
-        let scope = RequestScope {
-            caller: context.caller().identity().to_owned(),
-            method: self.0.name.clone(),
-            id: id.to_owned(),
-        };
-        let field = self.0.request.name_of(Role::RequestId).into();
-        Ok(Some(RequestId { scope, content: content_hash(&self.0.collection, record), field }))
+        let caller = context.caller().identity().to_owned();
+        let scope = RequestScope { caller, method: self.0.name.clone(), id };
+        let field = self.0.request.field(Role::RequestId).name.into();
+        Some(RequestId { scope, content: content_hash(&self.0.collection, record), field })
     }
 
-    /// Encodes what the store answers: now where it has, later where it will.
-    fn answer<T: Send + Unpin + 'static>(
+    /// Encodes what the store answers: now where it has, later where it will. Long JSON is converted
+    /// beside.
+    fn answer<T: Found>(
         &self,
         found: StoreFuture<T>,
         encode: impl FnOnce(&Method, T) -> Result<Encoded> + Send + 'static,
     ) -> Reply {
         match found {
             StoreFuture::Ready(result) => {
-                let result = result.unwrap_or_else(|| Err(Error::internal("no answer")));
-                Reply::Ready(result.and_then(|found| encode(&self.0, found)))
+                match result.unwrap_or_else(|| Err(Error::internal("no answer"))) {
+                    Err(error) => Reply::Ready(Err(error)),
+                    Ok(found) if self.0.is_long(&found) => {
+                        let method = Arc::clone(&self.0);
+                        Reply::future(beside(move || encode(&method, found)))
+                    }
+                    Ok(found) => Reply::Ready(encode(&self.0, found)),
+                }
             }
             StoreFuture::Pending(future) => {
                 let method = Arc::clone(&self.0);
-                Reply::future(async move { encode(&method, future.await?) })
+                Reply::future(async move {
+                    let found = future.await?;
+                    if method.is_long(&found) {
+                        return Box::pin(beside(move || encode(&method, found))).await;
+                    }
+                    encode(&method, found)
+                })
             }
         }
     }
 }
 
+/// What a store has found.
+trait Found: Send + Unpin + 'static {
+    /// Length of the JSON in it, in bytes.
+    fn json_bytes(&self, columns: &JsonColumns) -> usize;
+}
+
+impl Found for Option<Record> {
+    fn json_bytes(&self, columns: &JsonColumns) -> usize {
+        self.as_ref().map_or(0, |record| columns.bytes(record))
+    }
+}
+
+impl Found for Page {
+    fn json_bytes(&self, columns: &JsonColumns) -> usize {
+        self.records.iter().map(|record| columns.bytes(record)).sum()
+    }
+}
+
 impl Method {
+    /// Whether what was found takes long to be encoded.
+    fn is_long(&self, found: &impl Found) -> bool {
+        let json = &self.collection.layout.json;
+        !json.is_empty()
+            && !matches!(self.binding.response, Response::Empty)
+            && found.json_bytes(json) > INLINE_JSON
+    }
+
+    /// Whether the entity in a request takes long to be decoded.
+    fn is_long_request(&self, request: &Request) -> bool {
+        let Some(entity) = &request.entity else { return false };
+        entity.len() > INLINE_REQUEST && self.collection.codec.json_bytes(entity) > INLINE_REQUEST
+    }
+
     /// The answer with an entity; without one where there was nothing to delete.
     fn encode(&self, record: Option<Record>) -> Result<Encoded> {
         let Some(record) = record else { return Ok(Encoded::default()) };
@@ -285,11 +352,16 @@ impl Method {
         }
     }
 
-    /// What was removed is returned as far as it can be read: it is gone.
+    /// What was removed is returned as far as it can be read and fits an answer: it is gone.
     fn prepare(&self, record: Record) -> Result<WireRecord> {
+        let Collection { codec, layout, .. } = &*self.collection;
         match self.binding.operation {
-            Operation::Delete => Ok(self.collection.codec.prepare_removed(record)),
-            _ => self.collection.codec.prepare(record),
+            Operation::Delete => {
+                let mut removed = codec.prepare_removed(record);
+                codec.shorten(&mut removed, layout.max_answer_bytes);
+                Ok(removed)
+            }
+            _ => codec.prepare(record),
         }
     }
 
@@ -298,7 +370,7 @@ impl Method {
             return Err(Error::internal("a batch is answered with a list"));
         };
         let mut encoded = Encoded::default();
-        for record in batch::whole(page)? {
+        for record in batch::whole(&self.collection.layout, page)? {
             let record = self.collection.codec.prepare(record)?;
             let length = self.collection.codec.encoded_len(&record, Audience::Caller);
             let total = encoded.len() + key_len(items) + delimited_len(length);

@@ -1,6 +1,6 @@
 //! Keys and compared values as the service's own code writes them.
 
-use super::wire::TimeKind;
+use super::wire::{Finer, TimeKind};
 use crate::schema::value::encode_u64;
 use crate::schema::{Column, FieldType, Value};
 use crate::{Error, Result};
@@ -24,12 +24,12 @@ pub enum Part {
 }
 
 impl Part {
-    /// The stored form of the part for a column.
+    /// The stored form of the part for a column; `finer` is for the digits of a time.
     ///
     /// # Errors
     ///
     /// INVALID_ARGUMENT where it is of another type, or out of range.
-    pub(crate) fn value(self, column: &Column, exact: bool) -> Result<Value> {
+    pub(crate) fn value(self, column: &Column, finer: Finer) -> Result<Value> {
         let invalid = |what: &str| Error::invalid_field(&column.field, what);
         let other = || invalid("is of another type");
         match (self, &column.ty) {
@@ -37,12 +37,12 @@ impl Part {
             (Part::Text(text), FieldType::String) => Ok(Value::Text(text)),
             (Part::Bytes(bytes), FieldType::Bytes) => Ok(Value::Blob(bytes)),
             (Part::Timestamp(time), FieldType::Timestamp) => {
-                let micros = TimeKind::Timestamp.micros(time.seconds, time.nanos, exact);
-                micros.map(Value::Int).map_err(invalid)
+                let micros = TimeKind::Timestamp.micros(time.seconds, time.nanos);
+                micros.and_then(|micros| finer.value(micros)).map_err(invalid)
             }
             (Part::Duration(time), FieldType::Duration) => {
-                let micros = TimeKind::Duration.micros(time.seconds, time.nanos, exact);
-                micros.map(Value::Int).map_err(invalid)
+                let micros = TimeKind::Duration.micros(time.seconds, time.nanos);
+                micros.and_then(|micros| finer.value(micros)).map_err(invalid)
             }
             (Part::Integer(number), ty) => {
                 integer(number, ty).ok_or_else(other)?.ok_or_else(|| invalid("is out of range"))

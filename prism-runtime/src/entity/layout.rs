@@ -1,17 +1,19 @@
 //! Where things stand in an entity's records, found once at start.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
 use std::sync::Arc;
 
-use prism_migrate::json;
-use prost_reflect::{DescriptorPool, MessageDescriptor};
+use prost_reflect::DescriptorPool;
 
+pub use super::json::JsonColumns;
 use super::record::{Key, Record};
-pub use super::unreadable::JsonColumns;
+use crate::Result;
 use crate::schema::{Column, Entity, Index, Managed, Storage, Value};
 
 const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
+
+/// 0001-01-01T00:00:00Z, the first time that a google.protobuf.Timestamp holds.
+const FIRST_MICROS: i64 = -62_135_596_800 * 1_000_000;
 
 /// An entity with the positions of what the operations act upon.
 #[derive(Debug)]
@@ -40,10 +42,10 @@ pub struct Layout {
     pub written_at: Option<usize>,
     /// The columns that hold JSON; empty until the descriptors are there.
     pub json: JsonColumns,
-    /// How long an encoded record may be, in bytes.
+    /// How long an encoded record may be that is written, in bytes.
     pub max_record_bytes: usize,
-    /// The entity's message, if it is known: by it values that are stored as JSON are measured.
-    message: Measured,
+    /// How long an encoded record may be that is returned, in bytes.
+    pub max_answer_bytes: usize,
     /// Positions of the fields by their names in the entity.
     fields: HashMap<String, usize>,
     /// For each column, the positions of its oneof's members.
@@ -55,16 +57,6 @@ pub const DEFAULT_MESSAGE_BYTES: usize = 4 << 20;
 
 /// Room in an answer for what stands beside a record: its key and length, a page token.
 const BESIDE_RECORD: usize = 8 << 10;
-
-/// A message's descriptor.
-struct Measured(Option<MessageDescriptor>);
-
-impl fmt::Debug for Measured {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // That of a recursive message prints itself for ever.
-        f.debug_tuple("Measured").field(&self.0.as_ref().map(MessageDescriptor::full_name)).finish()
-    }
-}
 
 /// What a write finds under a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +98,7 @@ impl Layout {
             id: managed(Managed::Id),
             written_at: entity.last_write_column().map(|_| entity.columns.len()),
             max_record_bytes: record_bytes(DEFAULT_MESSAGE_BYTES),
-            message: Measured(None),
+            max_answer_bytes: record_bytes(DEFAULT_MESSAGE_BYTES),
             json: JsonColumns::default(),
             fields: fields(&entity),
             oneofs: oneofs(&entity),
@@ -115,30 +107,36 @@ impl Layout {
         }
     }
 
-    /// Sets what an answer may take, in bytes, and the entity's message.
+    /// Sets what a message may take, in bytes.
     #[must_use]
-    pub fn with_limit(mut self, max_message_bytes: usize, message: MessageDescriptor) -> Self {
+    pub fn with_limit(mut self, max_message_bytes: usize) -> Self {
         self.max_record_bytes = record_bytes(max_message_bytes);
-        self.message = Measured(Some(message));
+        self.max_answer_bytes = record_bytes(max_message_bytes.max(DEFAULT_MESSAGE_BYTES));
         self
     }
 
-    /// Whether a record is short enough to be answered with. What is stored as JSON is looked at
-    /// only if it decides.
-    pub fn fits_answer(&self, record: &Record) -> bool {
-        let columns = || self.entity.columns.iter().zip(&record.0);
-        let total = columns().map(|(column, value)| longest(column, value)).sum::<usize>();
+    /// Whether a record is short enough to be answered with; only the columns count of whose
+    /// positions `counts` says so. What is stored as JSON is looked at only if it decides.
+    ///
+    /// # Errors
+    ///
+    /// One that no caller is told, if a long text was not judged before ([`super::json`]).
+    pub fn fits_answer(&self, record: &Record, counts: &dyn Fn(usize) -> bool) -> Result<bool> {
+        let columns = || {
+            let columns = self.entity.columns.iter().zip(&record.0).enumerate();
+            columns.filter(|(position, _)| counts(*position))
+        };
+        let total = columns().map(|(_, (column, value))| longest(column, value)).sum::<usize>();
         if total <= self.max_record_bytes {
-            return true;
+            return Ok(true);
         }
-        let measured = columns().map(|(column, value)| match (value, &self.message) {
-            (Value::Text(json), Measured(Some(message))) if column.storage == Storage::Json => {
-                json::to_wire(message, column.number, json).map_or(json.len(), |raw| raw.len())
+        let measured = columns().map(|(position, (column, value))| match value {
+            Value::Text(text) if column.storage == Storage::Json => {
+                Ok(self.json.wire_bytes(position, text)?.unwrap_or(text.len()))
             }
-            (value, _) if column.storage == Storage::Json => value.size(),
-            (value, _) => longest(column, value),
+            value => Ok(longest(column, value)),
         });
-        measured.sum::<usize>() <= self.max_record_bytes
+        Ok(measured.sum::<Result<usize>>()? <= self.max_record_bytes)
     }
 
     /// Tells the columns that hold JSON from the entity's descriptor, so that writes can be checked
@@ -190,9 +188,11 @@ impl Layout {
         managed.contains(&Some(position))
     }
 
-    /// A last write at or before this time is too old to keep; in microseconds.
+    /// A last write at or before this time is too old to keep; in microseconds. It is never before
+    /// the first time that a Timestamp holds, which is one that every database holds.
     pub fn retention_cutoff(&self, now_micros: i64) -> i64 {
-        now_micros.saturating_sub(i64::from(self.entity.retention_days) * DAY_MICROS)
+        let retained = i64::from(self.entity.retention_days).saturating_mul(DAY_MICROS);
+        now_micros.saturating_sub(retained).max(FIRST_MICROS)
     }
 
     /// Whether a row has expired: its expire time has come, or it was last written longer ago

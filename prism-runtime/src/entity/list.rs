@@ -2,10 +2,13 @@
 
 use super::collection::Collection;
 use super::record::{decode_values, encode_values};
+use super::request::Named;
 use crate::schema::plan::{self, Comparison, Condition};
+use crate::schema::sql::Visibility;
 use crate::schema::{IndexColumn, Value};
 use crate::store::entity::{Filter, ListQuery};
-use crate::{Error, Result, Violation, page_token};
+use crate::violations::Violations;
+use crate::{Error, Result, Violation, page_token, path};
 
 /// Records on a page that asks for no number.
 const DEFAULT_PAGE_SIZE: i64 = 50;
@@ -33,18 +36,18 @@ pub(crate) struct ListCall<'a> {
 /// A condition that holds.
 pub(crate) struct Asked<'a> {
     pub condition: Condition,
-    /// One value; any number for [`Comparison::AnyOf`].
+    /// One value; any number for [`Comparison::AnyOf`]. NULL is one that no record has.
     pub values: Vec<Value>,
-    /// Name of its field in the request.
-    pub name: &'a str,
+    /// Its field in the request.
+    pub field: Named<'a>,
 }
 
-/// Names of a list's fields in the request.
+/// A list's fields in the request.
 #[derive(Clone, Copy)]
 pub(crate) struct Names<'a> {
-    pub order_by: &'a str,
-    pub page_size: &'a str,
-    pub page_token: &'a str,
+    pub order_by: Named<'a>,
+    pub page_size: Named<'a>,
+    pub page_token: Named<'a>,
 }
 
 /// A list that can be read.
@@ -58,33 +61,40 @@ pub(crate) struct PreparedList {
 }
 
 impl PreparedList {
-    /// Prepares a page.
+    /// Prepares a page of a request in which this was found to be wrong so far.
     ///
     /// # Errors
     ///
-    /// INVALID_ARGUMENT: a negative page size, an order that nothing serves, a token that is not
-    /// of this list.
-    pub fn new(collection: &Collection, call: ListCall<'_>) -> Result<Self> {
+    /// INVALID_ARGUMENT of all that is wrong: a negative page size, an order that nothing serves,
+    /// values that the store does not take. If nothing is, a token that is not of this list.
+    pub fn new(
+        collection: &Collection,
+        call: ListCall<'_>,
+        mut violations: Violations,
+    ) -> Result<Self> {
         let names = call.names;
         if call.page_size < 0 {
-            return Err(Error::invalid_field(names.page_size, "is negative"));
+            let field = names.page_size;
+            violations.push(field.place(), Violation::new(field.name, "is negative"));
         }
         let limit = match call.page_size {
             0 => DEFAULT_PAGE_SIZE,
             size => size.min(MAX_PAGE_SIZE),
         };
         let holding: Vec<Condition> = call.conditions.iter().map(|asked| asked.condition).collect();
-        let asked = parse_order(collection, &holding, call.order_by, names.order_by)?;
-        let plan = plan::plan(collection.entity(), &holding, &asked)
-            .ok_or_else(|| unserved(collection, &holding, names.order_by))?;
-        let order = positions(collection, &plan.order);
-        let filters = filters(collection, call.conditions)?;
-        let binding = bind(call.scope, &filters, &order, call.show_deleted);
         let view = collection.view(call.show_deleted);
+        let served = (&*holding, view.visibility);
+        let plan = plan_of(collection, served, call.order_by, names.order_by.name);
+        let plan = violations.absorb(names.order_by.place(), plan)?;
+        let filters = filters(collection, call.conditions, &mut violations)?;
+        violations.finish()?;
+        let plan = plan.ok_or_else(|| Error::internal("a list without a fault has no plan"))?;
+        let order = positions(collection, &plan.order);
+        let binding = bind(call.scope, &filters, &order, call.show_deleted);
         let after = if call.page_token.is_empty() {
             None
         } else {
-            let (tokens, name) = (&collection.shared.tokens, names.page_token);
+            let (tokens, name) = (&collection.shared.tokens, names.page_token.name);
             let opened = tokens.open(&binding, call.page_token, view.now_micros, name)?;
             // Of another version of the schema, where it does not fit.
             let fits = |values: &Vec<Value>| values.len() == order.len();
@@ -92,10 +102,10 @@ impl PreparedList {
             Some(place.ok_or_else(|| page_token::invalid(name))?)
         };
         let columns = order.iter().map(|(position, _)| *position).collect();
-        let nothing =
-            filters.iter().any(|f| f.comparison == Comparison::AnyOf && f.values.is_empty());
+        let nothing = filters.iter().any(|filter| filter.values.is_empty());
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let query = ListQuery { conditions: filters, order, after, limit, view };
+        let index = plan.index();
+        let query = ListQuery { conditions: filters, order, index, after, limit, view };
         Ok(PreparedList { query: (!nothing).then_some(query), binding, order: columns })
     }
 
@@ -128,38 +138,36 @@ impl PreparedList {
     }
 }
 
-fn filters(collection: &Collection, conditions: Vec<Asked<'_>>) -> Result<Vec<Filter>> {
+fn filters(
+    collection: &Collection,
+    conditions: Vec<Asked<'_>>,
+    violations: &mut Violations,
+) -> Result<Vec<Filter>> {
     let mut filters = Vec::with_capacity(conditions.len());
-    for Asked { condition, values, name } in conditions {
+    for Asked { condition, values, field } in conditions {
         let Some(position) = collection.entity().position(condition.field) else {
             return Err(Error::internal("a condition names a field that is not stored"));
         };
         let any_of = condition.comparison == Comparison::AnyOf;
-        let violations = values.iter().enumerate().filter_map(|(at, value)| {
-            let what = collection.unstorable(value)?;
-            let field = if any_of { format!("{name}[{at}]") } else { name.to_owned() };
-            Some(Violation::new(field, what))
-        });
-        let violations: Vec<Violation> = violations.collect();
-        if !violations.is_empty() {
-            return Err(Error::invalid(violations));
+        for (at, value) in values.iter().enumerate() {
+            let Some(what) = collection.unstorable(value) else { continue };
+            let (place, path) = match any_of {
+                true => (field.place().element(at), path::item(field.name, at)),
+                false => (field.place(), field.name.to_owned()),
+            };
+            violations.push(place, Violation::new(path, what));
         }
-        let values = if any_of {
-            distinct(values).ok_or_else(|| {
-                let what = format!("has more than {MAX_ANY_OF} different values");
-                Error::invalid(vec![Violation::too_large(name, what)])
-            })?
-        } else {
-            values
-        };
+        let mut values = values;
+        values.retain(|value| !value.is_null());
+        let values = if any_of { distinct(values, field, violations) } else { values };
         filters.push(Filter { position, comparison: condition.comparison, values });
     }
     Ok(filters)
 }
 
-/// The values as a set: what comes twice changes neither result nor token. None where there are
-/// too many, which is found out without sorting all of them.
-fn distinct(values: Vec<Value>) -> Option<Vec<Value>> {
+/// The values as a set: what comes twice changes neither result nor token. That there are too many
+/// is found out without sorting all of them.
+fn distinct(values: Vec<Value>, field: Named<'_>, violations: &mut Violations) -> Vec<Value> {
     let mut distinct = Vec::new();
     let mut values = values.into_iter().peekable();
     while values.peek().is_some() {
@@ -167,10 +175,24 @@ fn distinct(values: Vec<Value>) -> Option<Vec<Value>> {
         distinct.sort_by(super::record::compare);
         distinct.dedup();
         if distinct.len() > MAX_ANY_OF {
-            return None;
+            let what = format!("has more than {MAX_ANY_OF} different values");
+            violations.push(field.place(), Violation::too_large(field.name, what));
+            break;
         }
     }
-    Some(distinct)
+    distinct
+}
+
+/// How a list with these conditions and this order is read.
+fn plan_of(
+    collection: &Collection,
+    (holding, visibility): (&[Condition], Visibility),
+    order_by: &str,
+    name: &str,
+) -> Result<plan::Plan> {
+    let unserved = || unserved(collection, holding, visibility, name);
+    let asked = parse_order(collection, order_by, name, unserved)?;
+    plan::plan(collection.entity(), holding, &asked, visibility).ok_or_else(unserved)
 }
 
 fn positions(collection: &Collection, order: &[IndexColumn]) -> Vec<(usize, bool)> {
@@ -216,9 +238,9 @@ fn bind(
 /// <https://google.aip.dev/132#ordering>
 fn parse_order(
     collection: &Collection,
-    holding: &[Condition],
     text: &str,
     name: &str,
+    unserved: impl Fn() -> Error,
 ) -> Result<Vec<IndexColumn>> {
     let mut order: Vec<IndexColumn> = Vec::new();
     if text.trim().is_empty() {
@@ -234,7 +256,7 @@ fn parse_order(
             _ => None,
         };
         let (Some(column), Some(descending)) = (column, descending) else {
-            return Err(unserved(collection, holding, name));
+            return Err(unserved());
         };
         if order.iter().any(|other| other.number == column.number) {
             return Err(Error::invalid_field(name, "names a field twice"));
@@ -244,15 +266,34 @@ fn parse_order(
     Ok(order)
 }
 
-fn unserved(collection: &Collection, holding: &[Condition], name: &str) -> Error {
-    let orders: Vec<String> = plan::orders(collection.entity(), holding)
-        .into_iter()
-        .map(|order| format!("\"{order}\""))
-        .collect();
-    let served = if orders.is_empty() { "none".to_owned() } else { orders.join(" or ") };
+fn unserved(
+    collection: &Collection,
+    holding: &[Condition],
+    visibility: Visibility,
+    name: &str,
+) -> Error {
+    let entity = collection.entity();
+    let orders = plan::orders(entity, holding, visibility);
+    let texts = |reversible: bool| {
+        let texts = orders.iter().filter(|served| served.reversible == reversible);
+        let texts = texts.map(|served| format!("\"{}\"", plan::order_text(entity, &served.order)));
+        texts.collect::<Vec<_>>().join(" or ")
+    };
+    let accepted = match (texts(true), texts(false)) {
+        (both, one) if both.is_empty() && one.is_empty() => "the list takes no order".to_owned(),
+        (both, one) if one.is_empty() => {
+            format!("the list takes the beginning of {both}, as it stands or wholly reversed")
+        }
+        (both, one) if both.is_empty() => {
+            format!("the list takes the beginning of {one}, as it stands")
+        }
+        (both, one) => format!(
+            "the list takes the beginning of {both}, as it stands or wholly reversed, or of {one}, \
+             as it stands"
+        ),
+    };
     let what = format!(
-        "is not an order that this list serves with these conditions; it takes the beginning of \
-         {served}, with parts of the key after it or not, as it stands or wholly reversed"
+        "is not an order that the key or an index serves with these conditions; {accepted}"
     );
     Error::invalid_field(name, what)
 }

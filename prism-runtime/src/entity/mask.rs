@@ -52,5 +52,9 @@ pub(crate) fn parse_mask(
         };
         violations.push(Violation::new(format!("{name}.paths[{at}]"), what));
     }
-    if violations.is_empty() { Ok(Mask::Fields(fields)) } else { Err(Error::invalid(violations)) }
+    if !violations.is_empty() {
+        return Err(Error::invalid(violations));
+    }
+    fields.sort_unstable();
+    Ok(Mask::Fields(fields))
 }

@@ -11,9 +11,11 @@
 //! masked.
 
 mod batch;
+mod beside;
 mod collection;
 pub mod decide;
 mod engine;
+mod json;
 mod key;
 pub mod layout;
 mod list;
@@ -21,6 +23,7 @@ mod mask;
 pub mod record;
 mod request;
 mod required;
+mod size;
 mod store;
 mod unreadable;
 pub mod wire;

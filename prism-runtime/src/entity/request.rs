@@ -2,12 +2,14 @@
 
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
+use super::decide::RequestPath;
 use super::layout::Layout;
 use super::mask::MAX_PATHS;
 use super::record::zero;
-use super::wire::{Fault, Field, Malformed, Occurrence, Reader, Scalar, Wire};
+use super::wire::{Fault, Field, Finer, Malformed, Occurrence, Reader, Scalar, Wire};
 use crate::schema::plan::{Comparison, Condition};
 use crate::schema::{Binding, Column, RequestField, Role, Value};
+use crate::violations::{Place, Violations};
 use crate::{Error, Result, Violation};
 
 /// Reads the requests of one method.
@@ -16,16 +18,31 @@ pub struct RequestCodec {
     /// By field number.
     slots: Vec<Slot>,
     conditions: Vec<Condition>,
-    /// Names of the conditions' fields in the request.
-    condition_names: Vec<String>,
+    /// The conditions' fields in the request.
+    condition_fields: Vec<(u32, String)>,
     /// What a request holds before anything is read.
     empty: Request,
-    /// Names of the key's fields in the request, in key order.
-    key_names: Vec<String>,
-    /// Name of the entity in the request; empty where it has none.
-    pub entity_path: std::sync::Arc<str>,
-    /// Name of the update mask in the request; empty where it has none.
-    pub mask_path: std::sync::Arc<str>,
+    /// The key's fields in the request, in key order.
+    key_fields: Vec<(u32, String)>,
+    /// The entity in the request.
+    pub entity: RequestPath,
+    /// The update mask in the request.
+    pub mask: RequestPath,
+}
+
+/// A field of a request.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Named<'a> {
+    pub number: u32,
+    /// Empty if the request has no such field.
+    pub name: &'a str,
+}
+
+impl Named<'_> {
+    /// Where it stands among the fields of the request.
+    pub fn place(self) -> Place {
+        Place::field(self.number)
+    }
 }
 
 /// What a request says.
@@ -81,11 +98,11 @@ impl RequestCodec {
         let mut codec = RequestCodec {
             slots: Vec::new(),
             conditions: crate::schema::plan::conditions(binding),
-            condition_names: Vec::new(),
+            condition_fields: Vec::new(),
             empty: Request { key: vec![Value::Null; layout.key.len()], ..Request::default() },
-            key_names: vec![String::new(); layout.key.len()],
-            entity_path: binding.role(Role::Entity).map_or("", |field| &field.name).into(),
-            mask_path: binding.role(Role::UpdateMask).map_or("", |field| &field.name).into(),
+            key_fields: vec![(0, String::new()); layout.key.len()],
+            entity: request_path(binding, Role::Entity),
+            mask: request_path(binding, Role::UpdateMask),
         };
         let mut oneofs: Vec<(u32, String)> = Vec::new();
         for field in &binding.request {
@@ -111,34 +128,47 @@ impl RequestCodec {
         Ok(codec)
     }
 
-    /// The conditions that the method declares, each with its field's name in the request.
-    pub fn conditions(&self) -> impl Iterator<Item = (Condition, &str)> {
-        self.conditions.iter().copied().zip(self.condition_names.iter().map(String::as_str))
+    /// The conditions that the method declares, each with its field in the request.
+    pub fn conditions(&self) -> impl Iterator<Item = (Condition, Named<'_>)> {
+        let fields = self.condition_fields.iter().map(named);
+        self.conditions.iter().copied().zip(fields)
     }
 
-    /// Name of a part of the key in the request.
-    pub fn key_name(&self, part: usize) -> &str {
-        &self.key_names[part]
+    /// A part of the key in the request.
+    pub fn key_field(&self, part: usize) -> Named<'_> {
+        named(&self.key_fields[part])
     }
 
-    /// Name of the request's field with the keys of a BatchGet.
-    pub fn name_of(&self, role: Role) -> &str {
+    /// A part of the key in each message of the keys of a BatchGet; none where the keys are scalars.
+    pub fn keys_field(&self, part: usize) -> Option<Named<'_>> {
+        self.slots.iter().find_map(|slot| match &slot.target {
+            Target::KeysMessage(parts, _) => {
+                let (field, _) = parts.iter().find(|(_, own)| *own == part)?;
+                Some(Named { number: field.number, name: &field.name })
+            }
+            _ => None,
+        })
+    }
+
+    /// The request's field with a role; keys are those of a BatchGet.
+    pub fn field(&self, role: Role) -> Named<'_> {
         let is_role = |slot: &&Slot| match &slot.target {
             Target::KeysScalar(_) | Target::KeysMessage(..) => role == Role::Keys,
             Target::Plain(own) => *own == role,
             Target::Key(..) | Target::Condition(..) | Target::AnyOf(..) => false,
         };
-        self.slots.iter().find(is_role).map_or("", |slot| &slot.name)
+        let slot = self.slots.iter().find(is_role);
+        slot.map_or_else(Named::default, |slot| Named { number: slot.number, name: &slot.name })
     }
 
-    /// Cuts an encoded request.
+    /// Cuts an encoded request. Each value out of range is a violation, and NULL in the request.
     ///
     /// # Errors
     ///
-    /// INVALID_ARGUMENT: malformed, or with a violation for each field out of range.
-    pub fn decode(&self, message: &[u8]) -> Result<Request> {
+    /// INVALID_REQUEST: it is malformed.
+    pub fn decode(&self, message: &[u8], violations: &mut Violations) -> Result<Request> {
         let mut parsing =
-            Parsing { request: self.empty.clone(), collected: Vec::new(), violations: Vec::new() };
+            Parsing { request: self.empty.clone(), collected: Vec::new(), violations };
         let mut reader = Reader::new(message);
         while let Some(occurrence) = reader.next()? {
             let number = occurrence.number;
@@ -165,9 +195,10 @@ impl RequestCodec {
         let input = descriptor.parent_message();
         if let Some(comparison) = Comparison::of(field.role) {
             let at = self.empty.conditions.len();
-            self.condition_names.push(field.name.clone());
+            self.condition_fields.push((field.number, field.name.clone()));
             let column = column(field.field)?;
-            let prepared = prepare(layout, column, descriptor);
+            let compared = Finer::compared(comparison);
+            let prepared = prepare(layout, column, descriptor, compared);
             self.empty.conditions.push(match (comparison, field.presence) {
                 (Comparison::AnyOf, _) => Some(Vec::new()),
                 (_, true) => None,
@@ -185,14 +216,15 @@ impl RequestCodec {
         Ok(match field.role {
             Role::Key => {
                 let (at, column) = (part(field.field)?, column(field.field)?);
-                self.key_names[at].clone_from(&field.name);
+                self.key_fields[at] = (field.number, field.name.clone());
                 if !descriptor.supports_presence() {
                     self.empty.key[at] = zero(column);
                 }
-                Target::Key(at, prepare(layout, column, descriptor))
+                Target::Key(at, prepare(layout, column, descriptor, Finer::Refuse))
             }
             Role::Keys if field.parts.is_empty() => {
-                Target::KeysScalar(prepare(layout, column(layout.entity.key[0])?, descriptor))
+                let column = column(layout.entity.key[0])?;
+                Target::KeysScalar(prepare(layout, column, descriptor, Finer::Refuse))
             }
             Role::Keys => {
                 let Kind::Message(message) = descriptor.kind() else {
@@ -207,7 +239,7 @@ impl RequestCodec {
                     if !inner.supports_presence() {
                         absent[at] = zero(column);
                     }
-                    parts.push((prepare(layout, column, &inner), at));
+                    parts.push((prepare(layout, column, &inner, Finer::Refuse), at));
                 }
                 Target::KeysMessage(parts, absent)
             }
@@ -217,14 +249,14 @@ impl RequestCodec {
 }
 
 /// A request on its way.
-struct Parsing {
+struct Parsing<'v> {
     request: Request,
     /// What was collected of singular messages, by slot: occurrences merge.
     collected: Vec<(usize, Vec<u8>)>,
-    violations: Vec<Violation>,
+    violations: &'v mut Violations,
 }
 
-impl Parsing {
+impl Parsing<'_> {
     fn occurrence(
         &mut self,
         position: usize,
@@ -237,6 +269,7 @@ impl Parsing {
             Target::Key(_, field) | Target::Condition(_, field) => {
                 for &rival in &slot.rivals {
                     self.collected.retain(|(other, _)| *other != rival);
+                    self.violations.forget(Place::field(slots[rival].number));
                     if let Target::Condition(at, _) = slots[rival].target {
                         self.request.conditions[at] = None;
                     }
@@ -327,8 +360,9 @@ impl Parsing {
             match field.value(wire) {
                 Ok(value) => values.push(value),
                 Err(fault) => {
-                    let path = format!("{}[{}]", slot.name, before + position);
-                    self.violate(path, fault)?;
+                    let index = before + position;
+                    let place = Place::field(slot.number).element(index);
+                    self.violate(place, format!("{}[{index}]", slot.name), fault)?;
                     values.push(Value::Null);
                 }
             }
@@ -356,39 +390,53 @@ impl Parsing {
                 collected[found].get_or_insert_default().extend_from_slice(bytes);
                 continue;
             }
-            match field.value(occurrence.wire) {
-                Ok(value) => key[*part] = value,
-                Err(fault) => self.violate(format!("{}[{at}].{}", slot.name, field.name), fault)?,
-            }
+            key[*part] = self.key_part(slot, at, field, occurrence.wire)?;
         }
         for ((field, part), bytes) in parts.iter().zip(&collected) {
             let Some(bytes) = bytes else { continue };
-            match field.value(Wire::Len(bytes)) {
-                Ok(value) => key[*part] = value,
-                Err(fault) => self.violate(format!("{}[{at}].{}", slot.name, field.name), fault)?,
-            }
+            key[*part] = self.key_part(slot, at, field, Wire::Len(bytes))?;
         }
         self.request.keys.push(key);
         Ok(())
     }
 
-    fn set(&mut self, slot: &Slot, value: Result<Value, Fault>) -> Result<()> {
-        match (value, &slot.target) {
-            (Ok(value), Target::Key(part, _)) => self.request.key[*part] = value,
-            (Ok(value), Target::Condition(at, _)) => {
-                self.request.conditions[*at] = Some(vec![value]);
+    /// A part of a key in a message of its own.
+    fn key_part(&mut self, slot: &Slot, at: usize, field: &Field, wire: Wire<'_>) -> Result<Value> {
+        let place = Place::field(slot.number).element(at).part(field.number);
+        self.violations.forget(place);
+        match field.value(wire) {
+            Ok(value) => Ok(value),
+            Err(fault) => {
+                self.violate(place, format!("{}[{at}].{}", slot.name, field.name), fault)?;
+                Ok(Value::Null)
             }
-            (Ok(_), _) => {}
-            (Err(fault), _) => self.violate(slot.name.clone(), fault)?,
+        }
+    }
+
+    /// Sets a value in place of an earlier one. One that is at fault is NULL: it was sent.
+    fn set(&mut self, slot: &Slot, value: Result<Value, Fault>) -> Result<()> {
+        let place = Place::field(slot.number);
+        self.violations.forget(place);
+        let value = match value {
+            Ok(value) => value,
+            Err(fault) => {
+                self.violate(place, slot.name.clone(), fault)?;
+                Value::Null
+            }
+        };
+        match &slot.target {
+            Target::Key(part, _) => self.request.key[*part] = value,
+            Target::Condition(at, _) => self.request.conditions[*at] = Some(vec![value]),
+            _ => {}
         }
         Ok(())
     }
 
-    fn violate(&mut self, path: String, fault: Fault) -> Result<()> {
+    fn violate(&mut self, place: Place, path: String, fault: Fault) -> Result<()> {
         match fault {
             Fault::Malformed => Err(Malformed.into()),
             Fault::Invalid(what) => {
-                self.violations.push(Violation::new(path, what));
+                self.violations.push(place, Violation::new(path, what));
                 Ok(())
             }
         }
@@ -405,19 +453,29 @@ impl Parsing {
                 _ => self.request.entity = Some(bytes),
             }
         }
-        if self.violations.is_empty() {
-            Ok(self.request)
-        } else {
-            Err(Error::invalid(self.violations))
-        }
+        Ok(self.request)
     }
 }
 
-/// A request's field that stands for a column, as its own descriptor lays it out.
-fn prepare(layout: &Layout, column: &Column, descriptor: &FieldDescriptor) -> Field {
+fn named((number, name): &(u32, String)) -> Named<'_> {
+    Named { number: *number, name }
+}
+
+/// The request's field with a role.
+fn request_path(binding: &Binding, role: Role) -> RequestPath {
+    let field = binding.role(role);
+    field.map_or_else(RequestPath::default, |field| RequestPath {
+        number: field.number,
+        path: field.name.as_str().into(),
+    })
+}
+
+/// A request's field that stands for a column, as its own descriptor lays it out. `finer` is for
+/// times in columns that are neither part of the key nor in a unique index.
+fn prepare(layout: &Layout, column: &Column, descriptor: &FieldDescriptor, finer: Finer) -> Field {
     let position = layout.entity.position(column.number);
     let exact = position.is_some_and(|position| layout.exact.contains(&position));
-    Field::of_request(column, exact, descriptor)
+    Field::of_request(column, if exact { Finer::Refuse } else { finer }, descriptor)
 }
 
 fn text(wire: Wire<'_>) -> Result<String, Malformed> {

@@ -9,20 +9,18 @@ use std::collections::HashMap;
 
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
 
-use super::decide::join;
-use super::wire::{Malformed, Occurrence, Reader, Scalar, Wire, scalar_of};
+use super::record::compare;
+use super::wire::{Malformed, Occurrence, Reader, Scalar, Wire, entry, scalar_of, shown_key};
 use crate::Violation;
+use crate::path;
 use crate::schema::Value;
-use crate::schema::value::decode_u64;
-
-/// Violations that are collected; what lies beyond is not looked for.
-const MAX_VIOLATIONS: usize = 1_000;
+use crate::violations::Violations;
 
 /// Messages within messages that are followed, as the decoders do.
 const MAX_DEPTH: usize = 100;
 
-/// Number of the extension `google.api.field_behavior`, and of REQUIRED in it.
-const FIELD_BEHAVIOR: u32 = 1052;
+/// Name of the extension whose value REQUIRED makes a field required, and the value's number.
+const FIELD_BEHAVIOR: &str = "google.api.field_behavior";
 const REQUIRED: i32 = 2;
 
 /// What is required in a message and below it.
@@ -35,11 +33,18 @@ pub(crate) struct Required {
 const ROOT: usize = 0;
 
 /// The fields of a message that matter, by number.
-type Rules = Vec<Field>;
+#[derive(Debug, Default)]
+struct Rules {
+    fields: Vec<Field>,
+    /// The fields' positions, by their places in the file.
+    in_file: Vec<usize>,
+}
 
 #[derive(Debug)]
 struct Field {
     number: u32,
+    /// Where it stands in its message.
+    place: i32,
     name: String,
     required: bool,
     shape: Shape,
@@ -47,8 +52,8 @@ struct Field {
     inner: Option<usize>,
     /// Fields of one oneof have the same; setting one unsets the others.
     oneof: Option<usize>,
-    /// The keys of its map are not shown.
-    masked: bool,
+    /// What is shown in place of the keys of its map, and of those below it.
+    mask: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,17 +82,18 @@ impl Required {
     /// What a message requires, but for what is within its field `without`; `None` if nothing.
     pub(crate) fn new(message: &MessageDescriptor, without: Option<u32>) -> Option<Self> {
         let mut reading = Reading::default();
-        reading.types.push(Vec::new());
+        reading.types.push(Rules::default());
         let mut root = reading.rules(message);
-        let outer = root.iter_mut().filter(|field| Some(field.number) == without);
+        let outer = root.fields.iter_mut().filter(|field| Some(field.number) == without);
         outer.for_each(|field| field.inner = None);
         reading.types[ROOT] = root;
         reading.prune();
         let Reading { types, .. } = reading;
-        (!types[ROOT].is_empty()).then_some(Required { types })
+        (!types[ROOT].fields.is_empty()).then_some(Required { types })
     }
 
-    /// Adds a violation for each field that is not set, of those at the top that count.
+    /// Adds a violation for each field that is not set, of those at the top that count. They are
+    /// in the order of the fields in the file, and of the keys of a map.
     ///
     /// # Errors
     ///
@@ -97,10 +103,10 @@ impl Required {
         message: &[u8],
         path: &str,
         counts: impl Fn(u32) -> bool,
-        violations: &mut Vec<Violation>,
+        violations: &mut Violations,
     ) -> Result<(), Malformed> {
         let mut check = Check { types: &self.types, violations };
-        check.message(ROOT, message, path, false, MAX_DEPTH, &counts)
+        check.message(ROOT, message, Above { path, mask: None, depth: MAX_DEPTH }, &counts)
     }
 }
 
@@ -116,7 +122,7 @@ impl Reading {
             return known;
         }
         let position = self.types.len();
-        self.types.push(Vec::new());
+        self.types.push(Rules::default());
         self.known.insert(message.full_name().to_owned(), position);
         self.types[position] = self.rules(message);
         position
@@ -124,24 +130,25 @@ impl Reading {
 
     fn rules(&mut self, message: &MessageDescriptor) -> Rules {
         let oneofs: Vec<String> = message.oneofs().map(|it| it.full_name().to_owned()).collect();
-        let mut rules: Rules = message
+        let mut fields: Vec<Field> = message
             .fields()
             .map(|field| {
                 let oneof = field.containing_oneof();
                 Field {
                     number: field.number(),
+                    place: field.path().last().copied().unwrap_or_default(),
                     name: field.name().to_owned(),
                     required: is_required(&field),
                     shape: shape(&field),
                     inner: value_message(&field).map(|message| self.add(&message)),
                     oneof: oneof
                         .and_then(|own| oneofs.iter().position(|name| name == own.full_name())),
-                    masked: is_masked(&field),
+                    mask: path::mask_of(&field),
                 }
             })
             .collect();
-        rules.sort_by_key(|field| field.number);
-        rules
+        fields.sort_by_key(|field| field.number);
+        Rules { fields, in_file: Vec::new() }
     }
 
     /// Leaves out what leads to no required field.
@@ -149,20 +156,25 @@ impl Reading {
         let mut needed = vec![false; self.types.len()];
         loop {
             let leads = |field: &Field| field.required || field.inner.is_some_and(|it| needed[it]);
-            let next: Vec<bool> = self.types.iter().map(|rules| rules.iter().any(leads)).collect();
+            let next: Vec<bool> =
+                self.types.iter().map(|rules| rules.fields.iter().any(leads)).collect();
             if next == needed {
                 break;
             }
             needed = next;
         }
         for rules in &mut self.types {
-            for field in rules.iter_mut() {
+            for field in &mut rules.fields {
                 field.inner = field.inner.filter(|it| needed[*it]);
             }
             let matters = |field: &Field| field.required || field.inner.is_some();
-            let oneofs: Vec<usize> =
-                rules.iter().filter(|it| matters(it)).filter_map(|field| field.oneof).collect();
-            rules.retain(|it| matters(it) || it.oneof.is_some_and(|own| oneofs.contains(&own)));
+            let mattering = rules.fields.iter().filter(|it| matters(it));
+            let oneofs: Vec<usize> = mattering.filter_map(|field| field.oneof).collect();
+            rules
+                .fields
+                .retain(|it| matters(it) || it.oneof.is_some_and(|own| oneofs.contains(&own)));
+            rules.in_file = (0..rules.fields.len()).collect();
+            rules.in_file.sort_by_key(|&at| rules.fields[at].place);
         }
     }
 }
@@ -170,7 +182,7 @@ impl Reading {
 fn is_required(field: &FieldDescriptor) -> bool {
     let options = options(field);
     let values = options.iter().flat_map(DynamicMessage::extensions);
-    let mut values = values.filter(|(extension, _)| extension.number() == FIELD_BEHAVIOR);
+    let mut values = values.filter(|(extension, _)| extension.full_name() == FIELD_BEHAVIOR);
     values.any(|(_, value)| {
         let values = value.as_list().unwrap_or_default();
         values.iter().any(|value| value.as_enum_number() == Some(REQUIRED))
@@ -179,22 +191,6 @@ fn is_required(field: &FieldDescriptor) -> bool {
 
 fn options(field: &FieldDescriptor) -> Option<DynamicMessage> {
     field.field_descriptor_proto().options.as_ref().map(|_| field.options())
-}
-
-/// Whether the field has `debug_redact`, or a class or mask of Prism.
-fn is_masked(field: &FieldDescriptor) -> bool {
-    let Some(options) = options(field) else { return false };
-    let redacted = options.get_field_by_name("debug_redact");
-    let redacted = redacted.is_some_and(|value| value.as_bool() == Some(true));
-    redacted
-        || options.extensions().any(|(extension, value)| {
-            let set = |name| {
-                let value = value.as_message()?;
-                Some(value.has_field_by_name(name))
-            };
-            extension.full_name() == "prism.field"
-                && ["pii", "mask_in_logs", "encrypt_at_rest"].iter().any(|it| set(it) == Some(true))
-        })
 }
 
 /// The message that a field, an item of it or a value of its map is.
@@ -243,7 +239,17 @@ impl Zero {
 
 struct Check<'a> {
     types: &'a [Rules],
-    violations: &'a mut Vec<Violation>,
+    violations: &'a mut Violations,
+}
+
+/// What is above a message.
+#[derive(Clone, Copy)]
+struct Above<'a> {
+    path: &'a str,
+    /// What is shown in place of the keys of maps.
+    mask: Option<&'a str>,
+    /// How many messages may be nested in it.
+    depth: usize,
 }
 
 /// What was read of a field.
@@ -259,45 +265,60 @@ impl Check<'_> {
         &mut self,
         rules: usize,
         bytes: &[u8],
-        path: &str,
-        masked: bool,
-        depth: usize,
+        above: Above<'_>,
         counts: &dyn Fn(u32) -> bool,
     ) -> Result<(), Malformed> {
         let rules = &self.types[rules];
-        let seen = read(rules, bytes)?;
-        for (field, seen) in rules.iter().zip(seen) {
-            if !counts(field.number) || self.violations.len() >= MAX_VIOLATIONS {
+        let seen = read(&rules.fields, bytes)?;
+        for &at in &rules.in_file {
+            let (field, seen) = (&rules.fields[at], &seen[at]);
+            if !counts(field.number) || self.violations.is_full() {
                 continue;
             }
-            let path = join(path, &field.name);
+            if !field.required && seen.contents.is_empty() {
+                continue;
+            }
+            let path = path::join(above.path, &field.name);
             if field.required && !seen.set {
-                self.violations.push(Violation::new(path, "value is required"));
+                self.violations.push_rule(Violation::new(path, "value is required"));
                 continue;
             }
-            let (Some(inner), Some(depth)) = (field.inner, depth.checked_sub(1)) else { continue };
-            let masked = masked || field.masked;
-            for (index, content) in seen.contents.iter().enumerate() {
-                match field.shape {
-                    Shape::Map(scalar) => {
-                        let (key, value) = entry(content)?;
-                        let key = if masked { MASKED.to_owned() } else { shown(scalar, key)? };
-                        let path = format!("{path}[{key}]");
-                        self.message(inner, value, &path, masked, depth, &|_| true)?;
-                    }
-                    Shape::List(_) => {
-                        let path = format!("{path}[{index}]");
-                        self.message(inner, content, &path, masked, depth, &|_| true)?;
-                    }
-                    _ => self.message(inner, content, &path, masked, depth, &|_| true)?,
-                }
+            let (Some(inner), Some(depth)) = (field.inner, above.depth.checked_sub(1)) else {
+                continue;
+            };
+            let mask = field.mask.as_deref().or(above.mask);
+            self.contents(field.shape, inner, seen, Above { path: &path, mask, depth })?;
+        }
+        Ok(())
+    }
+
+    /// The messages that a field holds.
+    fn contents(
+        &mut self,
+        shape: Shape,
+        inner: usize,
+        seen: &Seen<'_>,
+        above: Above<'_>,
+    ) -> Result<(), Malformed> {
+        if let Shape::Map(scalar) = shape {
+            for (key, value) in entries(scalar, &seen.contents)? {
+                let path = path::entry(above.path, &shown_key(scalar, key), above.mask);
+                self.message(inner, value, Above { path: &path, ..above }, &|_| true)?;
             }
+            return Ok(());
+        }
+        for (index, content) in seen.contents.iter().enumerate() {
+            let path = match shape {
+                Shape::List(_) => Cow::Owned(path::item(above.path, index)),
+                _ => Cow::Borrowed(above.path),
+            };
+            self.message(inner, content, Above { path: &path, ..above }, &|_| true)?;
         }
         Ok(())
     }
 }
 
-fn read<'a>(rules: &Rules, bytes: &'a [u8]) -> Result<Vec<Seen<'a>>, Malformed> {
+fn read<'a>(rules: &[Field], bytes: &'a [u8]) -> Result<Vec<Seen<'a>>, Malformed> {
     let mut seen = vec![Seen::default(); rules.len()];
     let mut reader = Reader::new(bytes);
     while let Some(occurrence) = reader.next()? {
@@ -335,49 +356,18 @@ fn note<'a>(field: &Field, occurrence: &Occurrence<'a>, seen: &mut Seen<'a>) {
     }
 }
 
-/// Key and value of a map's entry.
-fn entry(bytes: &[u8]) -> Result<(Option<Wire<'_>>, &[u8]), Malformed> {
-    let (mut key, mut value) = (None, &[][..]);
-    let mut reader = Reader::new(bytes);
-    while let Some(occurrence) = reader.next()? {
-        match (occurrence.number, occurrence.wire) {
-            (1, wire) => key = Some(wire),
-            (2, Wire::Len(content)) => value = content,
-            _ => {}
-        }
+/// The entries of a map, in the order of their keys. Of two with the same key the last one counts.
+fn entries<'a>(
+    scalar: Scalar,
+    contents: &'a [Cow<'_, [u8]>],
+) -> Result<Vec<(Value, &'a [u8])>, Malformed> {
+    let mut entries = Vec::with_capacity(contents.len());
+    for content in contents.iter().rev() {
+        entries.push(entry(scalar, content)?);
     }
-    Ok((key, value))
-}
-
-/// What stands for the key of a map that is not shown.
-const MASKED: &str = "\"[masked]\"";
-
-/// Bytes of a map's key that a path shows.
-const MAX_KEY_BYTES: usize = 64;
-
-/// A map's key in a path.
-fn shown(scalar: Scalar, key: Option<Wire<'_>>) -> Result<String, Malformed> {
-    let key = key.map(|wire| scalar.decode(wire)).transpose()?.unwrap_or(scalar.zero());
-    Ok(match (scalar, key) {
-        (_, Value::Text(text)) => serde_json::Value::from(shortened(text)).to_string(),
-        (Scalar::Bool, Value::Int(number)) => (number != 0).to_string(),
-        (Scalar::Uint64 | Scalar::Fixed64, Value::Int(number)) => decode_u64(number).to_string(),
-        (_, Value::Int(number)) => number.to_string(),
-        _ => String::new(),
-    })
-}
-
-fn shortened(mut text: String) -> String {
-    const END: &str = "…";
-    if text.len() > MAX_KEY_BYTES {
-        let mut end = MAX_KEY_BYTES - END.len();
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
-        text.push_str(END);
-    }
-    text
+    entries.sort_by(|(one, _), (other, _)| compare(one, other));
+    entries.dedup_by(|(later, _), (first, _)| compare(later, first).is_eq());
+    Ok(entries)
 }
 
 #[cfg(test)]
@@ -390,8 +380,9 @@ mod tests {
 
     const FILE: &str = r#"
         syntax = "proto3";
+        package google.api;
         import "google/protobuf/descriptor.proto";
-        extend google.protobuf.FieldOptions { repeated int32 behavior = 1052; }
+        extend google.protobuf.FieldOptions { repeated int32 field_behavior = 1052; }
     "#;
 
     struct Text(String);
@@ -414,14 +405,15 @@ mod tests {
         resolver.add(GoogleFileResolver::new());
         let mut compiler = protox::Compiler::with_file_resolver(resolver);
         compiler.include_imports(true).open_file("a.proto").unwrap();
-        let message = compiler.descriptor_pool().get_message_by_name("A").unwrap();
+        let message = compiler.descriptor_pool().get_message_by_name("google.api.A").unwrap();
         Required::new(&message, None)
     }
 
     fn missing(rules: &Required, message: &[u8]) -> Vec<String> {
-        let mut violations = Vec::new();
+        let mut violations = Violations::default();
         rules.check(message, "", |_| true, &mut violations).unwrap();
-        violations.into_iter().map(|violation| violation.field).collect()
+        let Err(error) = violations.finish() else { return Vec::new() };
+        error.violations().iter().map(|violation| violation.field.clone()).collect()
     }
 
     #[test]
@@ -432,8 +424,8 @@ mod tests {
     #[test]
     fn the_last_occurrence_counts_and_messages_merge() {
         let rules = required(
-            "message A { int32 n = 1 [(behavior) = REQUIRED]; B b = 2; }
-             message B { string x = 1 [(behavior) = REQUIRED]; bool y = 2; }",
+            "message A { int32 n = 1 [(field_behavior) = REQUIRED]; B b = 2; }
+             message B { string x = 1 [(field_behavior) = REQUIRED]; bool y = 2; }",
         );
         let rules = rules.unwrap();
         assert_eq!(missing(&rules, &[8, 1]), Vec::<String>::new());
@@ -445,8 +437,8 @@ mod tests {
     #[test]
     fn setting_a_member_of_a_oneof_unsets_the_others() {
         let rules = required(
-            "message A { oneof of { string x = 1 [(behavior) = REQUIRED]; bool y = 2; B b = 3; } }
-             message B { string z = 1 [(behavior) = REQUIRED]; }",
+            "message A { oneof of { string x = 1 [(field_behavior) = REQUIRED]; bool y = 2; B b = 3; } }
+             message B { string z = 1 [(field_behavior) = REQUIRED]; }",
         );
         let rules = rules.unwrap();
         assert_eq!(missing(&rules, &[10, 0]), Vec::<String>::new());
@@ -456,7 +448,7 @@ mod tests {
 
     #[test]
     fn an_empty_list_is_none_however_it_is_written() {
-        let rules = required("message A { repeated sint32 n = 1 [(behavior) = REQUIRED]; }");
+        let rules = required("message A { repeated sint32 n = 1 [(field_behavior) = REQUIRED]; }");
         let rules = rules.unwrap();
         assert_eq!(missing(&rules, &[]), ["n"]);
         assert_eq!(missing(&rules, &[10, 0]), ["n"]);
@@ -468,7 +460,7 @@ mod tests {
     fn keys_of_maps_are_shown_unless_they_are_masked() {
         let rules = required(
             "message A { map<sint32, B> m = 1; map<string, B> s = 2 [debug_redact = true]; }
-             message B { string z = 1 [(behavior) = REQUIRED]; }",
+             message B { string z = 1 [(field_behavior) = REQUIRED]; }",
         );
         let rules = rules.unwrap();
         assert_eq!(missing(&rules, &[10, 4, 8, 3, 18, 0]), ["m[-2].z"]);
@@ -476,8 +468,23 @@ mod tests {
     }
 
     #[test]
+    fn fields_are_in_the_order_of_the_file_and_entries_in_that_of_their_keys() {
+        let rules = required(
+            "message A { B b = 3; int32 n = 2 [(behavior) = REQUIRED]; map<int32, B> m = 1; }
+             message B { bool y = 2 [(behavior) = REQUIRED]; string x = 1 [(behavior) = REQUIRED]; }",
+        );
+        let rules = rules.unwrap();
+        // m: {7: {}, 3: {}, 7: {y: true}}, b: {}.
+        let entries =
+            [&[10, 4, 8, 7, 18, 0][..], &[10, 4, 8, 3, 18, 0], &[10, 6, 8, 7, 18, 2, 16, 1]];
+        let message = [&entries.concat()[..], &[26, 0]].concat();
+        let expected = ["b.y", "b.x", "n", "m[3].y", "m[3].x", "m[7].x"];
+        assert_eq!(missing(&rules, &message), expected);
+    }
+
+    #[test]
     fn a_message_that_holds_itself_is_followed_to_a_depth() {
-        let rules = required("message A { A a = 1; int32 n = 2 [(behavior) = REQUIRED]; }");
+        let rules = required("message A { A a = 1; int32 n = 2 [(field_behavior) = REQUIRED]; }");
         let mut message = vec![16, 1];
         for _ in 0..60 {
             let mut outer = vec![16, 1, 10, u8::try_from(message.len()).unwrap_or(0)];

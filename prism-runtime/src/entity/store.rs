@@ -7,14 +7,17 @@ use std::sync::Arc;
 use super::Entity;
 use super::batch::{self, Batch, MAX_ANSWER_BYTES};
 use super::collection::{Collection, WriteCall, Written};
-use super::decide::{Action, Mask, Source, not_found};
+use super::decide::{Action, Mask, RequestPath, Source, not_found};
 use super::key::{IntoKey, Part};
 use super::list::{Asked, ListCall, Names, PreparedList};
 use super::mask::parse_mask;
 use super::record::{Key, Record};
-use super::wire::{Audience, WireRecord};
+use super::request::Named;
+use super::wire::{Audience, Finer, WireRecord};
+use crate::schema::Value;
 use crate::schema::plan::{Comparison, Condition};
-use crate::{Error, Result};
+use crate::violations::{Place, Violations};
+use crate::{Error, Result, Violation};
 
 /// The entities of a proxy, by message.
 #[derive(Debug, Default)]
@@ -80,7 +83,7 @@ impl<E: Entity> Store<E> {
     }
 
     /// The records with these keys, as of one moment: in their order, each once, absent ones left
-    /// out. At most 1,000 keys, and records of 1 MiB together.
+    /// out. At most 1,000 keys, and records of 1 MiB together, or of 8 MiB as they are stored.
     ///
     /// # Errors
     ///
@@ -94,7 +97,7 @@ impl<E: Entity> Store<E> {
         let codec = &self.collection.codec;
         let mut records = Vec::with_capacity(found.records.len());
         let mut bytes = 0;
-        for record in batch::whole(found)? {
+        for record in batch::whole(&self.collection.layout, found)? {
             let record = codec.prepare(record)?;
             let length = codec.encoded_len(&record, Audience::Service);
             bytes += length;
@@ -124,7 +127,9 @@ impl<E: Entity> Store<E> {
     ///
     /// RECORD_EXISTS or UNIQUE_VIOLATION.
     pub async fn create(&self, entity: &E) -> Result<E> {
-        self.write(None, Action::Create(self.record(entity, Written::Created)?)).await
+        let mut violations = Violations::default();
+        let record = self.record(entity, Written::Created, &mut violations)?;
+        self.write(None, Action::Create(record), violations).await
     }
 
     /// Inserts or replaces a whole record; answers with it as stored.
@@ -133,7 +138,9 @@ impl<E: Entity> Store<E> {
     ///
     /// ETAG_MISMATCH where the entity carries an etag that is not the record's.
     pub async fn put(&self, entity: &E) -> Result<E> {
-        self.write(None, Action::Put(self.record(entity, Written::Whole)?)).await
+        let mut violations = Violations::default();
+        let record = self.record(entity, Written::Whole, &mut violations)?;
+        self.write(None, Action::Put(record), violations).await
     }
 
     /// Writes the named fields of a record, `["*"]` for all; answers with the whole record.
@@ -144,13 +151,16 @@ impl<E: Entity> Store<E> {
     /// record's.
     pub async fn update(&self, entity: &E, fields: &[&str]) -> Result<E> {
         let paths: Vec<String> = fields.iter().map(|&field| field.to_owned()).collect();
-        let mask = parse_mask(&self.collection, Some(&paths), "update_mask")?;
+        let mut violations = Violations::default();
+        let mask = parse_mask(&self.collection, Some(&paths), MASK);
+        let mask = violations.absorb(Place::field(MASK_NUMBER), mask)?;
+        let mask = mask.unwrap_or_else(|| Mask::Fields(Vec::new()));
         let written = match &mask {
             Mask::All => Written::Whole,
             Mask::Fields(fields) => Written::Fields(fields),
         };
-        let record = self.record(entity, written)?;
-        self.write(None, Action::Update { record, mask, allow_missing: false }).await
+        let record = self.record(entity, written, &mut violations)?;
+        self.write(None, Action::Update { record, mask, allow_missing: false }, violations).await
     }
 
     /// Removes a record, or hides it where the entity has a delete time; answers with it as it
@@ -161,7 +171,7 @@ impl<E: Entity> Store<E> {
     /// RECORD_NOT_FOUND.
     pub async fn delete(&self, key: impl IntoKey) -> Result<E> {
         let key = self.key(key)?;
-        self.write(Some(key), Action::Delete { allow_missing: false }).await
+        self.write(Some(key), Action::Delete { allow_missing: false }, Violations::default()).await
     }
 
     /// Brings a hidden record back.
@@ -172,22 +182,22 @@ impl<E: Entity> Store<E> {
     /// record has taken a unique value since.
     pub async fn undelete(&self, key: impl IntoKey) -> Result<E> {
         let key = self.key(key)?;
-        self.write(Some(key), Action::Undelete).await
+        self.write(Some(key), Action::Undelete, Violations::default()).await
     }
 
-    async fn write(&self, key: Option<Key>, action: Action) -> Result<E> {
+    async fn write(&self, key: Option<Key>, action: Action, violations: Violations) -> Result<E> {
         let call = WriteCall {
             key,
             action,
             etag: String::new(),
             source: Source::Service,
-            path: "".into(),
-            mask_path: "update_mask".into(),
+            entity: RequestPath::default(),
+            mask: RequestPath { number: MASK_NUMBER, path: MASK.into() },
             request: None,
-            if_created: Vec::new(),
+            if_created: Violations::default(),
         };
         let removes = matches!(call.action, Action::Delete { .. });
-        let written = self.collection.write(call).await?;
+        let written = self.collection.write(call, violations).await?;
         let record = written.ok_or_else(|| not_found(&self.collection.layout))?;
         if removes {
             return self.entity(&self.collection.codec.prepare_removed(record));
@@ -195,13 +205,15 @@ impl<E: Entity> Store<E> {
         self.read(record)
     }
 
-    fn record(&self, entity: &E, written: Written<'_>) -> Result<Record> {
+    fn record(
+        &self,
+        entity: &E,
+        written: Written<'_>,
+        violations: &mut Violations,
+    ) -> Result<Record> {
         let message = entity.encode_to_vec();
-        let missing = self.collection.missing(&message, "", written, Source::Service)?;
-        if !missing.is_empty() {
-            return Err(Error::invalid(missing));
-        }
-        self.collection.codec.decode(&message, "")
+        self.collection.missing(&message, "", written, Source::Service, violations)?;
+        self.collection.codec.decode_checked(&message, &RequestPath::default(), violations)
     }
 
     fn read(&self, record: Record) -> Result<E> {
@@ -228,13 +240,24 @@ impl<E: Entity> Store<E> {
             return Err(Error::internal(what));
         }
         let mut values = Vec::with_capacity(parts.len());
-        for (&position, part) in layout.key.iter().zip(parts) {
-            values.push(part.value(&layout.entity.columns[position], true)?);
+        let mut violations = Violations::default();
+        let place = |number: usize| Place::field(u32::try_from(number).unwrap_or(u32::MAX));
+        for (number, (&position, part)) in layout.key.iter().zip(parts).enumerate() {
+            let value = part.value(&layout.entity.columns[position], Finer::Refuse);
+            values.push(violations.absorb(place(number), value)?.unwrap_or(Value::Null));
         }
-        self.collection.check_key(&values, |part| self.collection.key_field(part).into())?;
+        let at = |part: usize| (place(part), self.collection.key_field(part).to_owned());
+        self.collection.check_key(&values, at, &mut violations);
+        violations.finish()?;
         Ok(Key(values))
     }
 }
+
+/// The name of what an update names its fields with.
+const MASK: &str = "update_mask";
+
+/// It comes after the fields of the entity.
+const MASK_NUMBER: u32 = 1;
 
 /// A list of records, as the service's own code asks for it.
 pub struct List<'a, E> {
@@ -313,15 +336,22 @@ impl<E: Entity> List<'_, E> {
     /// error's metadata has its `key` and, as `next_page_token`, where the list goes on after it.
     pub async fn send(self) -> Result<Records<E>> {
         let collection = &self.store.collection;
-        let conditions = conditions(collection, self.conditions)?;
+        let mut violations = Violations::default();
+        let conditions = conditions(collection, self.conditions, &mut violations)?;
         let holding: Vec<Condition> = conditions.iter().map(|asked| asked.condition).collect();
-        if let Some(&position) =
-            crate::schema::plan::unserved(collection.entity(), &holding).first()
-        {
-            let field = collection.entity().column(holding[position].field);
-            let field = field.map_or("", |column| &column.field);
-            return Err(Error::invalid_field(field, "is in no index that serves the condition"));
+        let visibility = collection.view(self.show_deleted).visibility;
+        for position in crate::schema::plan::unserved(collection.entity(), &holding, visibility) {
+            let field = conditions[position].field;
+            let what = "is in no index that serves the condition";
+            violations.push(field.place(), Violation::new(field.name, what));
         }
+        if !violations.is_empty() {
+            // No order is served either.
+            return Err(violations.into_error());
+        }
+        // The conditions come first.
+        let conditioned = u32::try_from(conditions.len()).unwrap_or(u32::MAX);
+        let after = |place: u32, name| Named { number: conditioned.saturating_add(place), name };
         let prepared = PreparedList::new(
             collection,
             ListCall {
@@ -332,11 +362,12 @@ impl<E: Entity> List<'_, E> {
                 page_token: &self.page_token,
                 show_deleted: self.show_deleted,
                 names: Names {
-                    order_by: "order_by",
-                    page_size: "page_size",
-                    page_token: "page_token",
+                    order_by: after(1, "order_by"),
+                    page_size: after(2, "page_size"),
+                    page_token: after(3, "page_token"),
                 },
             },
+            violations,
         )?;
         let Some(query) = prepared.query.clone() else {
             return Ok(Records { records: Vec::new(), next_page_token: String::new() });
@@ -367,26 +398,35 @@ impl<E: Entity> List<'_, E> {
     }
 }
 
+/// The conditions of a list, numbered as they were asked for.
 fn conditions<'a>(
     collection: &'a Collection,
     asked: Vec<(String, Comparison, Vec<Part>)>,
+    violations: &mut Violations,
 ) -> Result<Vec<Asked<'a>>> {
     let mut conditions = Vec::with_capacity(asked.len());
-    for (field, comparison, parts) in asked {
+    for (number, (field, comparison, parts)) in (1..).zip(asked) {
         let entity = collection.entity();
+        let place = Place::field(number);
         let position = entity.columns.iter().position(|column| column.field == field);
         let Some(position) = position else {
-            return Err(Error::invalid_field(field, "is no field of the entity"));
+            violations.push(place, Violation::new(field, "is no field of the entity"));
+            continue;
         };
         if comparison != Comparison::AnyOf && parts.len() != 1 {
-            return Err(Error::invalid_field(field, "is compared with one value"));
+            violations.push(place, Violation::new(field, "is compared with one value"));
+            continue;
         }
         let column = &entity.columns[position];
         let exact = collection.layout.exact.contains(&position);
-        let values = parts.into_iter().map(|part| part.value(column, exact));
+        let finer = if exact { Finer::Refuse } else { Finer::compared(comparison) };
+        let mut values = Vec::with_capacity(parts.len());
+        for part in parts {
+            let value = violations.absorb(place, part.value(column, finer))?;
+            values.push(value.unwrap_or(Value::Null));
+        }
         let condition = Condition { field: column.number, comparison, always: true };
-        let values = values.collect::<Result<_>>()?;
-        conditions.push(Asked { condition, values, name: &column.field });
+        conditions.push(Asked { condition, values, field: Named { number, name: &column.field } });
     }
     Ok(conditions)
 }

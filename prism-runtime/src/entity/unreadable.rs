@@ -1,12 +1,9 @@
 //! Stored records that cannot be read: what is said of them, and what keeps them from being
 //! written on.
 
-use std::fmt;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use prism_migrate::json::{self, Unreadable};
-use prost_reflect::{DescriptorPool, MessageDescriptor};
+use prism_migrate::json::Unreadable;
 use serde_json::Value as Json;
 
 use super::layout::Layout;
@@ -19,30 +16,6 @@ use crate::{Error, Reason, Result};
 /// Bytes of one part of a key that an error shows at most: an error has to fit into the trailers
 /// that clients accept.
 const MAX_PART_BYTES: usize = 256;
-
-/// The columns of an entity that hold JSON.
-#[derive(Default)]
-pub struct JsonColumns {
-    /// None where there are no such columns.
-    message: Option<MessageDescriptor>,
-    positions: Vec<usize>,
-}
-
-impl JsonColumns {
-    pub(super) fn new(columns: &[Column], message: &str, pool: &DescriptorPool) -> Self {
-        let json = |&position: &usize| columns[position].storage == Storage::Json;
-        let positions: Vec<usize> = (0..columns.len()).filter(json).collect();
-        let message = pool.get_message_by_name(message).filter(|_| !positions.is_empty());
-        JsonColumns { message, positions }
-    }
-}
-
-impl fmt::Debug for JsonColumns {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The descriptor is left out: that of a recursive message prints itself for ever.
-        f.debug_struct("JsonColumns").field("positions", &self.positions).finish()
-    }
-}
 
 impl Layout {
     /// What a store gives for a value that cannot be one of the column: the record's reader refuses
@@ -62,18 +35,18 @@ impl Layout {
     ///
     /// # Errors
     ///
-    /// CORRUPT_RECORD, which names the record's key.
+    /// CORRUPT_RECORD, which names the record's key; and an error that no caller is told, if a long
+    /// text was not judged before ([`super::json`]).
     pub fn check_kept(&self, written: &Record, current: &Record) -> Result<()> {
         let columns = self.entity.columns.iter().zip(&written.0);
         if let Some(position) = columns.into_iter().position(|(column, it)| !fits(column, it)) {
             return Err(self.unreadable(current, position, Unreadable::Damaged));
         }
-        let Some(message) = &self.json.message else { return Ok(()) };
-        for &position in &self.json.positions {
+        for position in self.json.positions() {
             let (value, before) = (&written.0[position], &current.0[position]);
-            let number = self.entity.columns[position].number;
             if let (Value::Text(text), true) = (value, value == before) {
-                json::to_message(message, number, text)
+                self.json
+                    .check(position, text)?
                     .map_err(|why| self.unreadable(current, position, why))?;
             }
         }

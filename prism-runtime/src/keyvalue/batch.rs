@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
-use super::validate::Checker;
+use super::validate::{Checker, Field};
 use super::{Options, service};
 use crate::proto::common::BatchError;
 use crate::proto::keyvalue::v1::{PutBatchResponse, RecordWrite, RecordWriteResult};
@@ -13,43 +13,55 @@ use crate::store::StoreFuture;
 use crate::store::keyvalue::{KeyValueStore, RecordPut, Target};
 use crate::{Code, Error, Result};
 
+/// Items of the writes that are handed to the store together, unless one write alone has more: a
+/// store makes writes in the order in which they are handed in, and other callers' are to come
+/// between those of a long batch.
+const ITEMS_AT_ONCE: usize = 2_000;
+
 /// A batch whose namespace, number of writes and ids have been checked.
-pub(super) struct Batch<'a> {
-    pub(super) options: &'a Options,
-    pub(super) store: &'a dyn KeyValueStore,
+pub(super) struct Batch {
+    pub(super) options: Arc<Options>,
+    pub(super) store: Arc<dyn KeyValueStore>,
     pub(super) namespace: Arc<str>,
     pub(super) max_namespaces: Option<u64>,
     pub(super) now: i64,
 }
 
-impl Batch<'_> {
-    /// Hands every write to the store, so that they share a transaction where they can. Answers
-    /// the results in the order of the writes; an error is one of the whole call.
-    pub(super) fn write(
-        &self,
+impl Batch {
+    /// Hands the writes to the store, many at once, so that they share a transaction where they can.
+    /// Returns the results in the order of the writes; an error is one of the whole call.
+    pub(super) async fn write(
+        self,
         context: Context,
         writes: Vec<RecordWrite>,
-    ) -> impl Future<Output = Result<PutBatchResponse>> + Send + use<> {
-        let writing: Vec<_> = writes.into_iter().map(|write| self.write_one(write)).collect();
-        async move {
-            let results = join_all(writing).await;
-            if let Some(of_call) = results.iter().position(is_of_call) {
-                let mut results = results;
-                return Err(results
-                    .swap_remove(of_call)
-                    .err()
-                    .unwrap_or_else(|| Error::internal("a write of a batch lost its error")));
+    ) -> Result<PutBatchResponse> {
+        let mut results = Vec::with_capacity(writes.len());
+        let mut writes = writes.into_iter().peekable();
+        while writes.peek().is_some() {
+            let mut items = 0;
+            let mut writing = Vec::new();
+            while let Some(write) = writes.next_if(|next| {
+                items += next.items.len();
+                writing.is_empty() || items <= ITEMS_AT_ONCE
+            }) {
+                writing.push(self.write_one(write));
             }
-            let results = results.into_iter().map(|result| part(&context, result)).collect();
-            Ok(PutBatchResponse { results })
+            for result in join_all(writing).await {
+                if is_of_call(&result) {
+                    result?;
+                } else {
+                    results.push(part(&context, result));
+                }
+            }
         }
+        Ok(PutBatchResponse { results })
     }
 
     fn write_one(&self, write: RecordWrite) -> StoreFuture<()> {
-        let mut check = Checker::new(self.options, self.now);
-        check.id(&write.id);
-        check.items(&write.items);
-        let stamp = check.stamp(write.item_priority_token);
+        let mut check = Checker::new(&self.options, self.now);
+        check.id(Field(1, "id"), &write.id);
+        check.items(Field(2, "items"), &write.items);
+        let stamp = check.stamp(Field(3, "item_priority_token"), write.item_priority_token);
         if let Err(error) = check.finish() {
             return StoreFuture::ready(Err(error));
         }

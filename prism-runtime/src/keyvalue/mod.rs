@@ -19,10 +19,10 @@
 //!   places for as long as the deletes are remembered (`keyvalue.tombstone_hours`). The next sweep
 //!   after that gives them back.
 //! - A Delete is made all or none, for reads and for a server that is killed. On SQLite one whose
-//!   predicate covers 2,000 items or more is written in parts: the first one makes it, other records
-//!   are written between them, writes to the same record wait for the last one, and the response
-//!   comes after it. Elsewhere it is one transaction, or one hold of the lock.
-//! - A count out of range is INVALID_REQUEST, a length VALUE_TOO_LARGE.
+//!   predicate covers 2,000 items, 8 MiB of values or more is written in parts: the first one makes
+//!   it, other records are written between them, writes to the same record wait for the last one, and
+//!   the response comes after it. Elsewhere it is one transaction, or one hold of the lock.
+//! - What is too long or too many is VALUE_TOO_LARGE, what is empty or too few INVALID_REQUEST.
 //! - A scan that finds nothing answers once, with an empty response.
 
 mod batch;

@@ -45,7 +45,7 @@ pub struct Effort {
 }
 
 impl Effort {
-    /// What an event loop may be kept waiting for: 128 rows, or 64 KiB of the page.
+    /// What an event loop may be kept waiting for: 128 rows, or 64 KiB of values.
     pub const SHORT: Effort = Effort { rows: 128, bytes: 64 << 10 };
 
     /// All that the page takes.
@@ -106,6 +106,8 @@ pub struct Page {
     position: Option<Position>,
     effort: Effort,
     looked_at: u32,
+    /// Bytes of values that were looked at and not taken.
+    passed: usize,
     state: State,
 }
 
@@ -132,6 +134,7 @@ impl Page {
             position: None,
             effort: Effort::WHOLE,
             looked_at: 0,
+            passed: 0,
             state: State::Open,
         }
     }
@@ -143,6 +146,7 @@ impl Page {
         self.position = None;
         self.effort = effort;
         self.looked_at = 0;
+        self.passed = 0;
         self.state = State::Open;
     }
 
@@ -181,10 +185,13 @@ impl Page {
             }
             encoded.write(&mut self.body);
             self.items += 1;
+        } else {
+            self.passed += item.value.map_or(0, <[u8]>::len);
         }
         self.move_to(item);
         self.looked_at = self.looked_at.saturating_add(1);
-        if self.looked_at >= self.effort.rows || self.body.len() >= self.effort.bytes {
+        let bytes = self.body.len() + self.passed;
+        if self.looked_at >= self.effort.rows || bytes >= self.effort.bytes {
             self.state = State::GivenUp;
             return ControlFlow::Break(());
         }

@@ -7,7 +7,7 @@ use futures_util::stream;
 use super::Options;
 use super::page::{Page, PageRead, Position, Query, Shape};
 use super::selection::Selection;
-use super::validate::{Checker, served};
+use super::validate::{Checker, Field, served};
 use crate::proto::keyvalue::v1::{GetRequest, ScanRequest};
 use crate::service::{Context, Encoded, MessageStream, Reply};
 use crate::store::StoreFuture;
@@ -51,9 +51,9 @@ impl Reader {
         let now = self.options.clock.now_micros();
         let mut check = Checker::new(&self.options, now);
         check.namespace(&request.namespace);
-        check.id(&request.id);
-        check.limit(request.limit.into());
-        let selection = check.predicate(request.predicate);
+        check.id(Field(2, "id"), &request.id);
+        let selection = check.predicate(Field(3, "predicate"), request.predicate);
+        check.limit(Field(4, "limit"), request.limit.into());
         check.finish()?;
         served(&self.options, &request.namespace)?;
         let query = Query { namespace: request.namespace, id: Some(request.id), selection, now };
@@ -67,10 +67,10 @@ impl Reader {
         let mut check = Checker::new(&self.options, now);
         check.namespace(&request.namespace);
         if let Some(id) = &request.id {
-            check.id(id);
+            check.id(Field(2, "id"), id);
         }
-        check.limit(request.limit);
-        let selection = check.predicate(request.predicate);
+        let selection = check.predicate(Field(3, "predicate"), request.predicate);
+        check.limit(Field(4, "limit"), request.limit);
         check.finish()?;
         served(&self.options, &request.namespace)?;
         let query = Query { namespace: request.namespace, id: request.id, selection, now };

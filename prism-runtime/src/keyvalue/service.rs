@@ -14,7 +14,7 @@ use super::decide::{Content, Stamp, Token};
 use super::descriptor;
 use super::options::micros;
 use super::read::Reader;
-use super::validate::{Checker, served};
+use super::validate::{Checker, Field, served};
 use crate::proto::keyvalue::v1::{
     CompareAndSwapRequest, CompareAndSwapResponse, DeleteRequest, DeleteResponse, PutBatchRequest,
     PutRequest, PutResponse,
@@ -56,9 +56,9 @@ impl KeyValue {
     fn put(&self, request: PutRequest) -> Result<StoreFuture<()>> {
         let mut check = Checker::new(self.options(), self.now());
         check.namespace(&request.namespace);
-        check.id(&request.id);
-        check.items(&request.items);
-        let stamp = check.stamp(request.item_priority_token);
+        check.id(Field(2, "id"), &request.id);
+        check.items(Field(3, "items"), &request.items);
+        let stamp = check.stamp(Field(4, "item_priority_token"), request.item_priority_token);
         check.finish()?;
         let target = self.target(&request.namespace, request.id)?;
         Ok(self.store().put(RecordPut { target, items: request.items, stamp }))
@@ -68,12 +68,13 @@ impl KeyValue {
         let now = self.now();
         let mut check = Checker::new(self.options(), now);
         check.namespace(&request.namespace);
-        check.writes(request.writes.iter().map(|write| write.id.as_str()));
+        let ids = request.writes.iter().map(|write| write.id.as_str());
+        check.writes(Field(2, "writes"), ids);
         check.finish()?;
         let max_namespaces = served(self.options(), &request.namespace)?;
         let batch = Batch {
-            options: self.options(),
-            store: self.store(),
+            options: Arc::clone(&self.reader.options),
+            store: Arc::clone(&self.reader.store),
             namespace: request.namespace.into(),
             max_namespaces,
             now,
@@ -85,9 +86,10 @@ impl KeyValue {
     fn delete(&self, request: DeleteRequest) -> Result<StoreFuture<Option<u64>>> {
         let mut check = Checker::new(self.options(), self.now());
         check.namespace(&request.namespace);
-        check.id(&request.id);
-        let selection = check.deleted(request.keys, request.predicate);
-        let stamp = check.stamp(request.item_priority_token);
+        check.id(Field(2, "id"), &request.id);
+        let keys = (Field(3, "keys"), request.keys);
+        let selection = check.deleted(keys, (Field(4, "predicate"), request.predicate));
+        let stamp = check.stamp(Field(5, "item_priority_token"), request.item_priority_token);
         check.finish()?;
         let target = self.target(&request.namespace, request.id)?;
         Ok(self.store().delete(RecordDelete { target, selection, stamp }))
@@ -97,11 +99,11 @@ impl KeyValue {
         let now = self.now();
         let mut check = Checker::new(self.options(), now);
         check.namespace(&request.namespace);
-        check.id(&request.id);
-        check.key("key", &request.key);
-        check.value("old_value", request.old_value.as_deref());
-        check.value("new_value", request.new_value.as_deref());
-        check.metadata("metadata", request.metadata.as_ref());
+        check.id(Field(2, "id"), &request.id);
+        check.key(Field(3, "key"), &request.key);
+        check.value(Field(4, "old_value"), request.old_value.as_deref());
+        check.value(Field(5, "new_value"), request.new_value.as_deref());
+        check.metadata(Field(6, "metadata"), request.metadata.as_ref());
         check.finish()?;
         let metadata = request.metadata.unwrap_or_default();
         let remembered = micros(self.options().tombstones);

@@ -2,11 +2,14 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
+use super::Peer;
 use crate::error::{Error, Reason, Result};
 
 /// Bytes that each connection may hold without asking the whole, so that small calls touch no
@@ -29,13 +32,12 @@ struct Whole {
     /// What a connection or a peer may always hold, if the whole has room for it.
     least: usize,
     held: AtomicUsize,
-    /// By the address that [`peer_of`] makes of it.
-    peers: Mutex<HashMap<IpAddr, Weak<Peer>>>,
+    peers: Mutex<HashMap<Peer, Weak<OfPeer>>>,
 }
 
 /// What the connections of one peer hold together.
 #[derive(Debug, Default)]
-struct Peer {
+struct OfPeer {
     held: AtomicUsize,
 }
 
@@ -47,10 +49,11 @@ pub(crate) struct Account(Arc<Connection>);
 struct Connection {
     /// In bytes; the others count in blocks.
     held: AtomicUsize,
-    /// As [`peer_of`] has it.
-    address: IpAddr,
-    peer: Arc<Peer>,
+    address: Peer,
+    peer: Arc<OfPeer>,
     whole: Arc<Whole>,
+    /// One for what calls of the connection do one after the other.
+    turns: Arc<Semaphore>,
 }
 
 /// A part of an account, given back when it is dropped.
@@ -70,13 +73,14 @@ impl Budget {
 
     /// Opens the account of a connection from this address.
     pub(crate) fn account(&self, address: IpAddr) -> Account {
-        let address = peer_of(address);
+        let address = Peer::of(address);
         let mut peers = self.0.peers.lock().unwrap_or_else(PoisonError::into_inner);
         let known = peers.entry(address).or_default();
         let peer = known.upgrade().unwrap_or_default();
         *known = Arc::downgrade(&peer);
         let (held, whole) = (AtomicUsize::new(0), Arc::clone(&self.0));
-        Account(Arc::new(Connection { held, address, peer, whole }))
+        let turns = Arc::new(Semaphore::new(1));
+        Account(Arc::new(Connection { held, address, peer, whole, turns }))
     }
 }
 
@@ -87,18 +91,6 @@ impl Drop for Connection {
         if Arc::strong_count(&self.peer) == 1 {
             peers.remove(&self.address);
         }
-    }
-}
-
-/// What counts as one peer: an IPv4 address, or the /64 of an IPv6 address, which one customer of
-/// a network mostly has for itself.
-fn peer_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let network = address.to_bits() & !u128::from(u64::MAX);
-            IpAddr::V6(Ipv6Addr::from_bits(network))
-        }
-        address => address,
     }
 }
 
@@ -128,13 +120,20 @@ impl Account {
         let of_all = whole.held.fetch_add(more, Relaxed) + more;
         let of_peer = peer.held.fetch_add(more, Relaxed) + more;
         let free = whole.limit.saturating_sub(of_all);
-        let fair = of_peer <= free.max(whole.least) && own <= (free / 2).max(whole.least);
+        let of_connection = own <= (free / 2).max(whole.least);
+        let fair = of_peer <= free.max(whole.least) && of_connection;
         let small = own <= whole.limit / SMALL && of_all <= whole.limit / 4 * 3;
         if of_all <= whole.limit && (fair || small) {
             return Ok(());
         }
         self.shrink(bytes);
-        Err(overloaded())
+        Err(overloaded(if of_all > whole.limit {
+            "the server holds"
+        } else if of_connection {
+            "the caller's address holds"
+        } else {
+            "the connection holds"
+        }))
     }
 
     /// Adds to what is held, whether it fits or not.
@@ -163,6 +162,11 @@ impl Share {
     /// A share of the same account that holds nothing yet.
     pub(crate) fn sibling(&self) -> Share {
         self.account.share()
+    }
+
+    /// What its connection's calls take in turn for what they do one after the other.
+    pub(crate) fn turns(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.account.0.turns)
     }
 
     /// Adds to what the share holds.
@@ -210,7 +214,7 @@ impl Share {
         Share { account: self.account.clone(), bytes: std::mem::take(&mut self.bytes) }
     }
 
-    /// Adds what another share holds. Both are of one account, or of several that count it alike.
+    /// Adds what another share holds, which may be of another account.
     pub(crate) fn merge(&mut self, mut other: Share) {
         if Arc::ptr_eq(&self.account.0, &other.account.0) {
             self.bytes += std::mem::take(&mut other.bytes);
@@ -228,12 +232,11 @@ impl Drop for Share {
     }
 }
 
-fn overloaded() -> Error {
-    Error::new(
-        Reason::Overloaded,
-        "the server holds as much at the same time as server.max_buffered_bytes allows",
-    )
-    .with_retry_after(RETRY_AFTER)
+/// `who` is the one whose part of the budget is used up.
+fn overloaded(who: &str) -> Error {
+    let message =
+        format!("{who} as much for calls at the same time as server.max_buffered_bytes allows it");
+    Error::new(Reason::Overloaded, message).with_retry_after(RETRY_AFTER)
 }
 
 #[cfg(test)]
@@ -300,14 +303,5 @@ mod tests {
         share.set(MIB).unwrap();
         assert_eq!(share.add(MIB).unwrap_err().reason(), Reason::Overloaded);
         assert_eq!(share.bytes(), MIB);
-    }
-
-    #[test]
-    fn networks_of_ipv6_are_one_peer() {
-        let peer = |text: &str| peer_of(text.parse().unwrap());
-        assert_eq!(peer("2001:db8::1"), peer("2001:db8::ffff:0:0:2"));
-        assert_ne!(peer("2001:db8::1"), peer("2001:db8:0:1::1"));
-        assert_eq!(peer("::ffff:10.0.0.1"), peer("10.0.0.1"));
-        assert_ne!(peer("10.0.0.1"), peer("10.0.0.2"));
     }
 }

@@ -1,6 +1,9 @@
 //! The share of the call that this thread works on.
 
 use std::cell::RefCell;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
 
 use super::Share;
 use crate::Result;
@@ -51,6 +54,11 @@ pub(crate) async fn within_future<T>(
 /// is given up.
 pub(crate) fn hand_over() -> Option<Share> {
     CURRENT.with_borrow_mut(|share| share.as_mut().map(Share::split))
+}
+
+/// The turns of the present call's connection; none if there is no call.
+pub(crate) fn turns() -> Option<Arc<Semaphore>> {
+    CURRENT.with_borrow(|share| share.as_ref().map(Share::turns))
 }
 
 /// Adds what was held on another thread to the present call.

@@ -9,11 +9,13 @@
 
 mod account;
 mod current;
+mod peer;
 
-pub(crate) use account::{Budget, Share};
+pub(crate) use account::{Account, Budget, Share};
+pub(crate) use peer::Peer;
 
 /// What a read beside the event loops counts for before it is known what it finds: a connection
 /// that holds too much already is refused before anything is read for it.
 pub(crate) const READ_AHEAD: usize = 256 << 10;
 
-pub(crate) use current::{charge, hand_over, keep, within, within_future};
+pub(crate) use current::{charge, hand_over, keep, turns, within, within_future};

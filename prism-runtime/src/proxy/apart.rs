@@ -19,8 +19,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::codegen::Handlers;
-use crate::memory::{hand_over, keep, within_future};
-use crate::server::{StartError, panicked};
+use crate::entity::layout::DEFAULT_MESSAGE_BYTES;
+use crate::memory::{Share, hand_over, keep, within_future};
+use crate::server::{StartError, answer_too_large, panicked};
 use crate::service::{Encoded, MessageStream, Reply};
 use crate::{Error, Reason, Result};
 
@@ -38,11 +39,14 @@ const END: Duration = Duration::from_secs(1);
 /// The threads of all handlers of a proxy.
 pub(super) struct Threads {
     handle: Handle,
+    /// Length of a streamed message at most, in bytes.
+    longest: usize,
     runtime: Mutex<Option<Runtime>>,
 }
 
 impl Threads {
-    pub(super) fn start() -> Result<Arc<Self>, StartError> {
+    /// Starts the threads of handlers on a server with this `server.max_message_bytes`.
+    pub(super) fn start(max_message_bytes: usize) -> Result<Arc<Self>, StartError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(cores.max(THREADS))
@@ -51,7 +55,8 @@ impl Threads {
             .build()
             .map_err(|error| StartError::new(format!("cannot start a thread: {error}")))?;
         let handle = runtime.handle().clone();
-        Ok(Arc::new(Threads { handle, runtime: Mutex::new(Some(runtime)) }))
+        let longest = max_message_bytes.max(DEFAULT_MESSAGE_BYTES);
+        Ok(Arc::new(Threads { handle, longest, runtime: Mutex::new(Some(runtime)) }))
     }
 
     /// Ends the threads. Blocks until they have ended, but not for one that is blocked.
@@ -103,13 +108,18 @@ impl Apart {
         let Some(watch) = self.watches.get(method) else { return call(&*handlers) };
         let watch = Arc::clone(watch);
         let is_stream = handlers.descriptor().methods[method].server_streaming;
-        // What the handler reads from stores counts for its call.
-        let mut share = hand_over();
+        // The request is held until the handler has ended. What it reads from stores counts for its
+        // call on a share beside that, which its store calls take along.
+        let request_share = hand_over();
+        let mut share = request_share.as_ref().map(Share::sibling);
         if is_stream {
             let (batches, received) = mpsc::channel(1);
             let (opened, opening) = oneshot::channel();
+            let longest = self.threads.longest;
             let work = async move {
-                within_future(&mut share, stream(handlers, call, opened, batches)).await;
+                let _request_share = request_share;
+                let messages = stream(handlers, call, opened, Batches { sender: batches, longest });
+                within_future(&mut share, messages).await;
             };
             let messages = batched(received, self.threads.spawn(watch.over(work)));
             return Reply::opening(async move {
@@ -132,12 +142,12 @@ impl Apart {
         let work = async move {
             let work = AssertUnwindSafe(work).catch_unwind();
             let answer = within_future(&mut share, work).await;
-            (answer.unwrap_or_else(|_| Err(panicked())), share)
+            (answer.unwrap_or_else(|_| Err(panicked())), [request_share, share])
         };
         let mut task = self.threads.spawn(watch.over(work));
         Reply::future(async move {
-            let Ok((answer, share)) = (&mut task.0).await else { return Err(stopping()) };
-            keep(share);
+            let Ok((answer, shares)) = (&mut task.0).await else { return Err(stopping()) };
+            shares.into_iter().for_each(keep);
             answer
         })
     }
@@ -161,13 +171,28 @@ impl<T> Drop for Work<T> {
 /// Messages that were ready together; none at the end.
 type Batch = Option<VecDeque<Result<Encoded>>>;
 
+/// Where the messages of a handler go.
+struct Batches {
+    sender: mpsc::Sender<Batch>,
+    /// Length of a message at most, in bytes.
+    longest: usize,
+}
+
+impl Batches {
+    /// A message as it is handed over. One that is too long ends the stream.
+    fn checked(&self, message: Result<Encoded>) -> Result<Encoded> {
+        let length = message.as_ref().map_or(0, Encoded::len);
+        if length > self.longest { Err(answer_too_large(length, self.longest)) } else { message }
+    }
+}
+
 /// Says when the answer of a handler begins, and hands its messages over, some ahead of what is
 /// asked for.
 async fn stream(
     handlers: Arc<dyn Handlers>,
     call: impl FnOnce(&dyn Handlers) -> Reply + Send,
     opened: oneshot::Sender<Result<()>>,
-    batches: mpsc::Sender<Batch>,
+    batches: Batches,
 ) {
     let messages = async {
         let mut messages: MessageStream = match call(&*handlers) {
@@ -183,14 +208,16 @@ async fn stream(
         if opened.send(Ok(())).is_err() {
             return;
         }
-        while let Ok(room) = batches.reserve().await {
+        while let Ok(room) = batches.sender.reserve().await {
             let Some(first) = messages.next().await else { return room.send(None) };
+            let first = batches.checked(first);
             let mut bytes = first.as_ref().map_or(0, Encoded::len);
             let mut batch = VecDeque::from([first]);
             let mut ended = false;
             while bytes < GATHER && !ended {
                 match messages.next().now_or_never() {
                     Some(Some(message)) => {
+                        let message = batches.checked(message);
                         bytes += message.as_ref().map_or(0, Encoded::len);
                         batch.push_back(message);
                     }
@@ -203,13 +230,13 @@ async fn stream(
             drop(hand_over());
             if ended {
                 // The caller may have gone.
-                let _ = batches.send(None).await;
+                let _ = batches.sender.send(None).await;
                 return;
             }
         }
     };
     if AssertUnwindSafe(messages).catch_unwind().await.is_err() {
-        let _ = batches.send(Some(VecDeque::from([Err(panicked())]))).await;
+        let _ = batches.sender.send(Some(VecDeque::from([Err(panicked())]))).await;
     }
 }
 
@@ -278,5 +305,68 @@ impl Watch {
             method = self.method, blocked_ms = millis(took),
             "a handler blocked its thread: wait with .await, or block in tokio::task::spawn_blocking"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use bytes::Bytes;
+    use prism_schema::Service;
+    use std::sync::LazyLock;
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::memory::{Budget, within};
+    use crate::service::Context;
+
+    static DESCRIPTOR: LazyLock<Service> =
+        LazyLock::new(|| Service::new("test.v1.Test").rpc("Forget(.a.A) -> .a.A"));
+
+    /// Gives up a call of a store, which has taken along what the handler's own call holds.
+    #[derive(Default)]
+    struct Forgetful {
+        has_given_up: Arc<Notify>,
+        go: Arc<Notify>,
+    }
+
+    impl Handlers for Forgetful {
+        fn descriptor(&self) -> &'static Service {
+            &DESCRIPTOR
+        }
+
+        fn call(&self, _: usize, _: Context, _: Bytes) -> Reply {
+            let (has_given_up, go) = (Arc::clone(&self.has_given_up), Arc::clone(&self.go));
+            Reply::future(async move {
+                drop(hand_over());
+                has_given_up.notify_one();
+                go.notified().await;
+                Ok(Encoded::default())
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_is_held_until_its_handler_has_ended() {
+        const HELD: usize = 600_000;
+        let budget = Budget::new(1 << 20, HELD);
+        let account = |last| budget.account([127, 0, 0, last].into());
+        let mut share = Some(account(1).share());
+        share.as_mut().unwrap().set(HELD).unwrap();
+        let handlers = Forgetful::default();
+        let (given_up, go) = (Arc::clone(&handlers.has_given_up), Arc::clone(&handlers.go));
+        let apart = Apart::new(Arc::new(handlers), Threads::start(0).unwrap());
+        let call = |handlers: &dyn Handlers| handlers.call(0, Context::new("test"), Bytes::new());
+        let Reply::Future(answer) = within(&mut share, || apart.run(0, call)) else {
+            panic!("it is answered later")
+        };
+        given_up.notified().await;
+        let others = account(2);
+        assert!(others.share().set(HELD).is_err(), "the request is not counted");
+        go.notify_one();
+        within_future(&mut share, answer).await.unwrap();
+        assert_eq!(share.take().unwrap().bytes(), HELD);
+        others.share().set(HELD).unwrap();
     }
 }

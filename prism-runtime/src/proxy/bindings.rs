@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Schema;
-use crate::config::{Config, ConfigError, Database, KeyValue, MEMORY, closest};
+use prism_schema::names::misspelt;
+
+use crate::config::{Config, ConfigError, Database, KeyValue, MEMORY};
 use crate::keyvalue::fault_of_namespace;
 use crate::schema::{Backend, Entity};
 
@@ -121,7 +123,7 @@ impl Resolver<'_> {
                 continue;
             }
             let setting = format!("namespaces.{namespace}");
-            let near = closest(namespace, self.entity_namespaces());
+            let near = misspelt(namespace, self.entity_namespaces());
             let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
             if let Some(fault) = fault_of_namespace(namespace) {
                 let text = format!(

@@ -7,17 +7,21 @@ use futures_util::TryStreamExt;
 
 use super::apart::{Apart, Threads};
 use super::stores::{Opened, cannot};
+use crate::Result;
 use crate::codegen::Handlers;
 use crate::entity::{Engine, Required};
 use crate::schema::Method;
 use crate::server::StartError;
 use crate::service::{Context, Reply, RequestStream, Service};
-use crate::{Error, Result};
+use crate::violations::Violations;
 
 /// The threads of the methods that the user wrote, if there are any.
-pub(super) fn threads(handlers: &[Box<dyn Handlers>]) -> Result<Option<Arc<Threads>>, StartError> {
+pub(super) fn threads(
+    handlers: &[Box<dyn Handlers>],
+    max_message_bytes: usize,
+) -> Result<Option<Arc<Threads>>, StartError> {
     match handlers.iter().any(|handlers| is_custom(&**handlers)) {
-        true => Threads::start().map(Some),
+        true => Threads::start(max_message_bytes).map(Some),
         false => Ok(None),
     }
 }
@@ -84,9 +88,9 @@ impl BoundService {
 /// Checks the request of a method that the user answers.
 fn check(required: Option<Arc<Required>>, request: &Bytes) -> Result<()> {
     let Some(required) = required else { return Ok(()) };
-    let mut violations = Vec::new();
+    let mut violations = Violations::default();
     required.check(request, "", |_| true, &mut violations)?;
-    if violations.is_empty() { Ok(()) } else { Err(Error::invalid(violations)) }
+    violations.finish()
 }
 
 impl Service for BoundService {

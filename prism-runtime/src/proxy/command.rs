@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use clap::error::{ContextKind, ContextValue};
+use prism_settings::{shown, without_secrets};
 
 use super::probe;
 use super::signals::Signals;
 use super::{Proxy, Schema};
-use crate::config::{Config, ConfigError, Sources, shown};
+use crate::config::{Config, ConfigError, Sources};
 use crate::server::StartError;
 use crate::telemetry;
 
@@ -37,7 +37,7 @@ struct Flags {
     #[arg(long)]
     migrate_only: bool,
     /// Event loops; 0: one for each core
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     threads: Option<String>,
     /// What is logged, in the syntax of RUST_LOG
     #[arg(long, value_name = "FILTER")]
@@ -72,9 +72,10 @@ pub fn main(schema: Schema) -> ExitCode {
         return print_version();
     }
     let done = match flags.health_check.take() {
-        Some(address) => load(flags)
+        Some(Some(address)) => probe::check("--health-check", &address),
+        Some(None) => load(flags)
             .map_err(StartError::from)
-            .and_then(|config| probe::check(&address.unwrap_or(config.server.listen))),
+            .and_then(|config| probe::check("server.listen", &config.server.listen)),
         None => run(schema, flags),
     };
     match done {
@@ -85,29 +86,6 @@ pub fn main(schema: Schema) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// An error of the flags that shows no argument but a name, and no part of a URL: it may have a
-/// password, also where it was typed without the `=` before it or behind another flag.
-fn without_secrets(mut error: clap::Error) -> clap::Error {
-    let urls: Vec<ContextKind> = error
-        .context()
-        .filter(|(_, value)| {
-            matches!(value, ContextValue::String(text) if text.contains("://") || text.contains('@'))
-        })
-        .map(|(kind, _)| kind)
-        .collect();
-    for kind in urls {
-        error.insert(kind, ContextValue::String("[not shown]".to_owned()));
-    }
-    if let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg)
-        && !argument.starts_with("--")
-        && shown(argument).is_empty()
-    {
-        let hidden = ContextValue::String("[not shown]".to_owned());
-        error.insert(ContextKind::InvalidArg, hidden);
-    }
-    error
 }
 
 /// The name of the program, which the generated crate chose, and the version of Prism.
@@ -188,8 +166,10 @@ fn load(flags: Flags) -> Result<Config, ConfigError> {
         }
     }
     for setting in flags.settings {
-        let Some((name, value)) = setting.split_once('=') else {
-            return Err(ConfigError::new("--set: expected SETTING=VALUE"));
+        let Some((name, value)) = setting.split_once('=').filter(|(name, _)| !name.is_empty())
+        else {
+            let expected = "--set: expected SETTING=VALUE, such as server.drain_seconds=5";
+            return Err(ConfigError::new(expected));
         };
         let flag = format!("--set{}", shown(name).replace('`', ""));
         sources.flags.push((flag, name.to_owned(), value.to_owned()));

@@ -171,6 +171,7 @@ impl Builder {
         let table = Table::of(&self.schema, &self.config, &bindings);
         let options = stores::keyvalue_options(&self.config, &self.schema, &opened);
         let keyvalue = keyvalue::KeyValue::new(Arc::clone(&opened.keyvalue.front), options);
+        let longest = self.config.server.max_message_bytes;
         let mut server = ServerBuilder::new(self.config.server)
             .descriptor_set(crate::proto::FILE_DESCRIPTOR_SET)
             .descriptor_set(self.schema.descriptor_set)
@@ -179,7 +180,7 @@ impl Builder {
         if self.bare_statuses {
             server = server.bare_statuses();
         }
-        let handlers = bound::threads(&self.schema.services)?;
+        let handlers = bound::threads(&self.schema.services, longest)?;
         for service in bound::services(self.schema.services, &opened, handlers.as_ref())? {
             server = server.service(service);
         }

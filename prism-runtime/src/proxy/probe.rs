@@ -1,12 +1,13 @@
 //! The health check of a proxy by itself: its image holds no other client.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use crate::client::Client;
+use crate::config::addresses;
 use crate::server::StartError;
 
 const METHOD: &str = "/grpc.health.v1.Health/Check";
@@ -15,13 +16,13 @@ const METHOD: &str = "/grpc.health.v1.Health/Check";
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Asks the proxy that listens on an address whether the server as a whole is SERVING. An address
-/// that stands for every interface is asked on loopback.
+/// that stands for every interface is asked on loopback. `setting` is what names it.
 ///
 /// # Errors
 ///
 /// One line: nothing answers within five seconds, or the answer is another one.
-pub(super) fn check(listen: &str) -> Result<(), StartError> {
-    let address = reachable(listen)?;
+pub(super) fn check(setting: &str, listen: &str) -> Result<(), StartError> {
+    let address = reachable(setting, listen)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -50,13 +51,12 @@ async fn ask(address: SocketAddr) -> Result<ServingStatus, String> {
 }
 
 /// Where a server that was told to listen there is reached from the same machine.
-fn reachable(listen: &str) -> Result<SocketAddr, StartError> {
-    let unusable =
-        || StartError::new(format!("{listen} is not an address and a port, like 127.0.0.1:8980"));
-    let mut address =
-        listen.to_socket_addrs().ok().and_then(|mut found| found.next()).ok_or_else(unusable)?;
+fn reachable(setting: &str, listen: &str) -> Result<SocketAddr, StartError> {
+    let mut address = addresses(setting, listen)?[0];
     if address.port() == 0 {
-        return Err(StartError::new("port 0 is any: name the one that the proxy listens on"));
+        return Err(StartError::new(format!(
+            "{setting} has port 0, which is any: name the one that the proxy listens on"
+        )));
     }
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
@@ -80,9 +80,20 @@ mod tests {
             ("127.0.0.1:9000", "127.0.0.1:9000"),
             ("10.1.2.3:9000", "10.1.2.3:9000"),
         ] {
-            assert_eq!(reachable(listen).unwrap().to_string(), expected);
+            assert_eq!(reachable("server.listen", listen).unwrap().to_string(), expected);
         }
-        assert!(reachable("127.0.0.1:0").is_err());
-        assert!(reachable("nowhere").is_err());
+        for (listen, expected) in [
+            ("127.0.0.1:0", "--health-check has port 0, which is any"),
+            ("nowhere", "--health-check is not an address and a port"),
+            ("", "--health-check is not an address and a port"),
+            (
+                "127.0.0.1:99999",
+                "--health-check has a port that is not a whole number from 0 to 65535",
+            ),
+            ("postgres://u:s3cret@h/d", "--health-check is a URL"),
+        ] {
+            let error = reachable("--health-check", listen).unwrap_err().to_string();
+            assert!(error.starts_with(expected) && !error.contains("s3cret"), "{error}");
+        }
     }
 }

@@ -18,13 +18,17 @@ use super::executor::Inline;
 use super::frames::{Foreign, Greeting};
 use super::io::{Flusher, deferred};
 use super::lifetime::{Lifetime, Limits, Step};
-use super::link::Link;
+use super::link::{CONNECTION_WINDOW, Link, STREAM_WINDOW};
 
 /// How long a peer may take to read the last bytes and to close.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
-/// An idle connection is asked for a sign of life this often, and cut off without one.
+/// A connection on which nothing is received is asked for a sign of life this often, and cut off
+/// without one.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(60);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a peer may take nothing of what it is sent. HTTP/2 does not cut it off: it waits until
+/// it has said why.
+const STALLED: Duration = KEEP_ALIVE_INTERVAL.saturating_add(KEEP_ALIVE_TIMEOUT);
 /// Largest header list that a call may have, in bytes.
 const MAX_HEADER_LIST: u32 = 16 * 1024;
 /// Streams that a peer may open and reset before they were looked at (rapid reset,
@@ -48,11 +52,10 @@ pub(super) async fn serve(
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let account = link.front.budget.account(link.peer.ip());
-    let (io, flusher) = deferred(stream, account.share());
+    let (io, flusher) = deferred(stream, link.share(), STALLED);
     let service = {
         let link = Arc::clone(&link);
-        service_fn(move |request| handle(Arc::clone(&link), account.share(), request))
+        service_fn(move |request| handle(Arc::clone(&link), request))
     };
     let builder = builder(Inline::new(Arc::clone(&link)), max_concurrent_streams);
     let mut http = pin!(builder.serve_connection(TokioIo::new(io), service));
@@ -97,7 +100,7 @@ fn last_words(end: End, peer: SocketAddr, flusher: &Flusher) {
     match end {
         End::Closed | End::Broken(_) => {}
         End::Foreign(foreign) => flusher.replace(answer(foreign).as_bytes()),
-        End::Silent | End::Stopped | End::Cut => flusher.go_away(),
+        End::Silent | End::Stopped | End::Unacknowledged | End::Cut => flusher.go_away(),
     }
 }
 
@@ -113,6 +116,8 @@ enum End {
     Silent,
     /// The server stops, and the preface had not come.
     Stopped,
+    /// The peer was told to go away, and did not acknowledge it.
+    Unacknowledged,
     /// Its calls have had their time.
     Cut,
 }
@@ -127,6 +132,7 @@ impl End {
             End::Foreign(Foreign::Other) => "the peer does not speak HTTP/2",
             End::Silent => "the HTTP/2 preface did not come in time",
             End::Stopped => "the server stops",
+            End::Unacknowledged => "the peer does not acknowledge the GOAWAY",
             End::Cut => "its calls did not end in time",
         }
     }
@@ -168,7 +174,8 @@ impl Turns<'_> {
                 Poll::Ready(Err(error)) => return Poll::Ready(End::Broken(error.into())),
                 Poll::Pending => {}
             }
-            retire = match self.lifetime.poll(cx) {
+            retire = match self.lifetime.poll(cx, || self.flusher.has_sent()) {
+                Poll::Ready(Step::Unacknowledged) => return Poll::Ready(End::Unacknowledged),
                 Poll::Ready(Step::Silent) => return Poll::Ready(End::Silent),
                 Poll::Ready(Step::Cut) => return Poll::Ready(End::Cut),
                 Poll::Ready(Step::Retire(why)) => {
@@ -218,6 +225,8 @@ fn builder(executor: Inline, max_concurrent_streams: u32) -> http2::Builder<Inli
     builder
         .timer(TokioTimer::new())
         .auto_date_header(false)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_stream_window_size(STREAM_WINDOW)
         .max_concurrent_streams(max_concurrent_streams)
         .max_header_list_size(MAX_HEADER_LIST)
         .max_pending_accept_reset_streams(MAX_RESET_STREAMS)

@@ -10,10 +10,12 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
 
 use super::frames::{Frames, Greeting, NO_ERROR, SETTINGS, go_away};
 use crate::memory::Share;
@@ -39,12 +41,45 @@ struct State {
     sent: bool,
     /// What waits for the peer to read it.
     share: Share,
+    /// How long the peer may take nothing of it.
+    patience: Duration,
+    /// Present while something waits.
+    stall: Option<Stall>,
 }
 
-/// Wraps a socket. What the peer does not read is counted on the share.
-pub(super) fn deferred(stream: TcpStream, share: Share) -> (DeferredIo, Flusher) {
+/// The time in which a peer has taken nothing.
+struct Stall {
+    since: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Stall {
+    fn new(patience: Duration) -> Self {
+        Stall { since: Instant::now(), timer: Box::pin(tokio::time::sleep(patience)) }
+    }
+
+    /// Ready when it has been too long.
+    fn poll(&mut self, cx: &mut Context<'_>, patience: Duration) -> Poll<()> {
+        loop {
+            ready!(self.timer.as_mut().poll(cx));
+            let end = self.since + patience;
+            if end <= Instant::now() {
+                return Poll::Ready(());
+            }
+            self.timer.as_mut().reset(end);
+        }
+    }
+}
+
+/// Wraps a socket. What the peer does not read is counted on the share; where it takes nothing for
+/// longer than `patience`, that is an error.
+pub(super) fn deferred(
+    stream: TcpStream,
+    share: Share,
+    patience: Duration,
+) -> (DeferredIo, Flusher) {
     let (out, received) = (BytesMut::new(), Frames::new());
-    let state = State { stream, out, received, sent: false, share };
+    let state = State { stream, out, received, sent: false, share, patience, stall: None };
     let state = Arc::new(Mutex::new(state));
     (DeferredIo(Arc::clone(&state)), Flusher(state))
 }
@@ -62,6 +97,9 @@ impl State {
                 Poll::Ready(sent) => {
                     self.sent = true;
                     self.out.advance(sent);
+                    if let Some(stall) = &mut self.stall {
+                        stall.since = Instant::now();
+                    }
                 }
                 Poll::Pending => {
                     self.share.settle(self.out.capacity());
@@ -70,12 +108,23 @@ impl State {
             }
         }
         self.share.settle(0);
+        self.stall = None;
         if self.out.capacity() > KEEP {
             self.out = BytesMut::new();
         } else {
             self.out.clear();
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// An error where the peer has taken nothing for too long.
+    fn poll_stall(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let patience = self.patience;
+        let stall = self.stall.get_or_insert_with(|| Stall::new(patience));
+        match stall.poll(cx, patience) {
+            Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
+            Poll::Pending => Ok(()),
+        }
     }
 
     /// Makes room for a write, or waits until the peer has read.
@@ -99,7 +148,7 @@ impl State {
 
 impl Flusher {
     /// Sends what the connection has written in this turn. Where the socket takes no more, the
-    /// task is woken when it does; an error must end the connection.
+    /// task is woken when it does, or has not for too long; an error must end the connection.
     ///
     /// Nothing is sent before the peer has shown that it speaks HTTP/2: another protocol gets an
     /// answer of its own.
@@ -110,8 +159,13 @@ impl Flusher {
         }
         match state.poll_send(cx) {
             Poll::Ready(result) => result,
-            Poll::Pending => Ok(()),
+            Poll::Pending => state.poll_stall(cx),
         }
+    }
+
+    /// Whether nothing waits for the peer to read it.
+    pub(super) fn has_sent(&self) -> bool {
+        lock(&self.0).out.is_empty()
     }
 
     /// How far the peer has begun.
@@ -219,5 +273,51 @@ impl AsyncWrite for DeferredIo {
         let mut state = lock(&self.0);
         ready!(state.poll_send(cx))?;
         Pin::new(&mut state.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::net::Ipv4Addr;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::memory::Budget;
+
+    /// A peer that takes something now and then is waited for, and one that takes nothing is not.
+    #[tokio::test]
+    async fn a_peer_that_takes_nothing_is_given_up() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).await;
+        let (mut peer, (stream, address)) = (peer.unwrap(), listener.accept().await.unwrap());
+        let account = Budget::new(1 << 30, 1 << 20).account(address.ip());
+        let patience = Duration::from_millis(500);
+        let (mut io, flusher) = deferred(stream, account.share(), patience);
+        peer.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+        io.read_exact(&mut [0; 24]).await.unwrap();
+        let started = Instant::now();
+        let answers = std::future::poll_fn(|cx| {
+            while Pin::new(&mut io).poll_write(cx, &[0; 64 * 1024])?.is_ready() {}
+            match flusher.flush(cx) {
+                Ok(()) => Poll::<io::Result<()>>::Pending,
+                Err(error) => Poll::Ready(Err(error)),
+            }
+        });
+        let reads = async {
+            for _ in 0..8 {
+                tokio::time::sleep(patience / 2).await;
+                peer.read_exact(&mut vec![0; 8 << 20]).await.unwrap();
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            error = answers => assert_eq!(error.unwrap_err().kind(), io::ErrorKind::TimedOut),
+            () = reads => {}
+        }
+        assert!(started.elapsed() > patience * 4, "{:?}", started.elapsed());
     }
 }

@@ -14,6 +14,9 @@ use crate::config;
 const GREETING: Duration = Duration::from_secs(10);
 /// How long calls that were told to end may take to do so.
 pub(super) const CUT: Duration = Duration::from_millis(300);
+/// How long a peer without a call may take to acknowledge that it was told to go away. Then it is
+/// told its last stream, which is as good for it: it knows what it may repeat.
+const ACKNOWLEDGEMENT: Duration = Duration::from_secs(5);
 /// Connections that were opened together are not to come back together: the age varies by this
 /// part of it, up and down.
 const SPREAD: f64 = 0.1;
@@ -51,6 +54,8 @@ pub(super) enum Step {
     Retire(Why),
     /// End it: the greeting did not come in time.
     Silent,
+    /// End it: its calls have ended, and the peer does not acknowledge that it has to go away.
+    Unacknowledged,
     /// End it: its calls have had their time.
     Cut,
 }
@@ -68,9 +73,14 @@ pub(super) struct Lifetime {
     limits: Limits,
     /// When it is old.
     old: Option<Instant>,
+    /// When the peer was told to go away, and when the calls have had their time.
+    told: Instant,
+    end: Option<Instant>,
     phase: Phase,
     /// Absent: nothing comes by itself.
     timer: Option<Pin<Box<Sleep>>>,
+    /// Whether the timer knows the task that it wakes.
+    armed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +95,9 @@ impl Lifetime {
     pub(super) fn new(link: Arc<Link>, limits: Limits) -> Self {
         let accepted = link.accepted();
         let old = limits.age.and_then(|age| accepted.checked_add(spread(age)));
-        let mut lifetime = Lifetime { link, limits, old, phase: Phase::Greeting, timer: None };
+        let (told, end, phase) = (accepted, None, Phase::Greeting);
+        let (timer, armed) = (None, false);
+        let mut lifetime = Lifetime { link, limits, old, told, end, phase, timer, armed };
         lifetime.wake_at(accepted.checked_add(GREETING));
         lifetime
     }
@@ -107,9 +119,15 @@ impl Lifetime {
         }
     }
 
-    /// What has to be done. Wakes the task when there is something.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+    /// What has to be done. Wakes the task when there is something. `has_sent`: whether the peer has
+    /// taken all that was written.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, has_sent: impl Fn() -> bool) -> Poll<Step> {
         while let Some(timer) = &mut self.timer {
+            // A look at a timer that is set is cheaper than a poll, and every turn takes it.
+            if self.armed && !timer.is_elapsed() {
+                return Poll::Pending;
+            }
+            self.armed = true;
             std::task::ready!(timer.as_mut().poll(cx));
             self.timer = None;
             match self.phase {
@@ -122,6 +140,12 @@ impl Lifetime {
                     }
                     None => self.wait_for_end(),
                 },
+                Phase::Leaving if self.end.is_none_or(|end| Instant::now() < end) => {
+                    let quiet = self.link.idle_since().filter(|_| has_sent());
+                    if !self.wait_for_acknowledgement(quiet) {
+                        return Poll::Ready(Step::Unacknowledged);
+                    }
+                }
                 Phase::Leaving => {
                     self.link.reach(Stage::Cut);
                     self.phase = Phase::Cutting;
@@ -134,8 +158,19 @@ impl Lifetime {
     }
 
     fn leave(&mut self, time: Duration) {
+        let now = Instant::now();
         self.phase = Phase::Leaving;
-        self.wake_at(Instant::now().checked_add(time));
+        (self.told, self.end) = (now, now.checked_add(time));
+        self.wait_for_acknowledgement(Some(now));
+    }
+
+    /// Waits for a peer that has had no call since `quiet`, or has one. Whether there is time left.
+    fn wait_for_acknowledgement(&mut self, quiet: Option<Instant>) -> bool {
+        let now = Instant::now();
+        let since = quiet.map_or(now, |quiet| quiet.max(self.told));
+        let end = since.checked_add(ACKNOWLEDGEMENT);
+        self.wake_at([end, self.end].into_iter().flatten().min());
+        end.is_none_or(|end| now < end)
     }
 
     fn reason(&self) -> Option<Why> {
@@ -156,6 +191,7 @@ impl Lifetime {
     }
 
     fn wake_at(&mut self, at: Option<Instant>) {
+        self.armed = false;
         self.timer = at.map(|at| Box::pin(tokio::time::sleep_until(at.into())));
     }
 }

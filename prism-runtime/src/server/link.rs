@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::call::Front;
 use crate::error::{Error, Reason, Result};
+use crate::memory::{Account, Share};
 
 /// A connection, as its calls see it.
 pub(super) struct Link {
@@ -23,6 +24,28 @@ pub(super) struct Link {
     last_end: AtomicU64,
     stage: AtomicU8,
     changed: Notify,
+    /// What its calls hold.
+    account: Account,
+    request_streams: Mutex<RequestStreams>,
+}
+
+/// What a peer may send before it is asked for: HTTP/2's window of a connection, in bytes.
+pub(super) const CONNECTION_WINDOW: u32 = 1 << 20;
+/// The part of it that one stream may take.
+pub(super) const STREAM_WINDOW: u32 = 256 << 10;
+
+/// The calls of a connection whose requests are streamed, and the windows that the peer can fill
+/// while the methods do not ask for the next request.
+struct RequestStreams {
+    open: usize,
+    windows: Share,
+}
+
+impl RequestStreams {
+    /// What the windows of so many streams may hold.
+    fn bytes(open: usize) -> usize {
+        open.saturating_mul(STREAM_WINDOW as usize).min(CONNECTION_WINDOW as usize)
+    }
 }
 
 /// How far the end of a connection is. A stage is never left for an earlier one.
@@ -42,6 +65,8 @@ pub(super) enum Stage {
 
 impl Link {
     pub(super) fn new(front: Arc<Front>, peer: SocketAddr, accepted: Instant) -> Arc<Self> {
+        let account = front.budget.account(peer.ip());
+        let request_streams = Mutex::new(RequestStreams { open: 0, windows: account.share() });
         Arc::new(Link {
             front,
             peer,
@@ -50,7 +75,27 @@ impl Link {
             last_end: AtomicU64::new(0),
             stage: AtomicU8::new(Stage::Open as u8),
             changed: Notify::new(),
+            account,
+            request_streams,
         })
+    }
+
+    /// A share of what the connection holds.
+    pub(super) fn share(&self) -> Share {
+        self.account.share()
+    }
+
+    /// Counts the window of a call that streams its requests, until what is returned is dropped.
+    ///
+    /// # Errors
+    ///
+    /// OVERLOADED if it is too much.
+    pub(super) fn stream_requests(self: &Arc<Self>) -> Result<StreamsRequests> {
+        let mut streams = self.request_streams.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = streams.open + 1;
+        streams.windows.set(RequestStreams::bytes(open))?;
+        streams.open = open;
+        Ok(StreamsRequests(Arc::clone(self)))
     }
 
     /// When the connection was accepted.
@@ -107,6 +152,18 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.0.running.fetch_sub(1, Ordering::Relaxed);
         self.0.ended(Instant::now());
+    }
+}
+
+/// A call that streams its requests.
+pub(super) struct StreamsRequests(Arc<Link>);
+
+impl Drop for StreamsRequests {
+    fn drop(&mut self) {
+        let mut streams = self.0.request_streams.lock().unwrap_or_else(PoisonError::into_inner);
+        streams.open -= 1;
+        let bytes = RequestStreams::bytes(streams.open);
+        streams.windows.settle(bytes);
     }
 }
 

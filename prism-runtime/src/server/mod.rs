@@ -35,11 +35,14 @@ pub use health::Health;
 pub use listener::{Listener, StartError};
 pub use unknown::UnknownFields;
 
-pub(crate) use call::panicked;
+pub(crate) use call::{answer_too_large, panicked};
+
+use prost_reflect::DescriptorPool;
 
 use crate::config;
 use crate::entity::Stores;
 use crate::memory::Budget;
+use crate::path::mask_of;
 use crate::schema::Storage;
 use crate::service::Service;
 use crate::store::Readiness;
@@ -166,6 +169,9 @@ impl Builder {
     /// method repeats, counts for more than prost makes of it.
     fn tables(&self) -> Result<Tables, StartError> {
         let mut tables = Tables::new(&self.descriptor_sets).map_err(StartError::new)?;
+        for set in &self.descriptor_sets {
+            mask_keys(&mut tables, set)?;
+        }
         for entity in self.stores.collections().map(|collection| collection.entity()) {
             let json = entity.columns.iter().filter(|column| column.storage == Storage::Json);
             json.for_each(|column| tables.set_json(&entity.message, column.number));
@@ -206,6 +212,20 @@ impl Builder {
             bare_statuses: self.bare_statuses,
         })
     }
+}
+
+/// Says which keys of maps are not shown in paths.
+fn mask_keys(tables: &mut Tables, set: &[u8]) -> Result<(), StartError> {
+    let pool = DescriptorPool::decode(set)
+        .map_err(|error| StartError::new(format!("a descriptor set cannot be decoded: {error}")))?;
+    for message in pool.all_messages() {
+        for field in message.fields() {
+            if let Some(mask) = mask_of(&field) {
+                tables.set_mask(message.full_name(), field.number(), mask);
+            }
+        }
+    }
+    Ok(())
 }
 
 impl Server {

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::memory::Peer;
+
 /// One peer may take this part of all places if the settings do not say how many.
 const PART_OF_PEER: usize = 4;
-/// The bits of an IPv6 address that one host does not choose.
-const IPV6_NETWORK: u128 = !0 << 64;
 
 /// The places of a server.
 #[derive(Debug)]
@@ -39,19 +39,6 @@ pub(super) enum Full {
     Peer,
     /// The files that the process may have open.
     Files,
-}
-
-/// What counts as one peer: an IPv4 address, or the /64 of an IPv6 address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Peer(u128);
-
-impl Peer {
-    fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(address) => Peer(address.to_ipv6_mapped().to_bits()),
-            IpAddr::V6(address) => Peer(address.to_bits() & IPV6_NETWORK),
-        }
-    }
 }
 
 impl Places {

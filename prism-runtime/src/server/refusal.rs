@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use super::frames::{ENHANCE_YOUR_CALM, SETTINGS, go_away};
 use super::places::Full;
 
-/// Connections that are being refused at the same time. Further ones are closed.
+/// Refused connections that are waited for at the same time. Further ones are told and closed.
 const AT_ONCE: usize = 256;
 /// How long a refused peer may take to read the refusal and to close.
 const LINGER: Duration = Duration::from_secs(1);
@@ -36,8 +36,11 @@ impl Refusals {
 
     /// Tells a peer that no stream of its connection was begun, and closes the connection.
     pub(super) fn refuse(&mut self, stream: std::net::TcpStream, peer: SocketAddr, full: Full) {
+        let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
+            self.refuse_now(&stream, peer, full);
+            return;
+        };
         self.say(peer, full);
-        let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else { return };
         let Ok(stream) = TcpStream::from_std(stream) else { return };
         tokio::spawn(async move {
             // A peer that has gone, or does not listen, is not worth more.

@@ -7,20 +7,22 @@ use futures_util::stream;
 
 use super::call::Front;
 use super::framing::MessageReader;
+use super::link::StreamsRequests;
 use super::unknown::MessageId;
 use crate::error::Result;
 use crate::memory::Share;
 use crate::service::RequestStream;
 
 /// Reads a request when it is asked for, and checks it as that of a unary method. What the caller
-/// sends before that waits in HTTP/2's window.
+/// sends before that waits in HTTP/2's window, which `open` counts.
 pub(super) fn stream(
     front: Arc<Front>,
     message: Option<MessageId>,
     messages: MessageReader,
     share: Share,
+    open: StreamsRequests,
 ) -> RequestStream {
-    let receiver = Receiver { front, message, messages, share };
+    let receiver = Receiver { front, message, messages, share, _open: open };
     Box::pin(stream::unfold(Some(receiver), |receiver| async {
         let mut receiver = receiver?;
         match receiver.next().await {
@@ -38,6 +40,7 @@ struct Receiver {
     messages: MessageReader,
     /// Of the request that was read last: held until the next one is asked for.
     share: Share,
+    _open: StreamsRequests,
 }
 
 impl Receiver {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::foreign::Foreign;
 use super::unknown::{MessageId, Tables};
-use crate::schema::{Method, Operation};
 use crate::service::Service;
 
 /// The methods that a server answers, by path.
@@ -28,14 +27,13 @@ pub(super) struct Route {
     pub(super) client_streaming: bool,
     /// Longest time that a call may take.
     pub(super) timeout: Option<Duration>,
-    /// Whether a call can be given up at any time, because it changes nothing.
+    /// Whether a call changes nothing: it can be given up at any time, and made again once it was
+    /// answered.
     pub(super) only_reads: bool,
     /// Whether the answers go on for ever, so that they may end anywhere.
     pub(super) watches: bool,
     /// The request's message, where the descriptors are known.
     pub(super) input: Option<MessageId>,
-    /// Whether a call that was answered can be made again: it changes nothing.
-    pub(super) reads: bool,
 }
 
 impl Router {
@@ -63,7 +61,6 @@ impl Router {
                 only_reads: service.only_reads(method),
                 watches: watched && descriptor.server_streaming,
                 input: tables.message(&descriptor.input),
-                reads: reads(descriptor),
             };
             self.routes.insert(path.into(), route);
         }
@@ -90,10 +87,4 @@ impl Router {
         self.foreign.contains_key(prefix)
             || self.routes.keys().any(|route| route.starts_with(prefix))
     }
-}
-
-fn reads(method: &Method) -> bool {
-    let operation = method.binding.as_ref().map(|binding| binding.operation);
-    method.idempotent
-        || matches!(operation, Some(Operation::Get | Operation::BatchGet | Operation::List))
 }

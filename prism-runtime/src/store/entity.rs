@@ -9,10 +9,11 @@ use super::StoreFuture;
 use crate::Result;
 use crate::entity::decide::{Action, Command, RequestId};
 use crate::entity::layout::Layout;
+use crate::entity::prefix_bounds;
 use crate::entity::record::{Key, Record};
 use crate::schema::Value;
 use crate::schema::plan::Comparison;
-use crate::schema::sql::Visibility;
+use crate::schema::sql::{ListShape, Shape, Visibility};
 
 /// Opens entities on one backend.
 pub trait EntityBackend: Send + Sync + 'static {
@@ -30,7 +31,8 @@ pub trait EntityBackend: Send + Sync + 'static {
 /// [`decide`](crate::entity::decide::decide) says what becomes of it, and that is written. Its
 /// answer comes once the write is durable.
 pub trait EntityStore: Send + Sync + 'static {
-    /// Whether a text with a NUL cannot be stored, nor looked for.
+    /// Whether a text with a NUL cannot be stored, nor looked for: what calls the store has made
+    /// sure that there is none.
     fn refuses_nul(&self) -> bool {
         false
     }
@@ -40,7 +42,8 @@ pub trait EntityStore: Send + Sync + 'static {
 
     /// The records with these keys that the view sees, in the order of the keys, which are
     /// distinct and at most [`MAX_BATCH_KEYS`](crate::entity::MAX_BATCH_KEYS). The page ends early
-    /// once their text and blobs pass [`BATCH_BYTES`], and says that there are more.
+    /// once what callers see of their text and blobs passes [`BATCH_BYTES`], or all of them pass
+    /// [`BATCH_HELD_BYTES`], and says that there are more.
     fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Page>;
 
     /// A page of records.
@@ -65,6 +68,11 @@ pub const HOLDS_NUL: &str = "holds a NUL, which Postgres does not store";
 /// Bytes of text and blobs after which a batch or a page needs no more records.
 pub const BATCH_BYTES: usize = 1 << 20;
 
+/// Bytes of all columns of the records of a batch after which no more are read. An answer of
+/// [`BATCH_BYTES`] may take several times as much as JSON, and columns that callers do not see are
+/// read too.
+pub const BATCH_HELD_BYTES: usize = 8 << 20;
+
 /// Which records a read sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct View {
@@ -82,12 +90,42 @@ pub struct ListQuery {
     /// The whole order, ties broken by the key: positions of columns, and whether each is
     /// reversed. NULL is the smallest value.
     pub order: Vec<(usize, bool)>,
+    /// Position of the index that gives this order, if one does.
+    pub index: Option<usize>,
     /// The last record's values in the columns of the order; none on the first page.
     pub after: Option<Vec<Value>>,
     /// How many records at most.
     pub limit: usize,
     /// Which records.
     pub view: View,
+}
+
+impl ListQuery {
+    /// What its statement depends on, and the values of each condition.
+    pub(crate) fn shape(&self, layout: &Layout) -> (ListShape, Vec<Vec<Value>>) {
+        let number = |position: usize| layout.entity.columns[position].number;
+        let mut conditions = Vec::with_capacity(self.conditions.len());
+        let mut shapes = Vec::with_capacity(self.conditions.len());
+        for filter in &self.conditions {
+            let mut values = filter.values.clone();
+            if filter.comparison == Comparison::Prefix
+                && let Some(Some(end)) = filter.values.first().map(|prefix| prefix_bounds(prefix).1)
+            {
+                values.push(end);
+            }
+            let (field, comparison) = (number(filter.position), filter.comparison);
+            shapes.push(Shape { field, comparison, values: values.len() });
+            conditions.push(values);
+        }
+        let shape = ListShape {
+            conditions: shapes,
+            order: self.order.iter().map(|&(at, reversed)| (number(at), reversed)).collect(),
+            index: self.index,
+            after: self.after.as_ref().map(|after| after.iter().map(Value::is_null).collect()),
+            visibility: self.view.visibility,
+        };
+        (shape, conditions)
+    }
 }
 
 /// A condition with its values. A NULL column meets none.
@@ -139,8 +177,34 @@ pub(crate) fn written_bytes(write: &Write) -> usize {
     }
 }
 
+/// How much of a batch has been read.
+#[derive(Debug, Default)]
+pub(crate) struct BatchRead {
+    /// Length of the answer at least.
+    payload: usize,
+    held: usize,
+}
+
+impl BatchRead {
+    /// Adds a record.
+    pub(crate) fn add(&mut self, layout: &Layout, record: &Record) {
+        self.payload += payload_bytes(layout, record);
+        self.held += held_bytes(record);
+    }
+
+    /// Whether the answer would be too long.
+    pub(crate) fn fills_answer(&self) -> bool {
+        self.payload > BATCH_BYTES
+    }
+
+    /// Whether no more records are read.
+    pub(crate) fn is_full(&self) -> bool {
+        self.fills_answer() || self.held > BATCH_HELD_BYTES
+    }
+}
+
 /// Length of what an encoded record has at least: of text and of protobuf binary.
-pub(crate) fn payload_bytes(layout: &Layout, record: &Record) -> usize {
+fn payload_bytes(layout: &Layout, record: &Record) -> usize {
     use crate::schema::Storage;
     let columns = layout.entity.columns.iter().zip(&record.0);
     columns

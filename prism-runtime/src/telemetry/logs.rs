@@ -2,8 +2,7 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
-
+use super::filter;
 use crate::config::{ConfigError, Log, LogFormat};
 
 /// Starts logging for the process. A second call changes nothing: the program that embeds a
@@ -13,19 +12,18 @@ use crate::config::{ConfigError, Log, LogFormat};
 ///
 /// Where `log.level`, or `RUST_LOG`, is not a filter.
 pub fn init(log: &Log) -> Result<(), ConfigError> {
-    let (source, directives) = match std::env::var("RUST_LOG") {
-        Ok(directives) if !directives.is_empty() => ("RUST_LOG", directives),
-        _ => ("log.level", log.level.clone()),
-    };
-    let filter = EnvFilter::try_new(&directives)
-        .map_err(|error| ConfigError::new(format!("{source}: {error}")))?;
+    let filter = filter::chosen(&log.level)?;
     // It logs lines of the password file.
     let filter = match "sqlx_postgres::options::pgpass=off".parse() {
         Ok(silent) => filter.add_directive(silent),
         Err(_) => filter,
     };
     let terminal = std::io::stderr().is_terminal();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A line that cannot be written is lost: the server goes on after its log's reader has gone.
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     // Fails where there already is a subscriber.
     let _ = if is_json(log.format) {
         builder.json().flatten_event(true).try_init()

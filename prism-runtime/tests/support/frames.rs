@@ -120,6 +120,21 @@ impl Frames {
         }
     }
 
+    /// The next frame of a kind, however long it takes.
+    pub async fn read_of(&mut self, kind: u8) -> Frame {
+        loop {
+            let frame = self.read().await.unwrap_or_else(|| panic!("no frame of kind {kind}"));
+            if frame.kind == kind {
+                return frame;
+            }
+        }
+    }
+
+    /// Reads to the end, however long it takes.
+    pub async fn until_closed(&mut self) {
+        while self.read().await.is_some() {}
+    }
+
     /// Last stream and reason of the next GOAWAY.
     pub async fn goes_away(&mut self) -> (u32, u32) {
         self.next_of(GOAWAY).await.go_away()

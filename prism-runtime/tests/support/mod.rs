@@ -8,13 +8,14 @@ use bytes::Bytes;
 use futures_util::stream;
 use prism_runtime::codegen::{self, Handlers};
 use prism_runtime::config::Config;
+use prism_runtime::proto::keyvalue::v1::PutRequest;
 use prism_runtime::schema::{Method, Service};
 use prism_runtime::service::{Context, Encoded, Reply};
 use prism_runtime::{Error, Proxy, Reason, Schema};
 
 /// Positions of the methods of [`Test`].
-pub const METHODS: [&str; 8] =
-    ["Echo", "Sleep", "Count", "Panic", "PanicLater", "Stall", "Fail", "Flood"];
+pub const METHODS: [&str; 9] =
+    ["Echo", "Sleep", "Count", "Panic", "PanicLater", "Stall", "Fail", "Flood", "Grow"];
 
 /// A service that answers with its request, and misbehaves on demand.
 pub struct Test;
@@ -55,6 +56,10 @@ impl Handlers for Test {
             Some(&"Count" | &"Flood") => {
                 Reply::stream(stream::repeat_with(move || Ok(answer.clone())))
             }
+            Some(&"Grow") => Reply::Ready(Ok(Encoded::new(&PutRequest {
+                id: "x".repeat(400_000),
+                ..PutRequest::default()
+            }))),
             Some(&"Panic") => panic!("a panic of the test"),
             Some(&"PanicLater") => Reply::future(async { panic!("a later panic of the test") }),
             Some(&"Stall") => Reply::stream(stream::pending()),

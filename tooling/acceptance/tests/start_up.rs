@@ -73,6 +73,31 @@ async fn a_file_that_is_no_database() {
     fs::write(&path, &text).unwrap();
     assert_refused(&refusal(folder.path()), "is not a SQLite database");
     assert_eq!(fs::read_to_string(&path).unwrap(), text, "it is left alone");
+    assert_eq!(files(folder.path()), ["prism.db"], "nothing is left beside it");
+}
+
+/// The names of the files of a database in a folder.
+fn files(folder: &Path) -> Vec<String> {
+    let files = fs::read_dir(folder).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.filter(|name| name.starts_with("prism.db")).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_start_that_is_refused_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--set", "migrate=false"];
+    let output = proxy::refusal(folder.path(), &flags).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(files(folder.path()), [""; 0]);
+    // The lock that another proxy holds stays where it is.
+    let first = Proxy::start_in(folder.path(), &[]).unwrap();
+    let before = files(folder.path());
+    assert_refused(&refusal(folder.path()), "is in use by another server");
+    assert_eq!(files(folder.path()), before);
+    first.stop().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

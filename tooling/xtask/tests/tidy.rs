@@ -72,6 +72,10 @@ fn the_two_halves_do_not_know_each_other() {
             "prism-schema",
             &["prism-options", "prism-codegen", "prism-derive", "prism-runtime", "prism-migrate"][..],
         ),
+        (
+            "prism-settings",
+            &["prism-options", "prism-codegen", "prism-derive", "prism-runtime", "prism-migrate"],
+        ),
         ("prism-migrate", &["prism-options", "prism-codegen", "prism-derive", "prism-runtime"]),
         ("prism-options", &["prism-codegen", "prism-derive", "prism-runtime", "prism-migrate"]),
         ("prism-codegen", &["prism-derive", "prism-runtime"]),
@@ -112,7 +116,8 @@ fn a_build_script_does_without_drivers() {
     let generator = members.iter().find(|package| package["name"] == "prism-codegen").unwrap();
     assert!(generator["features"].get("default").is_none());
     for dependency in generator["dependencies"].as_array().unwrap() {
-        let of_command = ["prism-migrate", "clap", "tracing-subscriber"].map(Some);
+        let of_command =
+            ["prism-migrate", "prism-settings", "clap", "tracing-subscriber"].map(Some);
         let (name, is_dev) = (dependency["name"].as_str(), dependency["kind"] == "dev");
         assert!(
             is_dev || !of_command.contains(&name) || dependency["optional"] == true,

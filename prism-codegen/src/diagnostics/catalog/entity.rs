@@ -29,7 +29,7 @@ prism_options::catalog! {
         "table `{table}` belongs to two entities", "taken already",
         "set another `table` in one of them; letter case does not tell tables apart";
     "P0110" Error reserved_table(table: &str, suggestion: &str)
-        "table `{table}` is reserved", "`kv_`, `sqlite_`, `_sqlx_` and `prism_` begin the names of tables that are not the schema's",
+        "table `{table}` is reserved", "`kv_`, `pg_`, `prism_`, `_prism_`, `sqlite_` and `_sqlx_` begin the names of tables that are not the schema's",
         "set `table: \"{suggestion}\"`";
     "P0111" Error bad_table(table: &str)
         "\"{table}\" is not a valid table name", "1 to 63 letters, digits and underscores, not beginning with a digit",
@@ -49,4 +49,16 @@ prism_options::catalog! {
     "P0116" Error bad_plural(plural: &str)
         "\"{plural}\" cannot stand in a method name", "letters and digits, beginning with a capital letter",
         "write the plural as it is in `ListThings`: \"Things\"";
+    "P0117" Error table_of_key(table: &str)
+        "no table can be called `{table}`", "PostgreSQL gives the name to the key of another table of the schema",
+        "set another `table`";
+    "P0118" Error too_many_fields(message: &str, count: usize, limit: usize)
+        "entity `{message}` has {count} fields", "{limit} are the most that a table takes",
+        "remove fields, or move some of them into a nested message, which is one column";
+    "P0119" Error wide_key(message: &str, count: usize)
+        "the key of `{message}` has {count} parts", "32 are the most that a key takes",
+        "remove the annotation from some of them";
+    "P0120" Error too_long_retention(days: i64, limit: u32)
+        "`retention_days` is more than the times that a Timestamp has", "{days} days",
+        "write a number up to {limit}, or remove `retention_days` to keep records for good";
 }

@@ -35,4 +35,7 @@ prism_options::catalog! {
     "P0620" Error runtime_out_of_reach(path: &str)
         "an image cannot be built with prism-runtime at '{path}'", "",
         "--deploy needs prism-runtime at a relative --runtime-path, or its published version";
+    "P0621" Error no_runtime(path: &str, why: impl Display)
+        "prism-runtime is not at '{path}': {why}", "",
+        "--runtime-path leads from the output folder to the folder with the Cargo.toml of prism-runtime; without it, the published version is used";
 }

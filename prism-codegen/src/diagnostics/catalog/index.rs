@@ -17,11 +17,17 @@ prism_options::catalog! {
         "two indexes are called `{name}`", "the second",
         "remove one of them, or give it another `name`; index names are shared by the tables of a database";
     "P0306" Error bad_index_name(name: &str)
-        "\"{name}\" is not a valid index name", "1 to 63 letters, digits and underscores, not beginning with a digit, `sqlite_`, `pg_` or `prism_`",
+        "\"{name}\" is not a valid index name", "1 to 63 letters, digits and underscores, not beginning with a digit, `kv_`, `pg_`, `prism_`, `_prism_`, `sqlite_` or `_sqlx_`",
         "write letters, digits and underscores, or leave `name` out";
     "P0307" Error bad_index_field(text: &str, form: &str, help: &str)
         "\"{text}\" is not a field of an index", "{form}",
         "{help}";
+    "P0308" Error too_wide(name: &str, fields: usize, appended: usize)
+        "the index `{name}` has too many columns", "{fields} fields, and {appended} parts of the key behind them",
+        "remove fields from it: an index takes 32 columns, and one that is not unique ends with the parts of the key that are not in it";
+    "P0309" Error index_of_key(name: &str)
+        "no index can be called `{name}`", "PostgreSQL gives the name to the key of a table of the schema",
+        "give the index another `name`";
     "P0901" Warning unique_without_presence(field: &str)
         "two records with an empty `{field}` collide", "unique, and always present",
         "declare the field `optional`: a record without it then takes no part in the index";

@@ -27,7 +27,7 @@ prism_options::catalog! {
         "remove the copy: Prism's own protos need no include folder";
     "P0009" Error unreadable(path: impl Display, reason: impl Display)
         "'{path}' cannot be read: {reason}", "",
-        "check that it is a readable file in UTF-8";
+        "check that it is a readable file in UTF-8; a descriptor set is named with --descriptor-set";
     "P0013" Error not_a_descriptor_set(path: impl Display, reason: impl Display)
         "'{path}' is no descriptor set: {reason}", "",
         "make one with `buf build -o schema.binpb`, or `protoc --include_imports --include_source_info -o schema.binpb`";
@@ -64,4 +64,16 @@ prism_options::catalog! {
     "P0024" Error empty_folder(path: impl Display)
         "there is no .proto file below the folder '{path}'", "",
         "name the folder that holds the schema";
+    "P0025" Error no_include_folder(path: impl Display, why: &str)
+        "the include folder '{path}' {why}", "",
+        "name the folder that imports start from, with -I or below `includes` in prism.gen.yaml";
+    "P0026" Error pattern(path: impl Display)
+        "there is no file '{path}', and patterns are not expanded", "",
+        "name the folder in place of the pattern: it stands for the .proto files below it";
+    "P0027" Error only_builtin(path: impl Display)
+        "the descriptor set '{path}' holds built-in files alone", "",
+        "make it of the files of your schema, as in `buf build -o schema.binpb`";
+    "P0028" Error declares_builtin(name: &str, file: &str)
+        "`{name}` is a type of '{file}', which Prism has built in", "declared again",
+        "write `import \"{file}\";` and remove the declaration, or give the type a package of your own";
 }

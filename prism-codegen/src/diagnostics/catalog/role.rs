@@ -52,4 +52,13 @@ prism_options::catalog! {
     "P0517" Error key_role(role: &str, message: &str)
         "{role} has no effect in `{message}`", "a ROLE_KEYS message holds the parts of a key",
         "remove `role`; `(prism.field).entity_field` maps another name";
+    "P0518" Error exclusive(field: &str, other: &str)
+        "`{field}` and `{other}` exclude each other", "a call needs `{field}`, and sets one field of a oneof",
+        "move `{field}` out of the oneof";
+    "P0519" Error left_out(field: &str, message: &str, why: &str, declaration: &str)
+        "`{field}` is `required`, and not every `{message}` that Prism returns has it", "{why}",
+        "declare it as `optional {declaration}`";
+    "P0520" Error required_token(field: &str)
+        "`{field}` is REQUIRED, and the first page has no token", "no caller can ask for the first page",
+        "remove REQUIRED";
 }

@@ -9,7 +9,11 @@ use syn::{Attribute, Item, ItemEnum, ItemImpl, ItemStruct, Meta, parse_quote};
 
 use super::attributes::{self, Annotations};
 use super::comments::doc_lines;
+use super::derives::{self, Derives};
+use super::ident::{camel, snake};
 use super::names::{self, Enum, Message, Names, Scope};
+use super::services::wrapped;
+use crate::descriptors::is_builtin;
 use crate::model::Schema;
 
 /// The code of all packages, by module path.
@@ -23,21 +27,34 @@ pub(super) const CODEGEN: &str = "::prism_runtime::codegen";
 
 /// Emits the messages and enums of the packages that the schema's files are made of.
 pub(super) fn emit(schema: &Schema, descriptors: &FileDescriptorSet) -> Messages {
-    let (external, mut files): (Vec<_>, Vec<_>) =
-        reachable(schema, descriptors).into_iter().partition(|file| is_external(file.package()));
+    let (mut external, mut files): (Vec<_>, Vec<_>) =
+        reachable(schema, descriptors).into_iter().partition(is_external);
+    let derives = Derives::new(files.iter().chain(&external));
     let names = names::resolve(&mut files);
+    let paths: Vec<(String, String)> = external
+        .iter()
+        .flat_map(declared_types)
+        .filter_map(|name| Some((external_path(&name)?, name)))
+        .map(|(path, name)| (name, path))
+        .collect();
     // prost generates nothing for the external ones, but looks into them.
-    files.extend(external);
+    files.append(&mut external);
+    files.iter_mut().for_each(derives::mark);
     let annotations = Annotations::new(schema);
     let mut modules = BTreeMap::new();
-    for (package, source) in prost(files) {
+    for (package, source) in prost(files, paths) {
         let scope = names.packages.get(&package);
         let mut items = match syn::parse_file(&source) {
             Ok(file) => file.items,
             Err(error) => unreachable!("prost's output is Rust: {error}"),
         };
         if let Some(scope) = scope {
-            complete(&mut items, scope, None, &annotations);
+            complete(
+                &mut items,
+                scope,
+                None,
+                &Known { annotations: &annotations, derives: &derives },
+            );
         }
         modules.insert(package, items);
     }
@@ -69,12 +86,30 @@ fn reachable(schema: &Schema, descriptors: &FileDescriptorSet) -> Vec<FileDescri
     reached.into_iter().map(|index| descriptors.file[index].clone()).collect()
 }
 
-/// Packages whose Rust types exist already.
-fn is_external(package: &str) -> bool {
-    package == "google.protobuf"
-        || ["prism.common", "prism.keyvalue"].iter().any(|own| {
-            package.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        })
+/// Built-in files whose Rust types exist already. Others may be in the same packages.
+fn is_external(file: &FileDescriptorProto) -> bool {
+    const PACKAGES: [&str; 3] = ["google.protobuf", "prism.common", "prism.keyvalue"];
+    let within = |own: &&str| {
+        let rest = file.package().strip_prefix(*own);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    is_builtin(file.name()) && PACKAGES.iter().any(within)
+}
+
+/// The Rust type of a type of an external file, by its full name with a leading dot.
+fn external_path(name: &str) -> Option<String> {
+    let name = name.strip_prefix('.')?;
+    if let Some(scalar) = name.strip_prefix("google.protobuf.").and_then(wrapped) {
+        return Some(scalar.replace("::std::", &format!("{CODEGEN}::prost::alloc::")));
+    }
+    let (root, rest) = match name.strip_prefix("google.protobuf.") {
+        Some(rest) => ("prost_types", rest),
+        None => ("proto", name.strip_prefix("prism.")?),
+    };
+    let (modules, own) = rest.rsplit_once('.').map_or((None, rest), |(it, own)| (Some(it), own));
+    let modules = modules.into_iter().flat_map(|it| it.split('.')).map(snake);
+    let parts = [CODEGEN.to_owned(), root.to_owned()].into_iter().chain(modules);
+    Some(parts.chain([camel(own)]).collect::<Vec<_>>().join("::"))
 }
 
 fn declared_types(file: &FileDescriptorProto) -> Vec<String> {
@@ -116,7 +151,10 @@ fn used_types(file: &FileDescriptorProto) -> Vec<String> {
 }
 
 /// prost's code of each package.
-fn prost(files: Vec<FileDescriptorProto>) -> Vec<(Vec<String>, String)> {
+fn prost(
+    files: Vec<FileDescriptorProto>,
+    external: Vec<(String, String)>,
+) -> Vec<(Vec<String>, String)> {
     let requests = files
         .into_iter()
         .map(|mut file| {
@@ -126,14 +164,13 @@ fn prost(files: Vec<FileDescriptorProto>) -> Vec<(Vec<String>, String)> {
             (prost_build::Module::from_protobuf_package_name(file.package()), file)
         })
         .collect();
-    let generated = prost_build::Config::new()
-        .format(false)
-        .prost_path(format!("{CODEGEN}::prost"))
-        .prost_types_path(format!("{CODEGEN}::prost_types"))
-        .extern_path(".prism.common", format!("{CODEGEN}::proto::common"))
-        .extern_path(".prism.keyvalue", format!("{CODEGEN}::proto::keyvalue"))
-        .generate(requests);
-    let modules = match generated {
+    let mut config = prost_build::Config::new();
+    // Otherwise prost takes the whole package google.protobuf for its own.
+    config.format(false).prost_path(format!("{CODEGEN}::prost")).compile_well_known_types();
+    for (name, path) in external {
+        config.extern_path(name, path);
+    }
+    let modules = match config.generate(requests) {
         Ok(modules) => modules,
         Err(error) => unreachable!("a resolved descriptor set generates: {error}"),
     };
@@ -163,20 +200,21 @@ fn shortened(source: &str) -> String {
     short
 }
 
+/// What the items are completed from.
+struct Known<'a> {
+    annotations: &'a Annotations<'a>,
+    derives: &'a Derives,
+}
+
 /// Adds comments and derives to the items of a package, or of a message's module.
-fn complete(
-    items: &mut [Item],
-    scope: &Scope,
-    parent: Option<&Message>,
-    annotations: &Annotations<'_>,
-) {
+fn complete(items: &mut [Item], scope: &Scope, parent: Option<&Message>, known: &Known<'_>) {
     // Rust fields of the oneofs, by the name of their enum, which prost chooses.
     let oneofs = parent.map(oneof_types).unwrap_or_default();
     for item in items {
         match item {
             Item::Struct(item) => {
                 if let Some(message) = scope.messages.get(&item.ident.to_string()) {
-                    complete_struct(item, message, annotations);
+                    complete_struct(item, message, known);
                 }
             }
             Item::Enum(item) => {
@@ -184,7 +222,7 @@ fn complete(
                 if let Some(declared) = scope.enums.get(&name) {
                     complete_enum(item, declared);
                 } else if let (Some(parent), Some(oneof)) = (parent, oneofs.get(&name)) {
-                    complete_oneof(item, parent, oneof, annotations);
+                    complete_oneof(item, parent, oneof, known);
                 }
             }
             Item::Impl(item) => {
@@ -200,7 +238,7 @@ fn complete(
                 let message = scope.messages.values().find(|message| message.module == name);
                 if let (Some(message), Some((_, items))) = (message, &mut module.content) {
                     module.attrs = docs(&format!("Nested types of `{}`.", message.full_name));
-                    complete(items, &message.nested, Some(message), annotations);
+                    complete(items, &message.nested, Some(message), known);
                 }
             }
             _ => {}
@@ -214,7 +252,10 @@ fn oneof_types(message: &Message) -> BTreeMap<String, String> {
     oneofs.map(|(field, oneof)| (oneof.type_name.clone(), field.clone())).collect()
 }
 
-fn complete_struct(item: &mut ItemStruct, message: &Message, annotations: &Annotations<'_>) {
+fn complete_struct(item: &mut ItemStruct, message: &Message, known: &Known<'_>) {
+    let Known { annotations, derives } = known;
+    derives::unmark(&mut item.fields);
+    derives::apply(&mut item.attrs, derives.message(&message.full_name));
     prepend_docs(&mut item.attrs, &message.comment);
     let mut masks = false;
     for field in &mut item.fields {
@@ -241,13 +282,10 @@ fn complete_struct(item: &mut ItemStruct, message: &Message, annotations: &Annot
     }
 }
 
-fn complete_oneof(
-    item: &mut ItemEnum,
-    parent: &Message,
-    oneof: &str,
-    annotations: &Annotations<'_>,
-) {
+fn complete_oneof(item: &mut ItemEnum, parent: &Message, oneof: &str, known: &Known<'_>) {
+    let Known { annotations, derives } = known;
     let Some(member) = parent.oneofs.get(oneof) else { return };
+    derives::apply(&mut item.attrs, derives.oneof(&parent.full_name, &member.name));
     prepend_docs(&mut item.attrs, &member.comment);
     let entity = annotations.entity(&parent.full_name);
     // prost's `skip_debug` is the message's and its oneofs'; ours is for each alone.
@@ -307,7 +345,7 @@ fn replace_strings(tokens: TokenStream, names: &BTreeMap<String, String>) -> Tok
 }
 
 /// The field number in a `#[prost(…, tag = "1")]`.
-fn number(attributes: &[Attribute]) -> Option<u32> {
+pub(super) fn number(attributes: &[Attribute]) -> Option<u32> {
     let mut number = None;
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("prost")) {
         // What follows a key that is of no interest is skipped by parsing it.

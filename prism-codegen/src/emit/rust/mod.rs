@@ -2,6 +2,7 @@
 
 mod attributes;
 mod comments;
+mod derives;
 mod ident;
 mod messages;
 mod names;

@@ -302,9 +302,6 @@ impl<'a> Context<'a> {
 
     /// The Rust type of a message, from within the service's module.
     fn rust_type(&self, name: &str) -> TokenStream {
-        if let Some(known) = well_known(name) {
-            return path(&known);
-        }
         match self.names.types.get(name) {
             Some(TypePath { package, path: within }) => {
                 let own = *package == self.package;
@@ -312,6 +309,9 @@ impl<'a> Context<'a> {
                 let modules = if own { &[] } else { package.as_slice() };
                 let parts = modules.iter().chain(within).map(|part| ident(part));
                 quote!(#from #(::#parts)*)
+            }
+            None if well_known(name).is_some() => {
+                well_known(name).map(|known| path(&known)).unwrap_or_default()
             }
             // Prism's own messages are in the runtime.
             None => {
@@ -328,10 +328,10 @@ impl<'a> Context<'a> {
     fn imports(&self) -> TokenStream {
         let types = self.methods().flat_map(|(_, method)| [&method.input, &method.output]);
         let (mut elsewhere, mut prisms) = (false, false);
-        for name in types.filter(|name| well_known(name).is_none()) {
+        for name in types {
             match self.names.types.get(name) {
                 Some(path) => elsewhere |= path.package != self.package,
-                None => prisms = true,
+                None => prisms |= well_known(name).is_none(),
             }
         }
         let up = vec![quote!(super); self.package.len()];
@@ -345,26 +345,32 @@ impl<'a> Context<'a> {
     }
 }
 
-/// prost's types for `google.protobuf`.
+/// prost's types for the built-in files of `google.protobuf`.
 fn well_known(name: &str) -> Option<String> {
     let own = name.strip_prefix("google.protobuf.")?;
-    Some(match own {
-        "Empty" => "()".to_owned(),
-        "BoolValue" => "bool".to_owned(),
-        "BytesValue" => "::std::vec::Vec<u8>".to_owned(),
-        "DoubleValue" => "f64".to_owned(),
-        "FloatValue" => "f32".to_owned(),
-        "Int32Value" => "i32".to_owned(),
-        "Int64Value" => "i64".to_owned(),
-        "StringValue" => "::std::string::String".to_owned(),
-        "UInt32Value" => "u32".to_owned(),
-        "UInt64Value" => "u64".to_owned(),
-        _ => {
-            let parts: Vec<&str> = own.split('.').collect();
-            let (last, parents) = parts.split_last().unwrap_or((&"", &[]));
-            let parents: String = parents.iter().map(|part| format!("{}::", snake(part))).collect();
-            format!("codegen::prost_types::{parents}{}", camel(last))
-        }
+    if let Some(scalar) = wrapped(own) {
+        return Some(scalar.to_owned());
+    }
+    let parts: Vec<&str> = own.split('.').collect();
+    let (last, parents) = parts.split_last().unwrap_or((&"", &[]));
+    let parents: String = parents.iter().map(|part| format!("{}::", snake(part))).collect();
+    Some(format!("codegen::prost_types::{parents}{}", camel(last)))
+}
+
+/// The type of Rust that prost has for a message of `google.protobuf`.
+pub(super) fn wrapped(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "Empty" => "()",
+        "BoolValue" => "bool",
+        "BytesValue" => "::std::vec::Vec<u8>",
+        "DoubleValue" => "f64",
+        "FloatValue" => "f32",
+        "Int32Value" => "i32",
+        "Int64Value" => "i64",
+        "StringValue" => "::std::string::String",
+        "UInt32Value" => "u32",
+        "UInt64Value" => "u64",
+        _ => return None,
     })
 }
 

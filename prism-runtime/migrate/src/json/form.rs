@@ -20,23 +20,39 @@ pub(super) fn check(message: &DynamicMessage) -> Result<bool, NoForm> {
     message_at(message, 0)
 }
 
+/// Checks a message but for what is within its fields.
+///
+/// # Errors
+///
+/// Those of [`check`].
+pub(super) fn check_alone(message: &DynamicMessage) -> Result<(), NoForm> {
+    let descriptor = message.descriptor();
+    let reserved = |number| descriptor.reserved_ranges().any(|range| range.contains(&number));
+    if message.unknown_fields().any(|field| !reserved(field.number())) {
+        return Err(NoForm);
+    }
+    if descriptor.full_name() != "google.protobuf.Value" {
+        return Ok(());
+    }
+    match message.fields().next() {
+        None => Err(NoForm),
+        Some((_, Value::F64(number))) if !number.is_finite() => Err(NoForm),
+        Some(_) => Ok(()),
+    }
+}
+
 fn message_at(message: &DynamicMessage, depth: usize) -> Result<bool, NoForm> {
     let descriptor = message.descriptor();
     if depth > MAX_DEPTH {
         return Err(NoForm);
     }
-    let reserved = |number| descriptor.reserved_ranges().any(|range| range.contains(&number));
-    if message.unknown_fields().any(|field| !reserved(field.number())) {
-        return Err(NoForm);
-    }
+    check_alone(message)?;
     match descriptor.full_name() {
-        "google.protobuf.Value" => match message.fields().next() {
-            None => return Err(NoForm),
-            Some((_, Value::F64(number))) => {
-                return if number.is_finite() { Ok(false) } else { Err(NoForm) };
+        "google.protobuf.Value" => {
+            if let Some((_, Value::F64(_))) = message.fields().next() {
+                return Ok(false);
             }
-            Some(_) => {}
-        },
+        }
         super::names::ANY => {
             return match payload(message) {
                 Some(payload) => message_at(&payload, depth + 1),

@@ -5,6 +5,7 @@
 //! stored that reads as something else. A name that the schema does not know is never passed over:
 //! a newer schema wrote it, unless the schema says that it is `reserved`.
 
+mod fault;
 mod form;
 mod names;
 mod same;
@@ -16,8 +17,9 @@ use prost_reflect::{
 };
 use serde_json::{Number, Value as Json};
 
+pub use fault::{Step, way_to_fault, way_to_nul};
 pub use same::messages as same_messages;
-pub use tree::same_text;
+pub use tree::{normal_form, same_text};
 
 /// Why a value has no JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,14 +43,29 @@ pub enum Unreadable {
     Newer,
 }
 
+/// The JSON of a field, and what it reads back as.
+#[derive(Debug)]
+pub struct Converted {
+    /// The text to be stored.
+    pub text: String,
+    read: DynamicMessage,
+}
+
+impl Converted {
+    /// Length of what [`to_wire`] makes of the text, in bytes.
+    pub fn wire_bytes(&self) -> usize {
+        self.read.encoded_len()
+    }
+}
+
 /// The JSON of one field of a message, from the field's wire records.
 ///
 /// # Errors
 ///
 /// The records are malformed, or hold what JSON has no form for.
-pub fn from_wire(message: &MessageDescriptor, number: u32, raw: &[u8]) -> Result<String, Error> {
+pub fn from_wire(message: &MessageDescriptor, number: u32, raw: &[u8]) -> Result<Converted, Error> {
     let decoded = DynamicMessage::decode(message.clone(), raw).map_err(|_| Error::Malformed)?;
-    from_message(&decoded, number)
+    convert(&decoded, number)
 }
 
 /// The JSON of the only field that a message has.
@@ -57,6 +74,10 @@ pub fn from_wire(message: &MessageDescriptor, number: u32, raw: &[u8]) -> Result
 ///
 /// The field holds what JSON has no form for.
 pub fn from_message(message: &DynamicMessage, number: u32) -> Result<String, Error> {
+    convert(message, number).map(|converted| converted.text)
+}
+
+fn convert(message: &DynamicMessage, number: u32) -> Result<Converted, Error> {
     let signed_zeros = form::check(message).map_err(|form::NoForm| Error::NoForm)?;
     let mut json = message
         .serialize_with_options(serde_json::value::Serializer, &SerializeOptions::new())
@@ -72,7 +93,7 @@ pub fn from_message(message: &DynamicMessage, number: u32) -> Result<String, Err
         None => return Err(Error::NoForm),
     };
     match to_message(&message.descriptor(), number, &text) {
-        Ok(read) if same::messages(message, &read) => Ok(text),
+        Ok(read) if same::messages(message, &read) => Ok(Converted { text, read }),
         _ => Err(Error::NoForm),
     }
 }

@@ -1,5 +1,6 @@
 //! The names in stored JSON against those that the schema knows.
 
+use prism_schema::names::json_name;
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::Value as Json;
 
@@ -107,21 +108,4 @@ pub(super) fn type_of(url: &str) -> &str {
 /// that follows from it.
 fn is_reserved(message: &MessageDescriptor, name: &str) -> bool {
     message.reserved_names().any(|reserved| reserved == name || json_name(reserved) == name)
-}
-
-/// The name that JSON has for a field that does not say.
-fn json_name(name: &str) -> String {
-    let mut json = String::with_capacity(name.len());
-    let mut upper = false;
-    for character in name.chars() {
-        match character {
-            '_' => upper = true,
-            _ if upper => {
-                json.push(character.to_ascii_uppercase());
-                upper = false;
-            }
-            _ => json.push(character),
-        }
-    }
-    json
 }

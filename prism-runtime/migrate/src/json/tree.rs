@@ -26,6 +26,48 @@ fn same(one: &Json, other: &Json) -> bool {
     }
 }
 
+/// Hands the parts of a text's normal form to `put`, which are the same bytes for two texts if
+/// [`same_text`] holds for them, and otherwise are not. `None` if the text is no JSON, or too deep.
+pub fn normal_form(text: &str, put: &mut impl FnMut(&[u8])) -> Option<()> {
+    put_normal(&parse(text)?, put);
+    Some(())
+}
+
+fn put_normal(json: &Json, put: &mut impl FnMut(&[u8])) {
+    let sized = |kind: u8, length: usize, put: &mut dyn FnMut(&[u8])| {
+        put(&[kind]);
+        put(&(length as u64).to_be_bytes());
+    };
+    match json {
+        Json::Null => put(b"n"),
+        Json::Bool(flag) => put(if *flag { b"t" } else { b"f" }),
+        Json::Number(number) => {
+            let number = number.as_f64().unwrap_or(f64::NAN);
+            put(b"d");
+            // -0.0 equals 0.0.
+            put(&(number + 0.0).to_bits().to_be_bytes());
+        }
+        Json::String(text) => {
+            sized(b's', text.len(), put);
+            put(text.as_bytes());
+        }
+        Json::Array(items) => {
+            sized(b'a', items.len(), put);
+            items.iter().for_each(|item| put_normal(item, put));
+        }
+        Json::Object(members) => {
+            sized(b'o', members.len(), put);
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_unstable_by_key(|(name, _)| *name);
+            for (name, value) in members {
+                sized(b's', name.len(), put);
+                put(name.as_bytes());
+                put_normal(value, put);
+            }
+        }
+    }
+}
+
 /// The tree of a text. `None` if that is no JSON, or too deep.
 pub(super) fn parse(text: &str) -> Option<Json> {
     let mut parser = Parser { rest: text };
@@ -113,5 +155,39 @@ impl Parser<'_> {
 
     fn skip_space(&mut self) {
         self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn normal(text: &str) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        normal_form(text, &mut |part| bytes.extend_from_slice(part)).map(|()| bytes)
+    }
+
+    #[test]
+    fn texts_have_one_normal_form_if_they_are_the_same() {
+        let texts = [
+            r#"{"a":1,"b":[true,null,"x"]}"#,
+            r#"{ "b" : [true, null, "\u0078"], "a" : 1.0 }"#,
+            r#"{"a":1,"b":[true,null,"y"]}"#,
+            r#"{"a":1,"b":[true,null],"c":"x"}"#,
+            "1e16",
+            "10000000000000000",
+            "-0.0",
+            "0",
+            "[[],[]]",
+            "[[[]]]",
+            r#"["ab","c"]"#,
+            r#"["a","bc"]"#,
+        ];
+        for one in texts {
+            for other in texts {
+                assert_eq!(normal(one) == normal(other), same_text(one, other), "{one} {other}");
+            }
+        }
+        assert_eq!(normal("{"), None);
     }
 }

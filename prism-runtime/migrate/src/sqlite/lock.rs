@@ -7,15 +7,19 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::open_once;
+
 /// Holds the lock on a database until it is dropped, or the process ends: a server while it runs,
 /// the command while it migrates.
 ///
 /// Two files are locked: `<path>-lock`, and the database itself, so that a hard link or a bind
-/// mount does not let a second server in.
+/// mount does not let a second server in. What was made for a database that is refused is removed:
+/// see [`FileLock::keep`].
 #[derive(Debug)]
 pub struct FileLock {
     beside: File,
     database: Option<DatabaseLock>,
+    made: Made,
 }
 
 /// Why a database cannot be locked.
@@ -49,7 +53,8 @@ pub enum LockError {
 }
 
 impl FileLock {
-    /// Locks a database. An empty file is made where there is none.
+    /// Locks a database. An empty file is made where there is none. It is to be dropped after the
+    /// last connection.
     ///
     /// # Errors
     ///
@@ -61,10 +66,9 @@ impl FileLock {
             DatabaseLock::acquire(path)?;
             return Err(LockError::OtherName);
         }
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&beside);
-        let file = file.map_err(LockError::Io)?;
-        file.try_lock().map_err(|error| lock_error(error, &beside))?;
-        let mut lock = FileLock { beside: file, database: None };
+        let mut made = Made::before(path);
+        let file = lock_beside(&beside, &mut made.beside)?;
+        let mut lock = FileLock { beside: file, database: None, made };
         // SQLite would remove such a log.
         let log = log_path(path);
         if found.is_none_or(|file| file.len() == 0)
@@ -74,6 +78,12 @@ impl FileLock {
         }
         lock.database = DatabaseLock::acquire(path)?;
         Ok(lock)
+    }
+
+    /// Keeps the files that were made: the database is used. Without it they are removed when the
+    /// lock is dropped; the database itself only if nothing was written to it.
+    pub fn keep(&mut self) {
+        self.made = Made::default();
     }
 
     /// The database, open. It is not to be closed before the last connection of this process: that
@@ -86,9 +96,81 @@ impl FileLock {
 
 impl Drop for FileLock {
     fn drop(&mut self) {
+        // While it is locked: no other process uses the files.
+        self.made.remove();
         // Closing the file would not do: a process that is being started elsewhere in this one may
         // hold a copy of it for a moment. Where it fails the file is closed all the same.
         let _ = self.beside.unlock();
+    }
+}
+
+/// The files that were not there before a database was locked.
+#[derive(Debug, Default)]
+struct Made {
+    path: PathBuf,
+    beside: bool,
+    database: bool,
+    log: bool,
+    index: bool,
+}
+
+/// Bytes of a database to which nothing was written but its first page.
+const EMPTY_BYTES: u64 = 4096;
+
+impl Made {
+    /// Those of a database that is about to be locked. Who has the lock knows whether it made the
+    /// file of the lock.
+    fn before(path: &Path) -> Self {
+        let is_absent = |path: &Path| fs::symlink_metadata(path).is_err();
+        Made {
+            path: path.to_owned(),
+            beside: false,
+            database: is_absent(path),
+            log: is_absent(&log_path(path)),
+            index: is_absent(&index_path(path)),
+        }
+    }
+
+    /// Removes the files, unless something was written to the database.
+    fn remove(&self) {
+        let log = log_path(&self.path);
+        let length = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+        let is_empty = length(&log) == 0;
+        let remove = [
+            (self.database && is_empty && length(&self.path) <= EMPTY_BYTES, self.path.clone()),
+            (self.log && is_empty, log),
+            (self.index && is_empty, index_path(&self.path)),
+            (self.beside, lock_path(&self.path)),
+        ];
+        for (_, path) in remove.into_iter().filter(|(was_made, _)| *was_made) {
+            // It need not be there. What cannot be removed is as harmless as it was before.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Opens and locks the file beside a database. `made` is set where it was not there.
+fn lock_beside(path: &Path, made: &mut bool) -> Result<File, LockError> {
+    loop {
+        let new = OpenOptions::new().create_new(true).write(true).open(path);
+        *made = new.is_ok();
+        let file = match new {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                match OpenOptions::new().write(true).open(path) {
+                    // Another process has removed it.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    opened => opened,
+                }
+            }
+            new => new,
+        };
+        let file = file.map_err(LockError::Io)?;
+        file.try_lock().map_err(|error| lock_error(error, path))?;
+        // A process whose start was refused removes the file that it has locked.
+        let locked = identity(&file.metadata().map_err(LockError::Io)?);
+        if fs::metadata(path).is_ok_and(|found| identity(&found) == locked) {
+            return Ok(file);
+        }
     }
 }
 
@@ -114,7 +196,7 @@ impl DatabaseLock {
         if fs::metadata(path).is_ok_and(|file| held.contains(&identity(&file))) {
             return Err(in_use());
         }
-        let file = match open(path) {
+        let file = match open_once(path, open) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
             Err(error) => return Err(LockError::Io(error)),
@@ -124,7 +206,7 @@ impl DatabaseLock {
         }
         let identity = identity(&file.metadata().map_err(LockError::Io)?);
         held.insert(identity);
-        Ok(Some(DatabaseLock { file: Arc::new(file), identity }))
+        Ok(Some(DatabaseLock { file, identity }))
     }
 }
 

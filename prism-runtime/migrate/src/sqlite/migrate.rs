@@ -50,8 +50,26 @@ impl<'a> Migrator<'a> {
         if migrate {
             self.apply(connection)?;
         }
+        self.admit(connection, entities, false)
+    }
+
+    /// Decides whether [`Migrator::prepare`] has a database to work with, as far as it is known
+    /// without a change to it.
+    ///
+    /// # Errors
+    ///
+    /// Where the database has another history; without `migrate`, those of [`Migrator::prepare`].
+    pub fn admit(
+        &self,
+        connection: &Connection,
+        entities: &[&Entity],
+        migrate: bool,
+    ) -> Result<(), Error> {
         let plans = history(connection, self.migrations)?.plan(self.database)?;
         plans.refuse_mixed(self.database)?;
+        if migrate {
+            return Ok(());
+        }
         plans.refuse_behind(self.database)?;
         verify::admit(self.database, &plans, &super::verify(connection, entities)?)
     }

@@ -6,7 +6,7 @@ use super::statement::Parameter;
 use super::text::expiry;
 use super::{Dialect, quote};
 use crate::value::encode_u64;
-use crate::{Cardinality, Column, Entity, FieldType, Index, Managed, Storage};
+use crate::{Cardinality, Column, Entity, FieldType, Index, IndexColumn, Managed, Storage};
 
 /// A statement that changes what the database consists of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,21 +159,14 @@ fn own_index_name(purpose: &str, table: &str) -> String {
     format!("{}_{hash:08x}", &name[..end])
 }
 
-/// The statement that makes an index of an entity. One that is not unique ends with the key, so
-/// that pages follow it without a sort.
+/// The statement that makes an index of an entity, with the columns of [`Index::order`].
 pub fn create_index(entity: &Entity, index: &Index) -> Step {
-    let ordered = |number: u32, descending| {
-        let column = entity.column(number)?;
+    let ordered = |part: IndexColumn| {
+        let column = entity.column(part.number)?;
         let (name, nullable) = (column.name.clone(), column.nullable());
-        Some(OrderedColumn { name, descending, nullable })
+        Some(OrderedColumn { name, descending: part.descending, nullable })
     };
-    let mut columns: Vec<OrderedColumn> =
-        index.columns.iter().filter_map(|part| ordered(part.number, part.descending)).collect();
-    if !index.unique {
-        let in_index = |number: &u32| index.columns.iter().any(|part| part.number == *number);
-        let rest = entity.key.iter().filter(|number| !in_index(number));
-        columns.extend(rest.filter_map(|number| ordered(*number, false)));
-    }
+    let columns = index.order(entity).into_iter().filter_map(ordered).collect();
     let deleted = entity.managed(Managed::DeleteTime).filter(|_| index.unique);
     Step::CreateIndex {
         name: index.name.clone(),

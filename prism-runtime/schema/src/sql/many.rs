@@ -37,6 +37,34 @@ impl Statements<'_> {
         statement
     }
 
+    /// The keys of those of the records that another transaction has locked. It waits for none.
+    pub fn locked_many(&self) -> Statement {
+        let mut text = self.keys_of();
+        text.push(" AND (");
+        text.columns(&self.entity.key);
+        text.push(") NOT IN (");
+        let free = self.keys_of().finish();
+        text.push(&free.sql);
+        text.push(" FOR UPDATE OF ");
+        text.table();
+        text.push(" SKIP LOCKED)");
+        text.finish()
+    }
+
+    /// The keys of the records that are there. Its parameters are the keys, whatever is before it.
+    fn keys_of(&self) -> Text<'_> {
+        let mut text = Text::new(self.entity, Dialect::Postgres);
+        text.push("SELECT ");
+        text.columns(&self.entity.key);
+        text.push(" FROM ");
+        text.table();
+        text.push(", ");
+        self.rows(&mut text, &self.keys());
+        text.push(" WHERE ");
+        self.same_key(&mut text);
+        text
+    }
+
     /// New records, and the keys of those that no other one was in the way of; the rest are not
     /// written.
     pub fn insert_many(&self) -> Statement {

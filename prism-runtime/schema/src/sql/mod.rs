@@ -5,6 +5,7 @@ pub mod ddl;
 pub mod dialect;
 pub mod ident;
 mod many;
+mod page;
 pub mod rewrite;
 pub mod shadow;
 pub mod statement;

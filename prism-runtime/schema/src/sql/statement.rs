@@ -6,8 +6,8 @@
 
 use super::text::Text;
 use super::{Dialect, quote};
-use crate::plan::Comparison;
-use crate::{Entity, Index, IndexColumn, Managed};
+use crate::plan::{Comparison, Condition, Plan};
+use crate::{Entity, Index, Managed};
 
 /// SQL text and its parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +72,16 @@ pub struct Shape {
     pub values: usize,
 }
 
+impl Shape {
+    /// As most requests have it: a list of values has one, and a prefix has an upper bound. That
+    /// is lacking only if nothing comes after the prefix: it is empty, or made of the last
+    /// character, U+10FFFF, or the last byte, 0xFF, alone.
+    pub fn usual(condition: &Condition) -> Shape {
+        let values = if condition.comparison == Comparison::Prefix { 2 } else { 1 };
+        Shape { field: condition.field, comparison: condition.comparison, values }
+    }
+}
+
 /// A list as far as the text depends on it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ListShape {
@@ -79,6 +89,8 @@ pub struct ListShape {
     pub conditions: Vec<Shape>,
     /// The whole order, as of [`crate::plan::Plan`]: field number, and whether it is reversed.
     pub order: Vec<(u32, bool)>,
+    /// Position of the index that gives this order, if one does.
+    pub index: Option<usize>,
     /// On a page after the first, which columns of the order are NULL in the last record.
     pub after: Option<Vec<bool>>,
     /// [`Visibility::Live`] or [`Visibility::Kept`].
@@ -87,9 +99,9 @@ pub struct ListShape {
 
 impl ListShape {
     /// The first page of a list.
-    pub fn first(conditions: Vec<Shape>, order: &[IndexColumn], visibility: Visibility) -> Self {
-        let order = order.iter().map(|column| (column.number, column.descending)).collect();
-        ListShape { conditions, order, after: None, visibility }
+    pub fn first(conditions: Vec<Shape>, plan: &Plan, visibility: Visibility) -> Self {
+        let order = plan.order.iter().map(|column| (column.number, column.descending)).collect();
+        ListShape { conditions, order, index: plan.index(), after: None, visibility }
     }
 }
 
@@ -97,7 +109,7 @@ impl ListShape {
 #[derive(Clone, Copy, Debug)]
 pub struct Statements<'a> {
     pub(super) entity: &'a Entity,
-    dialect: Dialect,
+    pub(super) dialect: Dialect,
 }
 
 impl<'a> Statements<'a> {
@@ -133,29 +145,6 @@ impl<'a> Statements<'a> {
         }
         text.push(")");
         text.visible(visibility);
-        text.finish()
-    }
-
-    /// A page of a list.
-    pub fn list(&self, shape: &ListShape) -> Statement {
-        let mut text = self.select();
-        text.push(" WHERE ");
-        let start = text.sql.len();
-        for (position, condition) in shape.conditions.iter().enumerate() {
-            text.and(start);
-            text.condition(position, condition);
-        }
-        if let Some(nulls) = &shape.after {
-            text.and(start);
-            text.after(&shape.order, nulls);
-        }
-        text.visible_from(start, shape.visibility);
-        if text.sql.len() == start {
-            text.sql.truncate(start - " WHERE ".len());
-        }
-        text.order_by(&shape.order);
-        text.push(" LIMIT ");
-        text.bind(Parameter::Limit);
         text.finish()
     }
 
@@ -280,10 +269,7 @@ impl<'a> Statements<'a> {
 
     pub(super) fn select(&self) -> Text<'a> {
         let mut text = Text::new(self.entity, self.dialect);
-        text.push("SELECT ");
-        text.all_columns();
-        text.push(" FROM ");
-        text.table();
+        text.select();
         text
     }
 }

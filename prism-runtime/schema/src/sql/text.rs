@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::page::Side;
 use super::statement::{Parameter, Shape, Statement, Visibility};
 use super::{Dialect, quote};
 use crate::plan::Comparison;
@@ -77,6 +78,14 @@ impl<'a> Text<'a> {
             self.comma(start);
             self.column(number);
         }
+    }
+
+    /// Every stored column of the table.
+    pub(super) fn select(&mut self) {
+        self.push("SELECT ");
+        self.all_columns();
+        self.push(" FROM ");
+        self.table();
     }
 
     pub(super) fn all_columns(&mut self) {
@@ -200,84 +209,60 @@ impl<'a> Text<'a> {
         self.push(")");
     }
 
-    pub(super) fn condition(&mut self, condition: usize, shape: &Shape) {
+    /// A condition behind what was written since `start`. `beyond` says on which side of a value
+    /// that meets the condition its column is anyway: the bound on that side is left out, so that
+    /// it is not where the search begins.
+    pub(super) fn condition(
+        &mut self,
+        start: usize,
+        condition: usize,
+        shape: &Shape,
+        beyond: Option<Side>,
+    ) {
         let value = |value| Parameter::Condition { condition, value };
-        self.column(shape.field);
+        let (above, below) = (beyond == Some(Side::Greater), beyond == Some(Side::Less));
+        let comparison = |text: &mut Self, operator: &str, position| {
+            text.and(start);
+            text.column(shape.field);
+            text.push(operator);
+            text.bind(value(position));
+        };
         match shape.comparison {
-            Comparison::Equals => self.push(" = "),
-            Comparison::AtLeast => self.push(" >= "),
-            Comparison::LessThan => self.push(" < "),
+            Comparison::Equals => comparison(self, " = ", 0),
+            Comparison::AtLeast if above => {}
+            Comparison::AtLeast => comparison(self, " >= ", 0),
+            Comparison::LessThan if below => {}
+            Comparison::LessThan => comparison(self, " < ", 0),
             Comparison::AnyOf => {
+                self.and(start);
+                self.column(shape.field);
                 self.push(" IN (");
                 self.list(shape.values, |text, position| text.bind(value(position)));
-                return self.push(")");
+                self.push(")");
             }
             Comparison::Prefix => {
-                self.push(" >= ");
-                if shape.values > 1 {
-                    self.bind(value(0));
-                    self.push(" AND ");
-                    self.column(shape.field);
-                    self.push(" < ");
-                    return self.bind(value(1));
+                if !above {
+                    comparison(self, " >= ", 0);
+                }
+                if shape.values > 1 && !below {
+                    comparison(self, " < ", 1);
                 }
             }
         }
-        self.bind(value(0));
     }
 
-    /// What comes after the last record of the page before.
-    pub(super) fn after(&mut self, order: &[(u32, bool)], nulls: &[bool]) {
-        if order.is_empty() {
-            // Equalities fix the whole key: there is one record at most.
-            return self.push("1 = 0");
-        }
-        let descending = order[0].1;
-        let plain = order
-            .iter()
-            .all(|&(number, reversed)| reversed == descending && !self.find(number).nullable());
-        if plain {
-            return self.after_row(order, descending);
-        }
-        self.leading_bound(order[0], nulls[0]);
-        self.push("(");
-        for last in 0..order.len() {
-            if last > 0 {
-                self.push(" OR ");
-            }
-            self.push("(");
-            for position in 0..last {
-                self.same(order[position].0, position, nulls[position]);
-                self.push(" AND ");
-            }
-            self.beyond(order[last], last, nulls[last]);
-            self.push(")");
-        }
-        self.push(")");
-    }
-
-    fn after_row(&mut self, order: &[(u32, bool)], descending: bool) {
+    /// Greater, or less, than the last record in all columns of an order.
+    pub(super) fn after_row(&mut self, order: &[(u32, bool)], side: Side) {
         let numbers: Vec<u32> = order.iter().map(|(number, _)| *number).collect();
         self.push("(");
         self.columns(&numbers);
-        self.push(if descending { ") < (" } else { ") > (" });
+        self.push(if side == Side::Less { ") < (" } else { ") > (" });
         self.list(order.len(), |text, position| text.bind(Parameter::After(position)));
         self.push(")");
     }
 
-    /// What the disjunction implies of its first column, so that an index can seek to it.
-    fn leading_bound(&mut self, (number, descending): (u32, bool), null: bool) {
-        let optional = self.find(number).nullable();
-        if null || (descending && optional) {
-            return;
-        }
-        self.column(number);
-        self.push(if descending { " <= " } else { " >= " });
-        self.bind(Parameter::After(0));
-        self.push(" AND ");
-    }
-
-    fn same(&mut self, number: u32, position: usize, null: bool) {
+    /// Equal to the last record in a column of the order.
+    pub(super) fn same(&mut self, number: u32, position: usize, null: bool) {
         self.column(number);
         if null {
             return self.push(" IS NULL");
@@ -286,26 +271,25 @@ impl<'a> Text<'a> {
         self.bind(Parameter::After(position));
     }
 
-    /// Greater in this direction. NULL is the smallest value.
-    fn beyond(&mut self, (number, descending): (u32, bool), position: usize, null: bool) {
-        match (descending, null) {
-            (false, true) => {
-                self.column(number);
-                self.push(" IS NOT NULL");
-            }
-            (true, true) => self.push("1 = 0"),
-            (_, false) => {
-                let or_null = descending && self.find(number).nullable();
-                self.push(if or_null { "(" } else { "" });
-                self.column(number);
-                self.push(if descending { " < " } else { " > " });
-                self.bind(Parameter::After(position));
-                if or_null {
-                    self.push(" OR ");
-                    self.column(number);
-                    self.push(" IS NULL)");
-                }
-            }
+    /// On one side of the last record in a column of the order.
+    pub(super) fn beyond(&mut self, number: u32, position: usize, side: Side) {
+        self.column(number);
+        match side {
+            Side::Present => return self.push(" IS NOT NULL"),
+            Side::Null => return self.push(" IS NULL"),
+            Side::Greater => self.push(" > "),
+            Side::Less => self.push(" < "),
+        }
+        self.bind(Parameter::After(position));
+    }
+
+    /// Tells SQLite which index to read. SQLite does not know how many rows have which value, and
+    /// may otherwise choose a sort, or a filter over all rows with the same first column.
+    /// PostgreSQL knows it, and has no such clause.
+    pub(super) fn indexed_by(&mut self, index: &str) {
+        if self.dialect == Dialect::Sqlite {
+            self.push(" INDEXED BY ");
+            self.push(&quote(index));
         }
     }
 

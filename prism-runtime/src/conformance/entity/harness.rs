@@ -13,6 +13,7 @@ use serde_json::Value as Json;
 use super::schema;
 use super::typed::Order;
 use crate::clock::Clock;
+use crate::entity::layout::DEFAULT_MESSAGE_BYTES;
 use crate::entity::{Collection, Engine, Shared, Store, Stores};
 use crate::page_token::PageTokens;
 use crate::schema::Entity;
@@ -58,6 +59,15 @@ impl Harness {
     ///
     /// Where the backend cannot be opened.
     pub fn new(factory: &Factory<'_>) -> Self {
+        Harness::limited(factory, DEFAULT_MESSAGE_BYTES)
+    }
+
+    /// Opens the suite's entities on a backend, for messages of so many bytes.
+    ///
+    /// # Panics
+    ///
+    /// If the backend cannot be opened.
+    pub fn limited(factory: &Factory<'_>, max_message_bytes: usize) -> Self {
         let pool = schema::pool();
         let entities = schema::entities(&pool);
         let opened = factory(&entities);
@@ -65,7 +75,8 @@ impl Harness {
         let tokens = Arc::new(PageTokens::random().expect("randomness"));
         let shared = Shared { pool: pool.clone(), tokens, clock: clock.clone() };
         let open = |entity: Entity| {
-            Collection::open(entity, &*opened.backend, shared.clone()).expect("an open collection")
+            Collection::open_limited(entity, &*opened.backend, shared.clone(), max_message_bytes)
+                .expect("an open collection")
         };
         let stores = Arc::new(Stores::new(entities.into_iter().map(open)));
         let method = |spec: schema::MethodSpec| {
@@ -89,9 +100,7 @@ impl Harness {
 
     /// Calls a method with protobuf JSON.
     pub async fn call(&self, method: &str, request: Json) -> Result<Json> {
-        let input = &self.methods[method].input;
-        let request = DynamicMessage::deserialize(input.clone(), request).expect("a request");
-        self.call_bytes(method, request.encode_to_vec()).await
+        self.call_bytes(method, self.request(method, request)).await
     }
 
     /// Calls a method with an encoded request.
@@ -104,8 +113,7 @@ impl Harness {
 
     /// Calls a method with an encoded request; the answer is encoded too.
     pub async fn call_raw(&self, method: &str, request: Vec<u8>) -> Result<Vec<u8>> {
-        let context = Context::new("conformance").with_stores(Arc::clone(&self.stores));
-        let answer = match self.methods[method].engine.call(&context, &Bytes::from(request)) {
+        let answer = match self.reply(method, request) {
             Reply::Ready(answer) => answer?,
             Reply::Future(answer) => answer.await?,
             Reply::Stream(_) | Reply::Opening(_) => {
@@ -113,6 +121,22 @@ impl Harness {
             }
         };
         Ok(answer.message().to_vec())
+    }
+
+    /// What an engine makes of an encoded request at once.
+    pub fn reply(&self, method: &str, request: Vec<u8>) -> Reply {
+        let context = Context::new("conformance").with_stores(Arc::clone(&self.stores));
+        self.methods[method].engine.call(&context, &Bytes::from(request))
+    }
+
+    /// A request of a method, encoded.
+    ///
+    /// # Panics
+    ///
+    /// If it is none.
+    pub fn request(&self, method: &str, request: Json) -> Vec<u8> {
+        let input = self.methods[method].input.clone();
+        DynamicMessage::deserialize(input, request).expect("a request").encode_to_vec()
     }
 
     /// A message of the suite.

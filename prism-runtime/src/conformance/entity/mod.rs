@@ -31,10 +31,13 @@ macro_rules! entity_conformance {
             record_bytes update_access oneofs batches_of_the_service
             etags soft_delete hard_delete expiry sweeps_beside_writes retention unique_fields
             request_ids batches
-            list_orders list_conditions list_pages list_tokens list_violations page_bytes
-            sizes_and_keys every_value times_and_ranges keys_with_times keys_with_durations immutable_json
+            list_orders list_ties list_conditions list_pages list_tokens list_violations page_bytes
+            sizes_and_keys every_value times_and_ranges keys_with_times keys_with_durations finer_bounds
+            immutable_json
             access_rules json_storage required_fields
+            violations_together sizes_of_requests texts_with_nul
             json_forms json_depth json_unreadable json_newer_writes
+            long_json long_json_kept long_json_immutable long_json_batches
         }
 
         #[test]

@@ -89,9 +89,10 @@ pub fn everything(pool: &DescriptorPool) -> Entity {
     entity
 }
 
-/// `Reading`: key (sensor, at, offset), two times among it.
+/// `Reading`: key (sensor, at, offset), two times among it; kept for longer than there are times.
 pub fn reading(pool: &DescriptorPool) -> Entity {
     let mut entity = lower(pool, "Reading", "readings", &["sensor", "at", "offset"], 1);
+    entity.retention_days = u32::MAX;
     set(&mut entity, "origin", |column| {
         column.storage = Storage::Json;
         column.access = Access::Immutable;
@@ -108,6 +109,14 @@ pub fn holiday(pool: &DescriptorPool) -> Entity {
 /// `Lap`: key time, a duration.
 pub fn lap(pool: &DescriptorPool) -> Entity {
     lower(pool, "Lap", "laps", &["time"], 1)
+}
+
+/// `Shift`: key id, indexes by a timestamp and a duration.
+pub fn shift(pool: &DescriptorPool) -> Entity {
+    let mut entity = lower(pool, "Shift", "shifts", &["id"], 1);
+    index(&mut entity, "by_start", &["start desc"], false);
+    index(&mut entity, "by_length", &["length"], false);
+    entity
 }
 
 /// `Review`: key id, and fields that have to be set.
@@ -131,7 +140,7 @@ pub fn document(pool: &DescriptorPool) -> Entity {
 
 /// Every entity of the suite.
 pub fn entities(pool: &DescriptorPool) -> Vec<Entity> {
-    [order, session, everything, reading, holiday, lap, review, document]
+    [order, session, everything, reading, holiday, lap, shift, review, document]
         .map(|entity| entity(pool))
         .into()
 }
@@ -215,6 +224,15 @@ pub fn methods(pool: &DescriptorPool) -> Vec<MethodSpec> {
         specs.method("BatchGetLaps", "Lap", Operation::BatchGet, "ListLapsResponse", batch),
         specs.method("ListLaps", "Lap", Operation::List, "ListLapsResponse", list(1)),
         specs.method("PutLap", "Lap", Operation::Put, "Lap", Response::Entity),
+        specs.method("PutShift", "Shift", Operation::Put, "Shift", Response::Entity),
+        specs.method("ListShifts", "Shift", Operation::List, "ListShiftsResponse", list(1)),
+        specs.method(
+            "ListShiftsOfSeveral",
+            "Shift",
+            Operation::List,
+            "ListShiftsResponse",
+            list(1),
+        ),
         specs.method("GetReview", "Review", Operation::Get, "Review", Response::Entity),
         specs.method("CreateReview", "Review", Operation::Create, "Review", Response::Entity),
         specs.method("PutReview", "Review", Operation::Put, "Review", Response::Entity),
@@ -296,7 +314,7 @@ fn request_field(
         ("show_deleted", _) => (Role::ShowDeleted, ""),
         ("update_mask", _) => (Role::UpdateMask, ""),
         ("order" | "session" | "everything" | "review" | "document", _)
-        | ("reading" | "holiday" | "lap", _) => (Role::Entity, ""),
+        | ("reading" | "holiday" | "lap" | "shift", _) => (Role::Entity, ""),
         ("keys", _) => (Role::Keys, ""),
         ("session_ids", _) => (Role::Keys, "session_id"),
         ("note_prefix", _) => (Role::Prefix, "note"),
@@ -310,6 +328,11 @@ fn request_field(
         ("any_day", _) => (Role::AnyOf, "day"),
         ("times", _) => (Role::Keys, "time"),
         ("from_time", _) => (Role::AtLeast, "time"),
+        ("start_from", _) => (Role::AtLeast, "start"),
+        ("start_before", _) => (Role::LessThan, "start"),
+        ("length_from", _) => (Role::AtLeast, "length"),
+        ("length_before", _) => (Role::LessThan, "length"),
+        ("starts", _) => (Role::AnyOf, "start"),
         (own, Operation::List) => (Role::Equals, own),
         (own, _) => (Role::Key, own),
     };

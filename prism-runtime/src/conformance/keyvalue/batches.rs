@@ -32,10 +32,10 @@ async fn errors(h: &Harness, writes: Vec<RecordWrite>) -> Vec<Option<BatchError>
 /// Up to 1000 records, with the rules of Put for each.
 pub async fn a_batch_writes_every_record(h: Harness) {
     h.put(put("7", &[(b"k", b"newer")], START + 1)).await.unwrap();
-    let writes =
-        (0..COUNT).map(|n| write(&n.to_string(), &[(b"k", b"v"), (b"l", b"w")], START)).collect();
+    let items: [(&[u8], &[u8]); 3] = [(b"k", b"v"), (b"l", b"w"), (b"m", b"x")];
+    let writes = (0..COUNT).map(|n| write(&n.to_string(), &items, START)).collect();
     assert!(errors(&h, writes).await.iter().all(Option::is_none));
-    assert_eq!(h.all("test").await.len(), 2 * COUNT);
+    assert_eq!(h.all("test").await.len(), items.len() * COUNT);
     assert_eq!(h.value("7", b"k").await.unwrap(), b"newer");
     assert_eq!(h.value("7", b"l").await.unwrap(), b"w");
 }
@@ -118,7 +118,8 @@ pub async fn a_batch_fails_for_its_namespace_and_size(mut h: Harness) {
     let error = h.put_batch(batch(vec![])).await.unwrap_err();
     assert_eq!(fields(&error), ["writes"]);
     let many = (0..=COUNT).map(|n| write(&n.to_string(), &[(b"a", b"1")], 0)).collect();
-    assert_eq!(fields(&h.put_batch(batch(many)).await.unwrap_err()), ["writes"]);
+    let error = h.put_batch(batch(many)).await.unwrap_err();
+    assert_eq!((error.reason(), fields(&error)), (Reason::ValueTooLarge, vec!["writes"]));
     let namespace = "UPPER".into();
     let error = h.put_batch(PutBatchRequest { namespace, writes: vec![one()] }).await.unwrap_err();
     assert_eq!(fields(&error), ["namespace"]);

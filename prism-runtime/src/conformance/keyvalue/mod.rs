@@ -126,6 +126,7 @@ macro_rules! keyvalue_conformance {
                 what_a_delete_must_say,
                 tokens_out_of_range,
                 every_violation_is_reported,
+                violations_are_in_the_order_of_the_request,
                 sizes_alone_are_value_too_large,
                 malformed_messages,
                 refused_writes_write_nothing;

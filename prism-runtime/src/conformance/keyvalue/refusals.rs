@@ -140,11 +140,11 @@ pub async fn counts_and_repeats(h: Harness) {
     let keys: Vec<&[u8]> = keys.iter().map(|key| &key[..]).collect();
     let items: Vec<(&[u8], &[u8])> = keys.iter().map(|key| (*key, &b"v"[..])).collect();
     invalid(h.put(put("1", &[], 0)).await, &["items"]);
-    invalid(h.put(put("1", &items, 0)).await, &["items"]);
+    too_large(h.put(put("1", &items, 0)).await, &["items"]);
     h.put(put("1", &items[1..], 0)).await.unwrap();
-    invalid(h.delete(delete_keys("1", &keys, 0)).await, &["keys"]);
+    too_large(h.delete(delete_keys("1", &keys, 0)).await, &["keys"]);
     let read = |keys: &[&[u8]]| GetRequest { predicate: Some(match_keys(keys)), ..get("1") };
-    invalid(h.get(read(&keys)).await, &["predicate.match_keys.keys"]);
+    too_large(h.get(read(&keys)).await, &["predicate.match_keys.keys"]);
     invalid(h.get(read(&[])).await, &["predicate.match_keys.keys"]);
     let twice = [(&b"a"[..], &b"1"[..]), (b"b", b"2"), (b"a", b"1"), (b"b", b"1")];
     invalid(h.put(put("1", &twice, 0)).await, &["items[2].key", "items[3].key"]);
@@ -209,13 +209,59 @@ pub async fn every_violation_is_reported(h: Harness) {
     invalid(h.put(request).await, &paths);
 }
 
+/// By the field numbers of the request, then by those within.
+pub async fn violations_are_in_the_order_of_the_request(h: Harness) {
+    let long = vec![1; KEY_BYTES + 1];
+    let bad = || Some(match_keys(&[]));
+    let read = GetRequest { limit: -1, predicate: bad(), ..get("") };
+    invalid(h.get(read).await, &["id", "predicate.match_keys.keys", "limit"]);
+    let id = Some(String::new());
+    let scan = ScanRequest { id, limit: -1, predicate: bad(), ..scan() };
+    invalid(h.scan(scan).await, &["id", "predicate.match_keys.keys", "limit"]);
+    let range = Some(match_range(Some(&long), Some(&[1; KEY_BYTES + 2])));
+    let read = GetRequest { limit: -1, predicate: range, ..get("1") };
+    let ends = ["predicate.match_range.start_key", "predicate.match_range.end_key", "limit"];
+    invalid(h.get(read).await, &ends);
+    let both = DeleteRequest { predicate: bad(), ..delete_keys("1", &[b"a", &long], 1) };
+    let paths = ["keys[1]", "predicate", "predicate.match_keys.keys", "item_priority_token"];
+    invalid(h.delete(both).await, &paths);
+
+    let mut request = put_with_ttl("1", &long, -1, 1);
+    request.items[0].value = vec![0; VALUE_BYTES + 1];
+    request.items.push(request.items[0].clone());
+    let item = |n: usize| {
+        ["key", "value", "metadata.ttl_seconds"].map(|part| format!("items[{n}].{part}"))
+    };
+    let mut paths = [item(0), item(1)].concat();
+    // Too long, and a repetition.
+    paths.insert(3, "items[1].key".to_owned());
+    paths.push("item_priority_token".to_owned());
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    invalid(h.put(request).await, &paths);
+    let metadata = Some(ItemMetadata { ttl_seconds: -1, ..Default::default() });
+    let value = vec![1; VALUE_BYTES + 1];
+    let swap = CompareAndSwapRequest { metadata, ..swap("", &long, Some(&value), Some(&value)) };
+    let paths = ["id", "key", "old_value", "new_value", "metadata.ttl_seconds"];
+    invalid(h.swap(swap).await, &paths);
+
+    // One that is too many does not hide the others, of which the first 50 are kept.
+    let many: Vec<Vec<u8>> = vec![long; COUNT + 1];
+    let many: Vec<&[u8]> = many.iter().map(Vec::as_slice).collect();
+    let error = h.delete(delete_keys("1", &many, 0)).await.unwrap_err();
+    assert_eq!((error.reason(), error.omitted()), (Reason::ValueTooLarge, COUNT + 2 - 50));
+    assert_eq!(fields(&error)[..3], ["keys", "keys[0]", "keys[1]"]);
+}
+
 /// VALUE_TOO_LARGE is for sizes alone.
 pub async fn sizes_alone_are_value_too_large(h: Harness) {
     let mut request = put(&"i".repeat(600), &[(b"a", b"1")], 0);
     request.items[0].value = vec![0; VALUE_BYTES + 1];
     too_large(h.put(request.clone()).await, &["id", "items[0].value"]);
     request.namespace = String::new();
-    invalid(h.put(request).await, &["namespace", "id", "items[0].value"]);
+    invalid(h.put(request.clone()).await, &["namespace", "id", "items[0].value"]);
+    // So is every more specific reason.
+    (request.namespace, request.item_priority_token) = ("test".into(), 1);
+    invalid(h.put(request).await, &["id", "items[0].value", "item_priority_token"]);
 }
 
 /// What cannot be decoded is INVALID_ARGUMENT, for every method.

@@ -1,93 +1,104 @@
-//! What a request has to hold, checked before the store is asked.
+//! What a request has to be like, beside what its operation finds wrong with it.
 
 use bytes::Bytes;
 
-use super::{Method, parse_mask};
+use super::Method;
 use crate::entity::collection::Written;
-use crate::entity::decide::{Mask, Source, join};
+use crate::entity::decide::{Mask, Source};
+use crate::entity::mask::parse_mask;
+use crate::entity::record::Record;
 use crate::entity::request::Request;
 use crate::schema::{Operation, Role};
-use crate::{Error, Result, Violation};
+use crate::violations::Violations;
+use crate::{Result, Violation};
+
+/// Length of a `request_id` at most, in bytes.
+const MAX_REQUEST_ID_BYTES: usize = 64;
+
+/// A request with what is wrong with it so far.
+pub(super) struct Call {
+    pub(super) request: Request,
+    /// Of an Update; none if it is refused.
+    pub(super) mask: Option<Mask>,
+    pub(super) violations: Violations,
+    /// What is wrong if an update with `allow_missing` creates the record.
+    pub(super) if_created: Violations,
+}
 
 impl Method {
-    /// Checks that what is required is set. Answers with what is wrong where an update with
-    /// `allow_missing` creates the record.
-    pub(super) fn check_required(
-        &self,
-        bytes: &Bytes,
-        request: &Request,
-    ) -> Result<Vec<Violation>> {
-        if self.required.is_none() && self.collection.required.is_none() {
-            return Ok(Vec::new());
-        }
-        let mut broken = Vec::new();
-        if let Some(required) = &self.required {
-            required.check(bytes, "", |_| true, &mut broken)?;
-        }
-        let mut if_created = Vec::new();
-        if let Some(entity) = &request.entity {
-            let missing = |written| {
-                let path = &self.request.entity_path;
-                self.collection.missing(entity, path, written, Source::Caller)
-            };
-            match (self.binding.operation, self.mask(request)) {
-                (Operation::Create, _) => broken.extend(missing(Written::Created)?),
-                (Operation::Put, _) | (Operation::Update, Ok(Mask::All)) => {
-                    broken.extend(missing(Written::Whole)?);
-                }
-                (Operation::Update, Ok(Mask::Fields(fields))) => {
-                    broken.extend(missing(Written::Fields(&fields))?);
-                    if request.allow_missing {
-                        if_created = missing(Written::Created)?;
-                    }
-                }
-                // The mask is refused.
-                _ => {}
-            }
-        }
-        if broken.is_empty() {
-            return Ok(if_created);
-        }
-        let mut violations = self.own_violations(request);
-        violations.retain(|own| !broken.iter().any(|rule| rule.field == own.field));
-        violations.extend(broken);
-        Err(Error::invalid(violations))
-    }
-
-    fn mask(&self, request: &Request) -> Result<Mask> {
-        let name = self.request.name_of(Role::UpdateMask);
-        parse_mask(&self.collection, request.update_mask.as_deref(), name)
-    }
-
-    /// What the operation itself finds wrong with a request, beside what is required.
-    fn own_violations(&self, request: &Request) -> Vec<Violation> {
-        let collection = &self.collection;
-        let path = &self.request.entity_path;
-        let checked = match (self.binding.operation, &request.entity) {
-            (Operation::Get | Operation::Delete | Operation::Undelete, _) => {
-                collection.check_key(&request.key, |part| self.request.key_name(part).into())
-            }
-            (Operation::BatchGet | Operation::List, _) => Ok(()),
-            (_, None) => Err(Error::invalid_field(&**path, "is required")),
-            (operation, Some(entity)) => self.check_entity(operation, entity),
-        };
+    /// Cuts a request, and checks that what is required is set.
+    ///
+    /// # Errors
+    ///
+    /// INVALID_REQUEST: bytes that are no message.
+    pub(super) fn read(&self, bytes: &Bytes) -> Result<Call> {
+        let mut violations = Violations::default();
+        let request = self.request.decode(bytes, &mut violations)?;
         let mask = match self.binding.operation {
-            Operation::Update => self.mask(request).err(),
+            Operation::Update => {
+                let field = &self.request.mask;
+                let paths = request.update_mask.as_deref();
+                let parsed = parse_mask(&self.collection, paths, &field.path);
+                violations.absorb(field.place(), parsed)?
+            }
             _ => None,
         };
-        let errors = checked.err().into_iter().chain(mask);
-        errors.flat_map(|error| error.violations().to_vec()).collect()
+        let mut call = Call { request, mask, violations, if_created: Violations::default() };
+        self.check_required(bytes, &mut call)?;
+        Ok(call)
     }
 
-    /// Checks values and key of the entity in a request.
-    fn check_entity(&self, operation: Operation, entity: &[u8]) -> Result<()> {
-        let collection = &self.collection;
-        let path = &self.request.entity_path;
-        let mut record = collection.codec.decode(entity, path)?;
-        if operation == Operation::Create {
-            collection.fill_id(&mut record);
+    fn check_required(&self, bytes: &Bytes, call: &mut Call) -> Result<()> {
+        let Call { request, mask, violations, if_created } = call;
+        if let Some(required) = &self.required {
+            required.check(bytes, "", |_| true, violations)?;
         }
-        let key = collection.layout.key_of(&record);
-        collection.check_key(&key.0, |part| join(path, collection.key_field(part)).into())
+        let Some(entity) = &request.entity else { return Ok(()) };
+        let missing = |written, violations: &mut Violations| {
+            let path = &self.request.entity.path;
+            self.collection.missing(entity, path, written, Source::Caller, violations)
+        };
+        match (self.binding.operation, mask) {
+            (Operation::Create, _) => missing(Written::Created, violations),
+            (Operation::Put, _) | (Operation::Update, Some(Mask::All)) => {
+                missing(Written::Whole, violations)
+            }
+            (Operation::Update, Some(Mask::Fields(fields))) => {
+                missing(Written::Fields(fields), violations)?;
+                if request.allow_missing {
+                    missing(Written::Created, if_created)?;
+                }
+                Ok(())
+            }
+            // A mask that is refused names no field to check.
+            _ => Ok(()),
+        }
+    }
+
+    /// The entity in a request.
+    ///
+    /// # Errors
+    ///
+    /// It is absent, or bytes that are no message.
+    pub(super) fn entity(&self, call: &mut Call) -> Result<Record> {
+        let field = &self.request.entity;
+        let Some(bytes) = call.request.entity.take() else {
+            let absent = Violation::new(&*field.path, "is required");
+            call.violations.push(field.place(), absent);
+            return Err(std::mem::take(&mut call.violations).into_error());
+        };
+        self.collection.codec.decode_checked(&bytes, field, &mut call.violations)
+    }
+
+    /// A NUL is refused whatever the store takes, so that a client need not know it.
+    pub(super) fn check_request_id(&self, id: &str, violations: &mut Violations) {
+        let field = self.request.field(Role::RequestId);
+        if id.len() > MAX_REQUEST_ID_BYTES {
+            let what = format!("has {} bytes, the limit is {MAX_REQUEST_ID_BYTES}", id.len());
+            violations.push(field.place(), Violation::too_large(field.name, what));
+        }
+        if id.contains('\0') {
+            violations.push(field.place(), Violation::new(field.name, "holds a NUL"));
+        }
     }
 }

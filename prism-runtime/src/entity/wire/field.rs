@@ -9,7 +9,7 @@ use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, Sy
 use super::nested::NestedTypes;
 use super::reader::{Malformed, Occurrence, Reader, Wire};
 use super::scalar::{Scalar, delimited_len, put_delimited};
-use super::time::{TimeFault, TimeKind};
+use super::time::{Finer, TimeFault, TimeKind};
 use crate::schema::{Cardinality, Column, FieldType, Storage, Value};
 
 /// How a field is laid out on the wire and in its column.
@@ -70,8 +70,8 @@ pub struct Field {
     pub form: Form,
     pub cardinality: Cardinality,
     pub storage: Storage,
-    /// Whether times finer than a microsecond are refused.
-    pub exact: bool,
+    /// What becomes of times finer than a microsecond.
+    pub finer: Finer,
     /// The numbers of a closed enum.
     pub closed: Option<BTreeSet<i32>>,
     /// Checks of each occurrence of a nested message or element.
@@ -96,14 +96,14 @@ impl Field {
             form: form(column),
             cardinality: column.cardinality,
             storage: column.storage,
-            exact,
+            finer: if exact { Finer::Refuse } else { Finer::Cut },
             closed: closed(&column.ty, message.parent_pool()),
             check: Check::None,
         }
     }
 
     /// Of a request's field that stands for a column; each element of it where it is repeated.
-    pub fn of_request(column: &Column, exact: bool, field: &FieldDescriptor) -> Self {
+    pub fn of_request(column: &Column, finer: Finer, field: &FieldDescriptor) -> Self {
         let form = match field.kind() {
             Kind::Message(message) => match message.full_name() {
                 "google.protobuf.Timestamp" => Form::Time(TimeKind::Timestamp),
@@ -121,7 +121,7 @@ impl Field {
             form,
             cardinality: Cardinality::Optional,
             storage: Storage::Native,
-            exact,
+            finer,
             closed: closed(&column.ty, field.parent_message().parent_pool()),
             check: Check::None,
         }
@@ -186,7 +186,9 @@ impl Field {
         let value = match (self.form, wire) {
             (Form::Scalar(scalar), wire) => scalar.decode(wire)?,
             (Form::Wrapper(scalar), Wire::Len(message)) => unwrap(scalar, message)?,
-            (Form::Time(kind), Wire::Len(message)) => Value::Int(kind.decode(message, self.exact)?),
+            (Form::Time(kind), Wire::Len(message)) => {
+                self.finer.value(kind.decode(message)?).map_err(TimeFault::Invalid)?
+            }
             (Form::Message | Form::Group, Wire::Len(bytes) | Wire::Group(bytes)) => {
                 Value::Blob(bytes.to_vec())
             }

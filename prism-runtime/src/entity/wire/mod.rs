@@ -3,6 +3,7 @@
 //! through untouched.
 
 mod field;
+mod map;
 mod nested;
 mod reader;
 mod scalar;
@@ -14,18 +15,21 @@ use std::sync::Arc;
 
 use bytes::BufMut;
 use prism_migrate::json;
-use prost_reflect::{DescriptorPool, MessageDescriptor};
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
 
 pub(crate) use field::{Fault, Field, Form};
+pub(crate) use map::{entry, shown_key};
 pub(crate) use nested::{NestedTypes, scalar as scalar_of};
 pub(crate) use reader::{Malformed, Occurrence, Reader, Wire};
 pub(crate) use scalar::{Scalar, delimited_len, put_delimited};
-pub(crate) use time::TimeKind;
+pub(crate) use time::{Finer, TimeKind};
 
-use super::decide::join;
+use super::decide::RequestPath;
 use super::layout::Layout;
 use super::record::{Record, absent};
-use crate::schema::{Access, Cardinality, Storage, Value};
+use crate::path;
+use crate::schema::{Access, Cardinality, Column, Storage, Value};
+use crate::violations::Violations;
 use crate::{Error, Result, Violation};
 
 /// Who reads an encoded record.
@@ -84,21 +88,67 @@ impl Codec {
     ///
     /// INVALID_ARGUMENT: malformed, or with a violation for each field out of range.
     pub fn decode(&self, message: &[u8], path: &str) -> Result<Record> {
+        let mut violations = Violations::default();
+        let entity = RequestPath { number: 0, path: path.into() };
+        let record = self.decode_checked(message, &entity, &mut violations)?;
+        violations.finish()?;
+        Ok(record)
+    }
+
+    /// The record that an encoded message is, in which a field at fault is absent: it is noted.
+    ///
+    /// # Errors
+    ///
+    /// INVALID_REQUEST: it is malformed.
+    pub(crate) fn decode_checked(
+        &self,
+        message: &[u8],
+        entity: &RequestPath,
+        violations: &mut Violations,
+    ) -> Result<Record> {
         let mut decoding = Decoding {
             codec: self,
             values: self.absent.clone(),
             collected: BTreeMap::new(),
             seen: vec![false; self.fields.len()],
             set: BTreeMap::new(),
-            violations: Vec::new(),
-            path,
+            faults: BTreeMap::new(),
+            within: BTreeMap::new(),
         };
         let mut reader = Reader::new(message);
         while let Some(occurrence) = reader.next()? {
             let Some(position) = self.layout.entity.position(occurrence.number) else { continue };
             decoding.occurrence(position, &occurrence)?;
         }
-        decoding.finish()
+        decoding.finish()?;
+        for (position, what) in std::mem::take(&mut decoding.faults) {
+            let (place, path) = entity.column(&self.layout.entity.columns[position]);
+            let below = decoding.within.remove(&position);
+            let path = below.map_or(path, |below| path::join(&entity.path, &below));
+            violations.push(place, Violation::new(path, what));
+        }
+        Ok(Record(decoding.values))
+    }
+
+    /// Path of the first text with a NUL in a column that holds JSON, below the entity.
+    pub(crate) fn path_of_nul(&self, column: &Column, json: &str) -> String {
+        let read = json::to_message(&self.message, column.number, json);
+        let path = read.map(|message| path::of_way(json::way_to_nul(&message)));
+        path.ok().filter(|path| !path.is_empty()).unwrap_or_else(|| column.field.clone())
+    }
+
+    /// Length of what is stored as JSON in an encoded message, in bytes. 0 for one that is no
+    /// message.
+    pub(super) fn json_bytes(&self, message: &[u8]) -> usize {
+        let mut bytes = 0;
+        let mut reader = Reader::new(message);
+        while let Ok(Some(occurrence)) = reader.next() {
+            let position = self.layout.entity.position(occurrence.number);
+            if position.is_some_and(|position| self.json.contains(&position)) {
+                bytes += occurrence.raw.len();
+            }
+        }
+        bytes
     }
 
     /// Brings a stored record into the form that is encoded.
@@ -134,6 +184,24 @@ impl Codec {
             }
         }
         WireRecord(record)
+    }
+
+    /// Leaves the largest fields out, one by one, until callers can be sent the encoded message. Those
+    /// of the key stay.
+    pub fn shorten(&self, record: &mut WireRecord, max_bytes: usize) {
+        while self.encoded_len(record, Audience::Caller) > max_bytes {
+            let length =
+                |&position: &usize| self.fields[position].encoded_len(&record.0.0[position]);
+            let columns = self.layout.entity.columns.iter().enumerate();
+            let largest = columns
+                .filter(|(_, column)| column.access != Access::InputOnly)
+                .map(|(position, _)| position)
+                .filter(|&position| !self.layout.is_key(position))
+                .max_by_key(length)
+                .filter(|position| length(position) > 0);
+            let Some(largest) = largest else { return };
+            record.0.0[largest] = Value::Null;
+        }
     }
 
     /// Makes wire records of the JSON in a column.
@@ -196,8 +264,10 @@ struct Decoding<'a> {
     seen: Vec<bool>,
     /// The member of each oneof that is set, by the first member's position.
     set: BTreeMap<usize, usize>,
-    violations: Vec<Violation>,
-    path: &'a str,
+    /// What is wrong with the value that a field has so far, by its position.
+    faults: BTreeMap<usize, String>,
+    /// The path of what is wrong, if it is a value within the field.
+    within: BTreeMap<usize, String>,
 }
 
 impl Decoding<'_> {
@@ -211,6 +281,7 @@ impl Decoding<'_> {
             self.values[sibling] = Value::Null;
             self.seen[sibling] = false;
             self.collected.remove(&sibling);
+            self.faults.remove(&sibling);
         }
         let collects = field.is_collected() || field.form == Form::Raw;
         if collects {
@@ -222,29 +293,43 @@ impl Decoding<'_> {
         self.set(position, value)
     }
 
+    /// Sets a value in place of an earlier one. The column of one at fault holds what it would if
+    /// the field were absent.
     fn set(&mut self, position: usize, value: Result<Value, Fault>) -> Result<()> {
+        self.faults.remove(&position);
         match value {
             Ok(value) => self.values[position] = value,
             Err(Fault::Malformed) => return Err(Malformed.into()),
-            Err(Fault::Invalid(what)) => self.violate(position, what),
+            Err(Fault::Invalid(what)) => {
+                self.values[position] = self.codec.absent[position].clone();
+                self.faults.insert(position, what);
+            }
         }
         Ok(())
     }
 
-    fn violate(&mut self, position: usize, what: String) {
-        let field = &self.codec.fields[position].name;
-        self.violations.push(Violation::new(join(self.path, field), what));
+    /// The JSON of a field. Of one that has none, the value to blame is looked for.
+    fn json(&mut self, position: usize, raw: &[u8]) -> Result<Value, Fault> {
+        let message = &self.codec.message;
+        let made = json::from_wire(message, self.codec.fields[position].number, raw);
+        if matches!(made, Err(json::Error::NoForm))
+            && let Ok(decoded) = DynamicMessage::decode(message.clone(), raw)
+        {
+            let path = path::of_way(json::way_to_fault(&decoded));
+            if !path.is_empty() {
+                self.within.insert(position, path);
+            }
+        }
+        let made = made?;
+        self.codec.layout.json.made(position, &made);
+        Ok(Value::Text(made.text))
     }
 
-    fn finish(mut self) -> Result<Record> {
+    fn finish(&mut self) -> Result<()> {
         for (position, bytes) in std::mem::take(&mut self.collected) {
             let field = &self.codec.fields[position];
             let value = match (field.form, field.storage) {
-                (Form::Raw, Storage::Json) => {
-                    json::from_wire(&self.codec.message, field.number, &bytes)
-                        .map(Value::Text)
-                        .map_err(Fault::from)
-                }
+                (Form::Raw, Storage::Json) => self.json(position, &bytes),
                 (Form::Raw | Form::Message | Form::Group, _) => Ok(Value::Blob(bytes)),
                 _ => field.value(Wire::Len(&bytes)),
             };
@@ -252,13 +337,9 @@ impl Decoding<'_> {
         }
         for (position, field) in self.codec.fields.iter().enumerate() {
             if field.cardinality == Cardinality::Required && !self.seen[position] {
-                self.violate(position, "is required".to_owned());
+                self.faults.insert(position, "is required".to_owned());
             }
         }
-        if self.violations.is_empty() {
-            Ok(Record(self.values))
-        } else {
-            Err(Error::invalid(self.violations))
-        }
+        Ok(())
     }
 }

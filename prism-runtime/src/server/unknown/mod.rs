@@ -17,6 +17,7 @@ use serde::Deserialize;
 pub(super) use tables::{MessageId, Tables};
 
 use crate::error::{Error, Reason, Result, Violation};
+use path::BadText;
 use walk::Fault;
 
 /// What happens to fields that the schema does not know.
@@ -29,9 +30,6 @@ pub enum UnknownFields {
     /// They are ignored.
     Drop,
 }
-
-/// Unknown fields that are collected; what lies beyond is neither looked for nor counted.
-const MAX_COLLECTED: usize = 1000;
 
 impl Tables {
     /// Checks a request. Answers with the bytes that its elements take once it is decoded.
@@ -49,7 +47,7 @@ impl Tables {
     ) -> Result<usize> {
         match walk::check(self, message, bytes) {
             Ok(walked) if walked.unknown && unknown == UnknownFields::Refuse => {
-                Err(refused(path::unknown_fields(self, message, bytes)))
+                Err(path::unknown_fields(self, message, bytes).into_error())
             }
             Ok(walked) => Ok(walked.weight),
             Err(Fault::TooMany) => Err(too_many(path::most_elements(self, message, bytes))),
@@ -59,23 +57,18 @@ impl Tables {
     }
 }
 
-fn refused(violations: Vec<Violation>) -> Error {
-    let message = match violations.as_slice() {
-        [only] => format!("the request has an unknown field: {}", only.field),
-        all => format!("the request has {} unknown fields", all.len()),
-    };
-    Error::new(Reason::UnknownField, message).with_violations(violations)
-}
-
 /// VALUE_TOO_LARGE that names the field of the request that has the most elements.
 fn too_many(field: String) -> Error {
     let what = "has more elements than a message of this length may have";
     Error::invalid(vec![Violation::too_large(field, what)])
 }
 
-fn not_utf8(field: Option<String>) -> Error {
-    match field {
-        Some(field) => Error::invalid_field(field, "is not valid UTF-8"),
+fn not_utf8(found: Option<BadText>) -> Error {
+    match found {
+        Some(BadText::Value(field)) => Error::invalid_field(field, "is not valid UTF-8"),
+        Some(BadText::Key(field)) => {
+            Error::invalid_field(field, "has a key that is not valid UTF-8")
+        }
         None => Error::new(Reason::InvalidRequest, "a text is not valid UTF-8"),
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::sizes::Sizes;
+use crate::entity::wire::Scalar;
 use prost::Message as _;
 use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorSet};
@@ -40,6 +41,10 @@ pub(super) struct Field {
     pub(super) weight: usize,
     /// Whether it is stored as JSON.
     pub(super) json: bool,
+    /// The type of its keys, if it is a map.
+    pub(super) map_key: Option<Scalar>,
+    /// What is shown in place of the keys of its map, and of those below it.
+    pub(super) mask: Option<String>,
 }
 
 /// How a field's value is written.
@@ -106,6 +111,13 @@ impl Tables {
             && field.repeated
         {
             field.weight = field.weight.max(VALUE_WEIGHT);
+        }
+    }
+
+    /// Says what is shown in place of a field that is protected.
+    pub(in crate::server) fn set_mask(&mut self, message: &str, number: u32, mask: String) {
+        if let Some(field) = self.field_mut(message, number) {
+            field.mask = Some(mask);
         }
     }
 
@@ -195,20 +207,44 @@ impl Collected {
         let repeated = descriptor.label() == Label::Repeated;
         let weight = if repeated { self.weight(descriptor, sizes) } else { 0 };
         let name = descriptor.name().to_owned();
-        Ok(Field { number, name, kind, repeated, weight, json: false })
+        let map_key = self.entry(descriptor).map(key_of);
+        Ok(Field { number, name, kind, repeated, weight, json: false, map_key, mask: None })
+    }
+
+    /// The entries of a field, if it is a map.
+    fn entry(&self, descriptor: &FieldDescriptorProto) -> Option<&DescriptorProto> {
+        let target = self.by_name.get(descriptor.type_name().trim_start_matches('.'))?;
+        let message = &self.messages[target.0];
+        message.options.as_ref().is_some_and(|options| options.map_entry()).then_some(message)
     }
 
     /// What an element takes: lists grow by doubling, and a map has room for more than its entries.
     fn weight(&self, descriptor: &FieldDescriptorProto, sizes: &mut Sizes<'_>) -> usize {
         let element = sizes.element(descriptor);
-        let target = self.by_name.get(descriptor.type_name().trim_start_matches('.'));
-        let options = target.and_then(|id| self.messages[id.0].options.as_ref());
-        let is_entry = options.is_some_and(|options| options.map_entry());
-        if is_entry { 4 * element } else { 2 * element }
+        if self.entry(descriptor).is_some() { 4 * element } else { 2 * element }
     }
 
     fn target(&self, name: &str) -> Result<MessageId, String> {
         self.by_name.get(name).copied().ok_or_else(|| format!("no descriptor set has {name}"))
+    }
+}
+
+/// The type of the keys of a map with such entries.
+fn key_of(entry: &DescriptorProto) -> Scalar {
+    let key = entry.field.iter().find(|field| field.number() == 1);
+    match key.map(FieldDescriptorProto::r#type) {
+        Some(Type::Bool) => Scalar::Bool,
+        Some(Type::Int32) => Scalar::Int32,
+        Some(Type::Int64) => Scalar::Int64,
+        Some(Type::Uint32) => Scalar::Uint32,
+        Some(Type::Uint64) => Scalar::Uint64,
+        Some(Type::Sint32) => Scalar::Sint32,
+        Some(Type::Sint64) => Scalar::Sint64,
+        Some(Type::Fixed32) => Scalar::Fixed32,
+        Some(Type::Fixed64) => Scalar::Fixed64,
+        Some(Type::Sfixed32) => Scalar::Sfixed32,
+        Some(Type::Sfixed64) => Scalar::Sfixed64,
+        _ => Scalar::String,
     }
 }
 

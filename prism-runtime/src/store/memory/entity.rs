@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::entity::decide::{Change, Remembered, RequestScope, decide, repeat, unique_violation};
 use crate::entity::layout::{Layout, State};
 use crate::entity::record::{Key, Record, compare};
+use crate::memory::charge;
 use crate::schema::plan::Comparison;
 use crate::schema::sql::Visibility;
 use crate::schema::{Index, Value};
 use crate::store::StoreFuture;
 use crate::store::entity::{
-    BATCH_BYTES, EntityBackend, EntityStore, Filter, ListQuery, Page, View, Write, held_bytes,
-    payload_bytes,
+    BATCH_BYTES, BatchRead, EntityBackend, EntityStore, Filter, ListQuery, Page, View, Write,
+    held_bytes,
 };
 use crate::{Error, Result};
 
@@ -43,23 +44,26 @@ impl EntityStore for MemoryEntityStore {
     fn get(&self, key: Key, view: View) -> StoreFuture<Option<Record>> {
         let rows = self.lock();
         let found = rows.records.get(&key).filter(|record| self.sees(view, record));
-        StoreFuture::ready(Ok(found.cloned()))
+        StoreFuture::ready(found.map(counted).transpose())
     }
 
     fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Page> {
         let rows = self.lock();
         let mut batch = Page::default();
-        let mut bytes = 0;
+        let mut read = BatchRead::default();
         for record in keys.iter().filter_map(|key| rows.records.get(key)) {
             if !self.sees(view, record) {
                 continue;
             }
-            if bytes > BATCH_BYTES {
+            if read.is_full() {
                 batch.more = true;
                 break;
             }
-            bytes += payload_bytes(&self.layout, record);
-            batch.records.push(record.clone());
+            read.add(&self.layout, record);
+            match counted(record) {
+                Ok(record) => batch.records.push(record),
+                Err(error) => return StoreFuture::ready(Err(error)),
+            }
         }
         StoreFuture::ready(Ok(batch))
     }
@@ -94,7 +98,10 @@ impl EntityStore for MemoryEntityStore {
                 break;
             }
             bytes += held_bytes(record);
-            page.records.push(record.clone());
+            match counted(record) {
+                Ok(record) => page.records.push(record),
+                Err(error) => return StoreFuture::ready(Err(error)),
+            }
         }
         StoreFuture::ready(Ok(page))
     }
@@ -123,6 +130,12 @@ impl EntityStore for MemoryEntityStore {
         }
         StoreFuture::ready(Ok(keys.len() + scopes.len()))
     }
+}
+
+/// A copy of a record, counted for the present call before it is made.
+fn counted(record: &Record) -> Result<Record> {
+    charge(held_bytes(record))?;
+    Ok(record.clone())
 }
 
 impl MemoryEntityStore {

@@ -111,6 +111,9 @@ impl KeyValueStore for KeyValue {
         let mut left = u64::from(limit);
         for records in data.namespaces.values_mut() {
             for record in records.values_mut() {
+                if left == 0 {
+                    return StoreFuture::ready(Ok(u64::from(limit)));
+                }
                 record.retain(|_, row| {
                     let removed =
                         left > 0 && row.version.removable_at.is_some_and(|at| at < before);
@@ -173,7 +176,12 @@ impl Data {
             return 0;
         }
         let mut gone = 0;
-        for (key, row) in self.record(target).iter_mut() {
+        let (start, end) = selection.bounds();
+        let range = (Bound::Included(start), end.map_or(Bound::Unbounded, Bound::Excluded));
+        if end.is_some_and(|end| end <= start) {
+            return 0;
+        }
+        for (key, row) in self.record(target).range_mut::<[u8], _>(range) {
             if selection.contains(key) {
                 let deletion = decide::delete(Some(&row.current()), Reach::Covered, stamp);
                 if let Some(version) = deletion.version {

@@ -27,6 +27,12 @@ const USE: &str = "
     UPDATE kv_namespaces SET used_at = greatest(used_at, $2) WHERE namespace = ANY($1)
     RETURNING namespace";
 
+/// The same, without those that another transaction has locked.
+const USE_FREE: &str = "
+    UPDATE kv_namespaces SET used_at = greatest(used_at, $2) WHERE namespace IN
+        (SELECT namespace FROM kv_namespaces WHERE namespace = ANY($1) FOR UPDATE SKIP LOCKED)
+    RETURNING namespace";
+
 /// Removes what is empty. One look into the index for each namespace: a join would read all items.
 const GIVE_BACK: &str = "
     DELETE FROM kv_namespaces AS known WHERE namespace <> '' AND used_at < $1 AND
@@ -128,6 +134,15 @@ pub(super) async fn look_up(
     now: i64,
 ) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(USE).bind(namespaces).bind(now).fetch_all(connection).await
+}
+
+/// The same, of namespaces that nobody has locked: it waits for none.
+pub(super) async fn look_up_free(
+    connection: &mut Connection,
+    namespaces: &[&str],
+    now: i64,
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(USE_FREE).bind(namespaces).bind(now).fetch_all(connection).await
 }
 
 /// Whether a namespace has its place. It keeps it for as long as something is stored in it.

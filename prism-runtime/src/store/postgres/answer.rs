@@ -8,7 +8,6 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::error::shutting_down;
 use crate::Result;
 use crate::memory::{self, Share};
-use crate::store::StoreFuture;
 
 /// Whoever waits for an answer: gone with the last strong reference.
 pub(super) type Caller = Weak<()>;
@@ -22,6 +21,8 @@ pub(super) struct Answer<T> {
     sender: oneshot::Sender<Answered<T>>,
     /// What the call holds, and what is read for it.
     share: Option<Share>,
+    /// What the call held when it came.
+    brought: usize,
     caller: Caller,
     /// The caller's event loop, where it has one.
     home: Option<Handle>,
@@ -29,18 +30,21 @@ pub(super) struct Answer<T> {
 }
 
 /// An answer that is to be given, and what awaits it. The room is given back with the answer.
-pub(super) fn answer<T: Send + 'static>(room: OwnedSemaphorePermit) -> (Answer<T>, StoreFuture<T>) {
+pub(super) fn answer<T: Send + 'static>(
+    room: OwnedSemaphorePermit,
+) -> (Answer<T>, impl Future<Output = Result<T>> + Send + 'static) {
     let (sender, outcome) = oneshot::channel();
     let waiting = Arc::new(());
     let home = Handle::try_current().ok();
     let (share, caller) = (memory::hand_over(), Arc::downgrade(&waiting));
-    let answer = Answer { sender, share, caller, home, _room: room };
-    let outcome = StoreFuture::pending(async move {
+    let brought = share.as_ref().map_or(0, Share::bytes);
+    let answer = Answer { sender, share, brought, caller, home, _room: room };
+    let outcome = async move {
         let _waiting = waiting;
         let (result, share) = outcome.await.unwrap_or_else(|_| (Err(shutting_down()), None));
         memory::keep(share);
         result
-    });
+    };
     (answer, outcome)
 }
 
@@ -51,10 +55,22 @@ impl<T> Answer<T> {
         let _ = self.sender.send((result, self.share));
     }
 
-    /// Counts what was read for the call.
-    pub(super) fn hold(&mut self, bytes: usize) {
+    /// Counts what is read for the call, in place of what was counted before: before it is kept
+    /// for longer than the step that reads it.
+    ///
+    /// # Errors
+    ///
+    /// OVERLOADED if it is too much.
+    pub(super) fn charge(&mut self, bytes: usize) -> Result<()> {
+        let brought = self.brought;
+        self.share.as_mut().map_or(Ok(()), |share| share.set(brought + bytes))
+    }
+
+    /// Counts what the answer holds in place of what was charged, where it cannot be refused any
+    /// more: what it answers was written.
+    pub(super) fn settle(&mut self, bytes: usize) {
         if let Some(share) = &mut self.share {
-            share.settle(share.bytes() + bytes);
+            share.settle(self.brought + bytes);
         }
     }
 

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_core::Stream;
+use futures_util::StreamExt as _;
 use prism_migrate::Servers;
 use prism_migrate::postgres::is_read_only;
 use sqlx::{AssertSqlSafe, PgConnection, raw_sql};
@@ -172,6 +174,18 @@ impl Control {
             result = timeout(END, cancelled) => result.ok(),
             () = lost => None,
         }
+    }
+
+    /// Has the server stop a statement when the rest of its rows is not wanted. The connection is
+    /// to be settled after it.
+    pub(super) async fn stop<T>(
+        &self,
+        activity: &Activity,
+        mut rows: impl Stream<Item = sqlx::Result<T>> + Unpin,
+    ) {
+        // It ends with its last row, or with the error that it was cancelled.
+        let rest = std::pin::pin!(async { while let Some(Ok(_)) = rows.next().await {} });
+        self.cancel(activity, rest).await;
     }
 
     /// Cancels work until it ends. The connection is left when no cancellation is under way any

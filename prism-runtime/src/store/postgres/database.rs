@@ -69,6 +69,12 @@ pub(super) trait Transact: Send {
         0
     }
 
+    /// A hash of what it locks, where others may lock the same for long: those that wait for it
+    /// take a part of the connections at most.
+    fn subject(&self) -> Option<u64> {
+        None
+    }
+
     /// Whether all statements of its transaction are to see the same moment.
     fn is_snapshot(&self) -> bool {
         false
@@ -147,6 +153,18 @@ impl Database {
         let (pool, connector) = (Arc::clone(&self.pool), Arc::clone(&self.connector));
         self.spawn(work.bytes(), async move |answer: oneshot::Sender<Answered<W::Output>>| {
             let mut answer = answer;
+            let turn = tokio::select! {
+                turn = pool.turn(work.subject()) => turn,
+                () = answer.closed() => return,
+            };
+            let _turn = match turn {
+                Ok(turn) => turn,
+                Err(error) => {
+                    // The caller may have gone.
+                    let _ = answer.send((Err(error.into()), hand_over()));
+                    return;
+                }
+            };
             for attempt in 0.. {
                 let lease = tokio::select! {
                     lease = pool.acquire() => lease,

@@ -1,7 +1,7 @@
 //! Entities in Postgres.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState};
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
@@ -9,26 +9,21 @@ use futures_util::TryStreamExt as _;
 use super::connection::Connection;
 use super::current::{CurrentTable, Using};
 use super::database::{Database, Transact};
-use super::error::{Failure, check_text, is_unique_violation};
+use super::error::{Failure, is_unique_violation};
 use super::lane::Lane;
-use super::lookup::{Lookup, Lookups};
+use super::lookup::{self, Find, Lookup, Lookups};
 use super::requests;
 use super::table::{Table, Values};
 use super::write::{HashedKey, Pending, Shared, Writes};
-use crate::entity::decide::{Change, Mask, decide, join, repeat, unique_violation};
+use crate::Result;
+use crate::entity::decide::{Change, decide, repeat, unique_violation};
 use crate::entity::layout::Layout;
-use crate::entity::prefix_bounds;
 use crate::entity::record::{Key, Record};
 use crate::memory::{READ_AHEAD, charge};
-use crate::schema::plan::Comparison;
-use crate::schema::sql::{ListShape, Shape};
-use crate::schema::{Storage, Value};
 use crate::store::StoreFuture;
 use crate::store::entity::{
-    BATCH_BYTES, EntityBackend, EntityStore, HOLDS_NUL, ListQuery, Page, View, Write, held_bytes,
-    payload_bytes,
+    BATCH_BYTES, BatchRead, EntityBackend, EntityStore, ListQuery, Page, View, Write, held_bytes,
 };
-use crate::{Error, Result};
 
 /// Entities in the tables of a database.
 #[derive(Clone)]
@@ -46,8 +41,9 @@ const WRITE_LANES: usize = 2;
 impl PostgresEntities {
     /// In this database, whose migrations have made the tables.
     pub fn new(database: Arc<Database>) -> Self {
-        let lookups = Arc::new(Lane::start(&database, Lookups));
-        let writes = Arc::new([(); WRITE_LANES].map(|()| Lane::start(&database, Writes)));
+        let lookups = Arc::new(Lane::start(&database, Lookups::new(&database)));
+        let writes =
+            Arc::new([(); WRITE_LANES].map(|()| Lane::start(&database, Writes::new(&database))));
         PostgresEntities { database, lookups, writes, hasher: RandomState::new() }
     }
 }
@@ -76,46 +72,44 @@ impl EntityStore for PostgresEntityStore {
     }
 
     fn get(&self, key: Key, view: View) -> StoreFuture<Option<Record>> {
-        if let Err(error) = check_key(self.table.layout(), &key, "") {
-            return StoreFuture::ready(Err(error));
-        }
-        Lookup::send(&self.database, &self.lookups, Arc::clone(&self.table), (key, view))
+        let table = Arc::clone(&self.table);
+        let shared = match Lookup::send(&self.database, &self.lookups, table, (key, view)) {
+            Ok(shared) => shared,
+            Err(error) => return StoreFuture::ready(Err(error)),
+        };
+        let (database, table) = (Arc::clone(&self.database), Arc::clone(&self.table));
+        StoreFuture::pending(async move {
+            match shared.await? {
+                lookup::Shared::Found(record) => Ok(record),
+                lookup::Shared::Alone(key) => database.read(Find::new(table, key, view)).await,
+            }
+        })
     }
 
     fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Page> {
-        let checked = keys.iter().try_for_each(|key| check_key(self.table.layout(), key, ""));
-        match checked {
-            Ok(()) if keys.is_empty() => return StoreFuture::ready(Ok(Page::default())),
-            Ok(()) => {}
-            Err(error) => return StoreFuture::ready(Err(error)),
+        if keys.is_empty() {
+            return StoreFuture::ready(Ok(Page::default()));
         }
         let using = Using::new(Arc::clone(&self.table));
         self.database.read(BatchGet { using, keys, view })
     }
 
     fn list(&self, query: ListQuery) -> StoreFuture<Page> {
-        let columns = &self.table.layout().entity.columns;
-        let checked = query.conditions.iter().try_for_each(|filter| {
-            let field = columns.get(filter.position).map_or("", |column| &column.field);
-            filter.values.iter().try_for_each(|value| check_value(field, value))
-        });
-        if let Err(error) = checked {
-            return StoreFuture::ready(Err(error));
-        }
         let using = Using::new(Arc::clone(&self.table));
         self.database.read(List { using, query })
     }
 
     fn write(&self, write: Write) -> StoreFuture<Option<Record>> {
-        if let Err(error) = check_write(self.table.layout(), &write) {
-            return StoreFuture::ready(Err(error));
-        }
         if write.request.is_some() {
             return self.write_alone(write);
         }
-        let store = self.clone();
         let lane = self.hasher.hash_one(HashedKey(&write.key)) as usize % WRITE_LANES;
-        let shared = Pending::send(&self.database, &self.writes[lane], &self.table, write);
+        let lane = &self.writes[lane];
+        let shared = match Pending::send(&self.database, lane, &self.table, write) {
+            Ok(shared) => shared,
+            Err(error) => return StoreFuture::ready(Err(error)),
+        };
+        let store = self.clone();
         StoreFuture::pending(async move {
             match shared.await? {
                 Shared::Written(record) => Ok(record),
@@ -196,22 +190,21 @@ async fn batch_get(
     let values = Values { keys, now_micros: view.now_micros, ..table.values() };
     let mut rows = table.query(&statement, &values)?.fetch(connection);
     let mut by_key = BTreeMap::new();
+    let mut read = BatchRead::default();
+    let mut more = false;
+    // They come in no order. A batch is all or none: any of them say that they are too large.
     while let Some(row) = rows.try_next().await? {
-        let record = table.record(&row)?;
-        charge(held_bytes(&record))?;
-        by_key.insert(table.layout.key_of(&record), record);
-    }
-    let mut batch = Page::default();
-    let mut bytes = 0;
-    for record in keys.iter().filter_map(|key| by_key.remove(key)) {
-        if bytes > BATCH_BYTES {
-            batch.more = true;
+        more = read.is_full();
+        if more {
             break;
         }
-        bytes += payload_bytes(&table.layout, &record);
-        batch.records.push(record);
+        let record = table.record(&row)?;
+        charge(held_bytes(&record))?;
+        read.add(&table.layout, &record);
+        by_key.insert(table.layout.key_of(&record), record);
     }
-    Ok(batch)
+    let records = keys.iter().filter_map(|key| by_key.remove(key)).collect();
+    Ok(Page { records, more })
 }
 
 async fn list(
@@ -219,26 +212,7 @@ async fn list(
     connection: &mut Connection,
     query: &ListQuery,
 ) -> Result<Page, Failure> {
-    let mut conditions = Vec::with_capacity(query.conditions.len());
-    let mut shapes = Vec::with_capacity(query.conditions.len());
-    let number = |position: usize| table.layout.entity.columns[position].number;
-    for filter in &query.conditions {
-        let mut values = filter.values.clone();
-        if filter.comparison == Comparison::Prefix
-            && let Some(Some(end)) = filter.values.first().map(|prefix| prefix_bounds(prefix).1)
-        {
-            values.push(end);
-        }
-        let field = number(filter.position);
-        shapes.push(Shape { field, comparison: filter.comparison, values: values.len() });
-        conditions.push(values);
-    }
-    let shape = ListShape {
-        conditions: shapes,
-        order: query.order.iter().map(|&(at, reversed)| (number(at), reversed)).collect(),
-        after: query.after.as_ref().map(|after| after.iter().map(Value::is_null).collect()),
-        visibility: query.view.visibility,
-    };
+    let (shape, conditions) = query.shape(&table.layout);
     let statement = table.statements().list(&shape);
     let values = Values {
         shape: Some(&shape),
@@ -276,6 +250,12 @@ struct Writing {
 
 impl Transact for Writing {
     type Output = Option<Record>;
+
+    fn subject(&self) -> Option<u64> {
+        let mut hasher = DefaultHasher::new();
+        (&self.using.layout().entity.table, HashedKey(&self.write.key)).hash(&mut hasher);
+        Some(hasher.finish())
+    }
 
     async fn run(&mut self, connection: &mut Connection) -> Result<Option<Record>, Failure> {
         if let Some(request) = &self.write.request {
@@ -407,59 +387,4 @@ async fn sweep(
     let Some(statement) = &table.sweep else { return Ok(0) };
     let values = Values { now_micros, limit, ..table.values() };
     Ok(table.query(statement, &values)?.execute(connection).await?.rows_affected())
-}
-
-/// `path` is that of the entity in the request, empty where the key's fields are the request's own.
-fn check_key(layout: &Layout, key: &Key, path: &str) -> Result<()> {
-    layout.key.iter().zip(&key.0).try_for_each(|(&position, value)| {
-        let field = layout.column(position).map_or("", |column| &column.field);
-        check_value(&join(path, field), value)
-    })
-}
-
-fn check_value(field: &str, value: &Value) -> Result<()> {
-    match value {
-        Value::Text(text) => check_text(field, text),
-        _ => Ok(()),
-    }
-}
-
-/// Texts that Postgres does not store.
-fn check_write(layout: &Layout, write: &Write) -> Result<()> {
-    use crate::entity::decide::Action;
-    check_key(layout, &write.key, &write.command.path)?;
-    let (record, mask) = match &write.command.action {
-        Action::Create(record) | Action::Put(record) => (record, None),
-        Action::Update { record, mask: Mask::Fields(fields), allow_missing: false } => {
-            (record, Some(fields))
-        }
-        Action::Update { record, .. } => (record, None),
-        Action::Delete { .. } | Action::Undelete => return Ok(()),
-    };
-    let mut counted = vec![mask.is_none(); layout.width()];
-    mask.into_iter().flatten().for_each(|(position, _)| counted[*position] = true);
-    let columns = layout.entity.columns.iter().zip(&record.0).zip(counted);
-    for ((column, value), counts) in columns {
-        let field = join(&write.command.path, &column.field);
-        match value {
-            Value::Text(text) if counts && column.storage == Storage::Json => {
-                check_json(&field, text)?;
-            }
-            value if counts => check_value(&field, value)?,
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// A NUL in JSON is written `\u0000`, behind an even number of backslashes.
-fn check_json(field: &str, text: &str) -> Result<()> {
-    let escaped = text.match_indices("\\u0000").any(|(at, _)| {
-        let before = text.as_bytes()[..at].iter().rev().take_while(|byte| **byte == b'\\');
-        before.count() % 2 == 0
-    });
-    match escaped {
-        true => Err(Error::invalid_field(field, HOLDS_NUL)),
-        false => Ok(()),
-    }
 }

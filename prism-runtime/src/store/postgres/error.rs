@@ -99,14 +99,6 @@ pub(super) fn of_all(error: &sqlx::Error) -> Error {
     Kind::of(error).into_error(error.to_string())
 }
 
-/// Text that holds a NUL, which Postgres does not store.
-pub(super) fn check_text(field: &str, text: &str) -> Result<(), Error> {
-    if text.contains('\0') {
-        return Err(Error::invalid_field(field, crate::store::entity::HOLDS_NUL));
-    }
-    Ok(())
-}
-
 /// The error of a write that Postgres did not answer.
 pub(super) fn outcome_unknown(
     source: impl Into<Box<dyn std::error::Error + Send + Sync>>,

@@ -11,11 +11,10 @@ use super::database::Database;
 use super::error::breaks_connection;
 use super::items::{LAST_KEY, key_after, place};
 use super::keyvalue::stored_item;
-use super::lane::{Flight, Job, Lane};
+use super::lane::{FLIGHT_BYTES, Flight, Job, Lane, MAX_JOBS};
 use super::pool::Patience;
 use crate::keyvalue::page::{Effort, PageRead};
 use crate::keyvalue::selection::Selection;
-use crate::store::StoreFuture;
 use crate::{Error, Result};
 
 /// Items by the places of their records, or of their names, in the arrays: without what finds the
@@ -68,11 +67,20 @@ const MANY: &str = ranges!("");
 /// For reads of several ranges, whose rows are to come in the order of the ranges too.
 const ORDERED: &str = ranges!(" ORDER BY place, item.key");
 
-/// Rows of a range, and the bytes of a value, that a shared statement reads; and the keys that one
-/// read may name to take part in it. A read of more is made by itself.
+/// Rows of a range, and the bytes of a value, that a shared statement reads at most; and the keys
+/// that one read may name to take part in it. A read of more is made by itself.
 const RANGE_ROWS: usize = 16;
-const VALUE_BYTES: i32 = 64 << 10;
+const VALUE_BYTES: usize = 64 << 10;
 const MOST_KEYS: usize = 64;
+
+/// Rows that a shared statement reads at most. Reads beyond are left to the next one.
+const MOST_ROWS: usize = RANGE_ROWS * MAX_JOBS;
+
+/// Bytes of a value in a statement that may find so many rows: all of them together fit a flight.
+fn longest_value(rows: usize) -> i32 {
+    let bytes = (FLIGHT_BYTES / rows.max(1)).min(VALUE_BYTES);
+    i32::try_from(bytes).unwrap_or(i32::MAX)
+}
 
 /// A read of items of one record.
 #[derive(Debug)]
@@ -116,14 +124,19 @@ impl Get {
         database: &Database,
         lane: &Lane<Get>,
         read: PageRead,
-    ) -> StoreFuture<Shared> {
-        let room = match database.admit(0) {
-            Ok(room) => room,
-            Err(error) => return StoreFuture::ready(Err(error)),
-        };
+    ) -> Result<impl Future<Output = Result<Shared>> + Send + use<>> {
+        let room = database.admit(0)?;
         let (answer, outcome) = answer(room);
         lane.send(Get { read, answer });
-        outcome
+        Ok(outcome)
+    }
+
+    /// Rows that a shared statement may find for it.
+    fn most_rows(&self) -> usize {
+        match &self.read.query.selection {
+            Selection::Keys(keys) => keys.len(),
+            Selection::All | Selection::Range { .. } => RANGE_ROWS,
+        }
     }
 
     /// Whether it reads a record from its first item on.
@@ -156,9 +169,11 @@ impl Get {
         if state == State::Ended {
             self.read.page.end();
         }
-        let done = state != State::More;
-        self.answer.hold(self.read.page.bytes());
-        (self.answer, Ok(if done { Shared::Done(self.read) } else { Shared::Alone(self.read) }))
+        if state == State::More {
+            return (self.answer, Ok(Shared::Alone(self.read)));
+        }
+        let charged = self.answer.charge(self.read.page.bytes());
+        (self.answer, charged.map(|()| Shared::Done(self.read)))
     }
 }
 
@@ -192,16 +207,22 @@ impl Flight for Gets {
     const PATIENCE: Patience = Patience::Long;
 
     async fn fly(&mut self, connection: &mut Connection, jobs: &mut Vec<Get>) -> sqlx::Result<()> {
+        let mut rows = 0;
+        let fit = |get: &&Get| {
+            rows += get.most_rows();
+            rows <= MOST_ROWS
+        };
+        let flying = jobs.iter().take_while(fit).count();
         // One that comes again has what a lost connection has answered: another snapshot.
-        jobs.iter_mut().for_each(|get| get.read.page.attempt(Effort::WHOLE));
-        let mut states = vec![State::Ended; jobs.len()];
-        match self.read(connection, jobs, &mut states).await {
+        jobs[..flying].iter_mut().for_each(|get| get.read.page.attempt(Effort::WHOLE));
+        let mut states = vec![State::Ended; flying];
+        match self.read(connection, &mut jobs[..flying], &mut states).await {
             Ok(()) => {}
             Err(error) if breaks_connection(&error) => {
                 // Pages that are full are answers; the others are read again.
                 let mut states = states.into_iter();
                 let closed = |_: &mut Get| states.next() == Some(State::Closed);
-                let closed = jobs.extract_if(.., closed);
+                let closed = jobs.extract_if(..flying, closed);
                 send_all(closed.map(|get| get.end(State::Closed)));
                 return Err(error);
             }
@@ -210,7 +231,7 @@ impl Flight for Gets {
                 states.iter_mut().filter(|s| **s == State::Ended).for_each(|s| *s = State::More);
             }
         }
-        send_all(jobs.drain(..).zip(states).map(|(get, state)| get.end(state)));
+        send_all(jobs.drain(..flying).zip(states).map(|(get, state)| get.end(state)));
         Ok(())
     }
 }
@@ -245,7 +266,7 @@ async fn read_records(
 ) -> sqlx::Result<bool> {
     let of_job: Vec<usize> = (0..jobs.len()).collect();
     let most = RECORD_ROWS * jobs.len() + RANGE_ROWS;
-    let rows = of_records(RECORDS, jobs, &of_job).bind(most as i64).bind(VALUE_BYTES);
+    let rows = of_records(RECORDS, jobs, &of_job).bind(most as i64).bind(longest_value(most));
     let rows = rows.fetch_all(connection).await?;
     let few = rows.len() < most;
     if few {
@@ -266,7 +287,8 @@ async fn read_named(
     if of_job.is_empty() {
         return Ok(());
     }
-    let rows = of_records(NAMED, jobs, &of_job).bind(of_job.len() as i64).bind(VALUE_BYTES);
+    let most = of_job.len();
+    let rows = of_records(NAMED, jobs, &of_job).bind(most as i64).bind(longest_value(most));
     let rows = rows.bind(keys).fetch_all(connection).await?;
     offer_all(jobs, states, &of_job, rows)
 }
@@ -327,7 +349,8 @@ async fn read_ranges(
     }
     let sql = if of_job.is_sorted_by(|one, two| one < two) { MANY } else { ORDERED };
     let query = of_records(sql, jobs, &of_job).bind(first).bind(behind);
-    let query = query.bind(RANGE_ROWS as i64).bind(VALUE_BYTES);
+    let most = jobs.iter().map(Get::most_rows).sum();
+    let query = query.bind(RANGE_ROWS as i64).bind(longest_value(most));
     let mut rows = query.fetch(connection);
     let mut found = vec![0; of_job.len()];
     while let Some(row) = rows.try_next().await? {

@@ -30,6 +30,17 @@ const MANY: &str = "
         AS wanted (namespace, id, key, place)
     JOIN kv_items USING (namespace, id, key)";
 
+/// Those of them that another transaction has locked. It waits for none.
+const LOCKED: &str = "
+    SELECT place FROM unnest($1::text[], $2::bytea[], $3::bytea[]) WITH ORDINALITY
+        AS wanted (namespace, id, key, place)
+    JOIN kv_items USING (namespace, id, key)
+    WHERE (namespace, id, key) NOT IN
+        (SELECT namespace, id, key FROM unnest($1::text[], $2::bytea[], $3::bytea[])
+            AS wanted (namespace, id, key)
+        JOIN kv_items USING (namespace, id, key)
+        FOR NO KEY UPDATE OF kv_items SKIP LOCKED)";
+
 /// Writes items that are as they were when they were looked at: absent, or with the token. Answers
 /// with the places of those that were.
 const STORE: &str = "
@@ -203,17 +214,33 @@ pub(super) async fn look(
     connection: &mut Connection,
     items: &[(&str, &[u8], &[u8])],
 ) -> sqlx::Result<Vec<Option<Current>>> {
-    let namespaces: Vec<&str> = items.iter().map(|item| item.0).collect();
-    let ids: Vec<&[u8]> = items.iter().map(|item| item.1).collect();
-    let keys: Vec<&[u8]> = items.iter().map(|item| item.2).collect();
-    let query = sqlx::query(MANY).bind(namespaces).bind(ids).bind(keys);
     let mut found = vec![None; items.len()];
-    for row in query.fetch_all(connection).await? {
+    for row in of_items(MANY, items).fetch_all(connection).await? {
         if let Some(slot) = found.get_mut(place(&row, 4)?) {
             *slot = Some(current(&row)?);
         }
     }
     Ok(found)
+}
+
+/// The places of the items that another transaction has locked. It waits for none.
+pub(super) async fn locked(
+    connection: &mut Connection,
+    items: &[(&str, &[u8], &[u8])],
+) -> sqlx::Result<Vec<usize>> {
+    let rows = of_items(LOCKED, items).fetch_all(connection).await?;
+    rows.iter().map(|row| place(row, 0)).collect()
+}
+
+/// A statement with the names of items.
+fn of_items(
+    sql: &'static str,
+    items: &[(&str, &[u8], &[u8])],
+) -> Query<'static, Postgres, PgArguments> {
+    let namespaces: Vec<&str> = items.iter().map(|item| item.0).collect();
+    let ids: Vec<&[u8]> = items.iter().map(|item| item.1).collect();
+    let keys: Vec<&[u8]> = items.iter().map(|item| item.2).collect();
+    sqlx::query(sql).bind(namespaces).bind(ids).bind(keys)
 }
 
 /// The place that a column says, counted from 0.

@@ -71,8 +71,11 @@ impl KeyValueStore for KeyValue {
         if !Get::takes(&read) {
             return self.database.read(Fill::new(read));
         }
+        let shared = match Get::send(&self.database, &self.gets, read) {
+            Ok(shared) => shared,
+            Err(error) => return StoreFuture::ready(Err(error)),
+        };
         let database = Arc::clone(&self.database);
-        let shared = Get::send(&database, &self.gets, read);
         StoreFuture::pending(async move {
             match shared.await? {
                 Shared::Done(read) => Ok(read),

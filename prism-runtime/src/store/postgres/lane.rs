@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::{sleep, timeout};
 
 use super::answer::Caller;
 use super::connection::Connection;
@@ -20,8 +21,14 @@ use super::pool::{Connector, Patience};
 use crate::Error;
 
 /// Jobs of a flight at most, and the bytes from which on it takes no more.
-const MAX_JOBS: usize = 256;
+pub(super) const MAX_JOBS: usize = 256;
 const MAX_BYTES: usize = 4 << 20;
+
+/// Bytes of the rows that a flight reads at a time, and of what it makes of them.
+pub(super) const FLIGHT_BYTES: usize = 16 << 20;
+
+/// How long a lane waits for new jobs when a flight could do nothing for those that it has.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// How often a flight is looked at, whether anybody still waits for it.
 const LOOK: Duration = Duration::from_millis(25);
@@ -44,6 +51,12 @@ pub(super) trait Job: Send + 'static {
     /// What it holds.
     fn bytes(&self) -> usize;
 
+    /// Whether a flight has set it back, so that others go first. It does not count for how many
+    /// jobs a flight takes.
+    fn is_set_back(&self) -> bool {
+        false
+    }
+
     /// Answers with an error.
     fn fail(self, error: Error);
 }
@@ -57,7 +70,7 @@ pub(super) trait Flight: Send + 'static {
     const PATIENCE: Patience = Patience::Brief;
 
     /// Takes jobs out of the list and answers them. What is left in it has written nothing; it
-    /// flies again, with what has come meanwhile.
+    /// flies again, with what has come meanwhile: after a pause, if none was answered.
     fn fly(
         &mut self,
         connection: &mut Connection,
@@ -84,6 +97,18 @@ impl<J: Job> Lane<J> {
     }
 }
 
+/// Takes what is ready, up to what a flight takes.
+fn take_more<J: Job>(jobs: &mut Vec<J>, waiting: &mut Receiver<J>) {
+    let counted = || jobs.iter().filter(|job| !job.is_set_back());
+    let mut count = counted().count();
+    let mut bytes: usize = counted().map(Job::bytes).sum();
+    while count < MAX_JOBS && bytes < MAX_BYTES {
+        let Ok(job) = waiting.try_recv() else { break };
+        (count, bytes) = (count + 1, bytes + job.bytes());
+        jobs.push(job);
+    }
+}
+
 struct Running<F> {
     flight: F,
     connector: Arc<Connector>,
@@ -99,14 +124,18 @@ impl<F: Flight> Running<F> {
                 jobs.push(first);
                 tokio::task::yield_now().await;
             }
-            let mut bytes: usize = jobs.iter().map(Job::bytes).sum();
-            while jobs.len() < MAX_JOBS && bytes < MAX_BYTES {
-                let Ok(job) = waiting.try_recv() else { break };
-                bytes += job.bytes();
-                jobs.push(job);
-            }
+            take_more(&mut jobs, &mut waiting);
             jobs.retain(|job| !job.is_abandoned());
+            let before = jobs.len();
             self.fly(&mut jobs).await;
+            let waits = jobs.len() == before && jobs.iter().all(Job::is_set_back);
+            if waits && !jobs.is_empty() {
+                match timeout(PAUSE, waiting.recv()).await {
+                    Ok(Some(job)) => jobs.push(job),
+                    Ok(None) => sleep(PAUSE).await,
+                    Err(_) => {}
+                }
+            }
         }
     }
 
@@ -181,6 +210,6 @@ impl From<sqlx::Error> for Grounded {
 async fn all_gone(callers: Option<Vec<Caller>>) {
     let Some(callers) = callers else { return std::future::pending().await };
     while callers.iter().any(|caller| caller.strong_count() > 0) {
-        tokio::time::sleep(LOOK).await;
+        sleep(LOOK).await;
     }
 }

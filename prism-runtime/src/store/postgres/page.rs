@@ -3,8 +3,8 @@
 //! A page is one snapshot. Most are one statement, which is one by itself. A page of more rows than
 //! that reads is read again, through a cursor, which is one however often it is fetched from.
 
+use futures_util::TryStreamExt as _;
 use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Postgres, raw_sql};
 
 use super::connection::Connection;
@@ -12,8 +12,8 @@ use super::database::Transact;
 use super::error::Failure;
 use super::items::{LAST_KEY, key_after};
 use super::keyvalue::stored_item;
-use crate::keyvalue::limits::PAGE_BYTES;
-use crate::keyvalue::page::{Effort, PageRead, StoredItem};
+use crate::keyvalue::limits::{KEY_BYTES, PAGE_BYTES};
+use crate::keyvalue::page::{Effort, PageRead, Query, StoredItem};
 use crate::keyvalue::selection::Selection;
 use crate::memory::{READ_AHEAD, charge};
 use crate::{Error, Result};
@@ -24,12 +24,22 @@ const ROWS: u64 = 10_001;
 /// Rows that are fetched from a cursor at a time.
 const FETCHED: usize = 1_000;
 
-/// Items that can be seen, in their order, with the bytes of the values before each. Deleted and
-/// expired ones are passed over by the server, however many they are.
+/// From how many bytes before it on a row is not read: more than a page holds, whatever is first
+/// on it.
+const READ_BYTES: usize = PAGE_BYTES + 2 * KEY_BYTES;
+
+/// What an item takes on a page beside its names and its value, at least: the statements have the
+/// same number.
+const ITEM_BYTES: usize = 4;
+
+/// Items that can be seen, in their order, with the bytes that those before each take on a page at
+/// least. Deleted and expired ones are passed over by the server, however many they are.
 macro_rules! items {
-    ($condition:literal) => {
+    ($names:literal, $condition:literal) => {
         concat!(
-            " FROM (SELECT *, coalesce(sum(octet_length(value)) OVER (ORDER BY id, key ",
+            " FROM (SELECT *, coalesce(sum(octet_length(value) + ",
+            $names,
+            " + 4) OVER (ORDER BY id, key ",
             "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before ",
             "FROM (SELECT * FROM kv_items WHERE namespace = $1 AND value IS NOT NULL ",
             "AND (expires_at IS NULL OR expires_at > $2) AND ",
@@ -41,36 +51,53 @@ macro_rules! items {
 
 /// The statements that read some items.
 struct Statements {
-    /// Up to a number of rows, and until their values have so many bytes.
+    /// Up to a number of rows, and until they have so many bytes.
     once: &'static str,
     /// All rows, without the values of those that have more bytes before them.
     declare: &'static str,
 }
 
 macro_rules! statements {
-    ($condition:literal) => {
+    ($id:literal, $names:literal, $condition:literal) => {
         Statements {
             once: concat!(
-                "SELECT id, key, value, expires_at, compression, ttl_seconds, ",
+                "SELECT ",
+                $id,
+                ", key, value, expires_at, compression, ttl_seconds, ",
                 "created_at_millis, updated_at_millis",
-                items!($condition),
+                items!($names, $condition),
                 " WHERE before < $3 ORDER BY id, key"
             ),
             declare: concat!(
-                "DECLARE prism_page NO SCROLL CURSOR FOR SELECT id, key, ",
-                "CASE WHEN before < $3 THEN value END AS value, expires_at, compression, ",
+                "DECLARE prism_page NO SCROLL CURSOR FOR SELECT ",
+                $id,
+                ", key, CASE WHEN before < $3 THEN value END AS value, expires_at, compression, ",
                 "ttl_seconds, created_at_millis, updated_at_millis",
-                items!($condition),
+                items!($names, $condition),
                 " ORDER BY id, key"
             ),
         }
     };
 }
 
-const KEYS: Statements = statements!("id = $5 AND key = ANY($6)");
-const RECORD: Statements = statements!("id = $5 AND key >= $6 AND key < $7");
-const NAMESPACE: Statements = statements!("(id, key) >= ($5, $6) AND key >= $7 AND key < $8");
-const NAMESPACE_KEYS: Statements = statements!("(id, key) >= ($5, $6) AND key = ANY($7)");
+/// Items of one record, whose id is known.
+macro_rules! of_record {
+    ($condition:literal) => {
+        statements!("''::bytea AS known", "octet_length(key)", $condition)
+    };
+}
+
+/// Items of any record, each with its id.
+macro_rules! of_namespace {
+    ($condition:literal) => {
+        statements!("id", "octet_length(id) + octet_length(key)", $condition)
+    };
+}
+
+const KEYS: Statements = of_record!("id = $5 AND key = ANY($6)");
+const RECORD: Statements = of_record!("id = $5 AND key >= $6 AND key < $7");
+const NAMESPACE: Statements = of_namespace!("(id, key) >= ($5, $6) AND key >= $7 AND key < $8");
+const NAMESPACE_KEYS: Statements = of_namespace!("(id, key) >= ($5, $6) AND key = ANY($7)");
 
 /// Reads a page.
 pub(super) struct Fill {
@@ -115,21 +142,25 @@ async fn fill(connection: &mut Connection, read: &mut PageRead) -> sqlx::Result<
 /// Reads the page with one statement. Answers whether that was enough.
 async fn at_once(connection: &mut Connection, read: &mut PageRead) -> sqlx::Result<bool> {
     let limit = read.page.most_rows().min(ROWS);
-    let rows = bind(read, limit, |of| of.once).fetch_all(connection).await?;
+    let mut rows = bind(read, limit, |of| of.once).fetch(connection);
     let PageRead { query, page } = read;
-    let mut bytes = 0;
-    for row in &rows {
-        let item = stored_item(row)?;
-        bytes += item.value.map_or(0, <[u8]>::len);
-        if page.offer(query, &item).is_break() {
-            return Ok(true);
-        }
+    let (mut count, mut bytes, mut closed) = (0, 0, false);
+    while let Some(row) = rows.try_next().await? {
+        let item = stored_item(&row)?;
+        count += 1;
+        bytes += item.id.len() + item.key.len() + item.value.map_or(0, <[u8]>::len) + ITEM_BYTES;
+        closed = closed || page.offer(query, &of_record(query, item)).is_break();
     }
-    let is_end = (rows.len() as u64) < limit && bytes < PAGE_BYTES;
+    let is_end = !closed && count < limit && bytes < READ_BYTES;
     if is_end {
         page.end();
     }
-    Ok(is_end)
+    Ok(closed || is_end)
+}
+
+/// The item with its id, which is not read again for each item of a record.
+fn of_record<'a>(query: &'a Query, item: StoredItem<'a>) -> StoredItem<'a> {
+    StoredItem { id: query.id.as_deref().unwrap_or(item.id), ..item }
 }
 
 /// Reads the page through a cursor, in a transaction.
@@ -148,7 +179,7 @@ async fn fetch(connection: &mut Connection, read: &mut PageRead) -> sqlx::Result
         for row in &rows {
             let item = stored_item(row)?;
             // One without a value stands behind more than a page holds.
-            let item = StoredItem { value: item.value.or(Some(&[])), ..item };
+            let item = StoredItem { value: item.value.or(Some(&[])), ..of_record(query, item) };
             if page.offer(query, &item).is_break() {
                 return Ok(());
             }
@@ -165,7 +196,7 @@ fn bind(
     PageRead { query, page }: &PageRead,
     limit: u64,
     of: impl Fn(&Statements) -> &'static str,
-) -> Query<'static, Postgres, PgArguments> {
+) -> sqlx::query::Query<'static, Postgres, PgArguments> {
     let after = page.after();
     let from = |start: &[u8]| after.map_or_else(|| start.to_vec(), |after| key_after(&after.key));
     let items = |statements: &Statements| {
@@ -173,7 +204,7 @@ fn bind(
         sqlx::query(of(statements))
             .bind(query.namespace.clone())
             .bind(query.now)
-            .bind(PAGE_BYTES as i64)
+            .bind(READ_BYTES as i64)
             .bind(limit)
     };
     let (start, end) = query.selection.bounds();

@@ -1,7 +1,8 @@
 //! Connections that calls share in turn.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use prism_migrate::Servers;
@@ -163,7 +164,17 @@ pub(super) struct Pool {
     permits: Arc<Semaphore>,
     resting: Mutex<Vec<Connection>>,
     timeout: Duration,
+    /// Connections for transactions on one subject, by its hash.
+    turns: Mutex<HashMap<u64, Weak<Semaphore>>>,
+    most_turns: usize,
 }
+
+/// The part of the connections that transactions on one subject take at most: while one of them
+/// holds a lock that the others wait for, the rest is there for other calls.
+const SUBJECT_PART: u32 = 4;
+
+/// Subjects from which on those that nobody waits for any more are forgotten.
+const MANY_SUBJECTS: usize = 1024;
 
 /// A connection of the pool, in use. Dropping it closes it.
 #[derive(Debug)]
@@ -181,7 +192,33 @@ impl Pool {
             permits: Arc::new(Semaphore::new(options.max_connections as usize)),
             resting: Mutex::default(),
             timeout: options.acquire_timeout,
+            turns: Mutex::default(),
+            most_turns: options.max_connections.div_ceil(SUBJECT_PART) as usize,
         }
+    }
+
+    /// Waits for a turn of a transaction on a subject, as long as for a connection.
+    pub(super) async fn turn(
+        &self,
+        subject: Option<u64>,
+    ) -> sqlx::Result<Option<OwnedSemaphorePermit>> {
+        let Some(subject) = subject else { return Ok(None) };
+        let turn = timeout(self.timeout, self.turns_of(subject).acquire_owned()).await;
+        let turn = turn.map_err(|_| sqlx::Error::PoolTimedOut)?;
+        turn.map(Some).map_err(|_| sqlx::Error::PoolClosed)
+    }
+
+    fn turns_of(&self, subject: u64) -> Arc<Semaphore> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if turns.len() >= MANY_SUBJECTS {
+            turns.retain(|_, turns| turns.strong_count() > 0);
+        }
+        let known = turns.entry(subject).or_default();
+        known.upgrade().unwrap_or_else(|| {
+            let new = Arc::new(Semaphore::new(self.most_turns));
+            *known = Arc::downgrade(&new);
+            new
+        })
     }
 
     /// A connection, for which it waits as long as a call may.

@@ -1,12 +1,12 @@
 //! Puts, coalesced.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use sqlx::Row as _;
 use sqlx::postgres::PgRow;
+use sqlx::{Row as _, raw_sql};
 
-use super::admission::{Admission, Admitted, look_up};
+use super::admission::{Admission, Admitted, look_up_free};
 use super::answer::{Answer, Caller, answer, send_all};
 use super::connection::Connection;
 use super::database::{Database, transaction};
@@ -24,15 +24,45 @@ use crate::{Error, Result};
 pub(super) struct Put {
     put: RecordPut,
     answer: Answer<()>,
-    /// Whether somebody else has held a lock on its items. It lets others go first then.
-    blocked: bool,
+    wait: Wait,
+}
+
+/// What a Put waits for. It lets others go first meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Wait {
+    /// Nothing: it flies with others.
+    No,
+    /// Another transaction has held a lock that cannot be seen: on an item that is not there yet,
+    /// on a place for its namespace, or on a whole table. It is tried by itself.
+    Last,
+    /// Another transaction has locked the item of its record with this key.
+    Locked(Arc<[u8]>),
+}
+
+impl Wait {
+    /// Puts fly in this order.
+    fn rank(&self) -> u8 {
+        match self {
+            Wait::No => 0,
+            Wait::Last => 1,
+            Wait::Locked(_) => 2,
+        }
+    }
 }
 
 /// What an item takes beside its key and value.
 const ITEM_BYTES: usize = 128;
 
+/// How many Puts that are tried by themselves may meet a lock in a flight, and how long each waits
+/// for it.
+const LAST_TRIES: usize = 16;
+const BRIEFLY: &str = "SET LOCAL lock_timeout = '20ms'";
+
 /// Namespace, id and key of an item.
 type Name<'a> = (&'a str, &'a [u8], &'a [u8]);
+
+/// Namespace and id of a record.
+type RecordName<'a> = (&'a str, &'a [u8]);
 
 /// An item of a Put.
 type Putting<'a> = (&'a RecordPut, &'a Item);
@@ -45,12 +75,16 @@ impl Put {
             Err(error) => return StoreFuture::ready(Err(error)),
         };
         let (answer, outcome) = answer(room);
-        lane.send(Put { put, answer, blocked: false });
-        outcome
+        lane.send(Put { put, answer, wait: Wait::No });
+        StoreFuture::pending(outcome)
     }
 
     fn names(&self) -> impl Iterator<Item = Name<'_>> {
         self.put.items.iter().map(|item| name((&self.put, item)))
+    }
+
+    fn record(&self) -> RecordName<'_> {
+        (&self.put.target.namespace, self.put.target.id.as_bytes())
     }
 
     fn answer(self, result: Result<()>) {
@@ -75,6 +109,10 @@ impl Job for Put {
         bytes(&self.put)
     }
 
+    fn is_set_back(&self) -> bool {
+        self.wait != Wait::No
+    }
+
     fn fail(self, error: Error) {
         self.answer(Err(error));
     }
@@ -91,21 +129,35 @@ pub(super) struct Puts {
 impl Flight for Puts {
     type Job = Put;
 
+    /// Waits for a lock once. Then what has come meanwhile goes first.
     async fn fly(&mut self, connection: &mut Connection, jobs: &mut Vec<Put>) -> sqlx::Result<()> {
         self.admit(connection, jobs).await?;
+        if jobs.iter().any(|put| matches!(put.wait, Wait::Locked(_))) {
+            pass_locked(connection, jobs).await?;
+        }
         // How many fly alone, because one of them was refused: the others are not to fail with it.
         let mut alone = 0_usize;
-        jobs.sort_by_key(|put| put.blocked);
+        let mut tries = LAST_TRIES;
         loop {
             // A write that was refused because nobody waits for it is not made again.
             jobs.retain(|put| !put.is_abandoned());
-            if jobs.is_empty() {
-                return Ok(());
-            }
-            let flying = if alone > 0 { 1 } else { distinct(jobs) };
-            let again = jobs[0].blocked;
+            jobs.sort_by_key(|put| put.wait.rank());
+            let Some(first) = jobs.first() else { return Ok(()) };
+            let flying = match first.wait {
+                Wait::No if alone == 0 => distinct(jobs),
+                Wait::No => 1,
+                Wait::Last if self.is_news(first) => {
+                    match self.admit_first(connection, jobs).await? {
+                        true => continue,
+                        false => return Ok(()),
+                    }
+                }
+                Wait::Last => 1,
+                Wait::Locked(_) => return Ok(()),
+            };
             alone = alone.saturating_sub(1);
-            match write(connection, &jobs[..flying]).await {
+            let is_last = first_waits(jobs);
+            match write(connection, &jobs[..flying], is_last).await {
                 Ok(done) => {
                     // What found another write in its way comes again.
                     let mut done = done.into_iter();
@@ -119,14 +171,15 @@ impl Flight for Puts {
                     }
                     return Err(error);
                 }
-                Err(Broken::Refused(error)) if flying == 1 && is_locked(&error) => {
-                    let mut put = jobs.remove(0);
-                    put.blocked = true;
-                    jobs.push(put);
-                    if again {
-                        // What has come meanwhile goes first.
+                Err(Broken::Refused(error)) if is_locked(&error) && is_last => {
+                    jobs.rotate_left(1);
+                    tries = tries.min(jobs.len()) - 1;
+                    if tries == 0 {
                         return Ok(());
                     }
+                }
+                Err(Broken::Refused(error)) if is_locked(&error) => {
+                    return set_back(connection, jobs, flying).await;
                 }
                 Err(Broken::Refused(error)) if flying == 1 => match Failure::from(error) {
                     Failure::Conflict => {}
@@ -138,13 +191,80 @@ impl Flight for Puts {
     }
 }
 
+/// Whether the first Put is tried by itself.
+fn first_waits(jobs: &[Put]) -> bool {
+    jobs.first().is_some_and(|put| put.wait == Wait::Last)
+}
+
+/// Sets back those of the first Puts that wait for a lock, and all others to their records. If it
+/// cannot be seen which these are, each of them is tried by itself.
+async fn set_back(
+    connection: &mut Connection,
+    jobs: &mut [Put],
+    flying: usize,
+) -> sqlx::Result<()> {
+    pass_locked(connection, jobs).await?;
+    let seen = |put: &Put| matches!(put.wait, Wait::Locked(_));
+    if !jobs[..flying].iter().any(seen) {
+        jobs[..flying].iter_mut().for_each(|put| put.wait = Wait::Last);
+        // Behind those that wait already.
+        jobs.rotate_left(flying);
+    }
+    Ok(())
+}
+
+/// Looks which records have items that other transactions have locked, without a wait: Puts to
+/// these wait, and others no longer.
+async fn pass_locked(connection: &mut Connection, jobs: &mut [Put]) -> sqlx::Result<()> {
+    let mut names: Vec<Name<'_>> = Vec::with_capacity(jobs.len());
+    let (mut waiting, mut has_last) = (HashSet::new(), false);
+    for put in &*jobs {
+        match &put.wait {
+            Wait::No => names.extend(put.names()),
+            // Only the first one is about to be tried.
+            Wait::Last if !std::mem::replace(&mut has_last, true) => names.extend(put.names()),
+            Wait::Last => {}
+            Wait::Locked(key) => {
+                let (namespace, id) = put.record();
+                if waiting.insert((namespace, id)) {
+                    names.push((namespace, id, &**key));
+                }
+            }
+        }
+    }
+    let places = match items::locked(connection, &names).await {
+        Ok(places) => places,
+        Err(error) if breaks_connection(&error) => return Err(error),
+        // A whole table is locked: who writes finds that out.
+        Err(_) => return Ok(()),
+    };
+    let locked = places.into_iter().filter_map(|place| names.get(place));
+    let locked: HashMap<RecordName<'_>, Arc<[u8]>> =
+        locked.map(|&(namespace, id, key)| ((namespace, id), Arc::from(key))).collect();
+    let waits: Vec<Wait> = jobs
+        .iter()
+        .map(|put| match (locked.get(&put.record()), &put.wait) {
+            (Some(key), _) => Wait::Locked(Arc::clone(key)),
+            (None, Wait::Last) => Wait::Last,
+            (None, Wait::No | Wait::Locked(_)) => Wait::No,
+        })
+        .collect();
+    jobs.iter_mut().zip(waits).for_each(|(put, wait)| put.wait = wait);
+    Ok(())
+}
+
 impl Puts {
-    /// Admits the namespaces that are news. A Put to such a one always stores something.
+    /// Whether a Put is to a namespace that has to be admitted.
+    fn is_news(&self, put: &Put) -> bool {
+        !self.admitted.knows(&put.put.target, put.put.stamp.now)
+    }
+
+    /// Admits the namespaces that are news. A Put to such a one always stores something. Puts to
+    /// those for which a lock has to be waited for are set back.
     async fn admit(&self, connection: &mut Connection, jobs: &mut Vec<Put>) -> sqlx::Result<()> {
-        let is_news = |put: &Put| !self.admitted.knows(&put.put.target, put.put.stamp.now);
         let mut news: Vec<(Target, i64)> = jobs
             .iter()
-            .filter(|put| is_news(put))
+            .filter(|put| self.is_news(put))
             .map(|put| (put.put.target.clone(), put.put.stamp.now))
             .collect();
         if news.is_empty() {
@@ -153,13 +273,19 @@ impl Puts {
         news.sort_by(|one, two| one.0.namespace.cmp(&two.0.namespace));
         news.dedup_by(|one, two| one.0.namespace == two.0.namespace);
         self.look_up(connection, &mut news).await?;
+        // One that waits already is tried when all others have flown.
+        let mut waits = jobs.iter().any(|put| put.wait == Wait::Last && self.is_news(put));
         for (target, now) in news {
-            self.admit_one(connection, jobs, &target, now).await?;
+            waits = waits || !self.admit_one(connection, jobs, &target, now).await?;
+            if waits {
+                let of_it = |put: &&mut Put| put.put.target.namespace == target.namespace;
+                jobs.iter_mut().filter(of_it).for_each(|put| put.wait = Wait::Last);
+            }
         }
         Ok(())
     }
 
-    /// Leaves those that have no place yet.
+    /// Leaves those that have no place yet, or whose place is locked.
     async fn look_up(
         &self,
         connection: &mut Connection,
@@ -167,7 +293,7 @@ impl Puts {
     ) -> sqlx::Result<()> {
         let namespaces: Vec<&str> = news.iter().map(|(target, _)| &*target.namespace).collect();
         let now = news.iter().map(|(_, now)| *now).max().unwrap_or_default();
-        let known: HashSet<String> = match look_up(connection, &namespaces, now).await {
+        let known: HashSet<String> = match look_up_free(connection, &namespaces, now).await {
             Ok(known) => known.into_iter().collect(),
             Err(error) if breaks_connection(&error) => return Err(error),
             // They are looked up one by one.
@@ -183,23 +309,38 @@ impl Puts {
         Ok(())
     }
 
+    /// Admits the namespace of the first Put, where that is still to be done. Answers whether it is
+    /// done.
+    async fn admit_first(
+        &self,
+        connection: &mut Connection,
+        jobs: &mut Vec<Put>,
+    ) -> sqlx::Result<bool> {
+        let Some(first) = jobs.first().filter(|put| self.is_news(put)) else { return Ok(true) };
+        let (target, now) = (first.put.target.clone(), first.put.stamp.now);
+        let done = self.admit_one(connection, jobs, &target, now).await?;
+        if !done {
+            jobs.rotate_left(1);
+        }
+        Ok(done)
+    }
+
+    /// Admits a namespace, or refuses the Puts to it. Answers false where a lock has been waited
+    /// for in vain.
     async fn admit_one(
         &self,
         connection: &mut Connection,
         jobs: &mut Vec<Put>,
         target: &Target,
         now: i64,
-    ) -> sqlx::Result<()> {
+    ) -> sqlx::Result<bool> {
         let is_of = |put: &Put| put.put.target.namespace == target.namespace;
         while jobs.iter().any(is_of) {
             let mut admission = Admission::new(&self.admitted, target.clone(), now);
             let error = match transaction(connection, &mut admission).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(true),
                 Err(Failure::Conflict) => continue,
-                Err(Failure::Database(error)) if is_locked(&error) => {
-                    jobs.retain(|put| !put.is_abandoned());
-                    continue;
-                }
+                Err(Failure::Database(error)) if is_locked(&error) => return Ok(false),
                 Err(Failure::Database(error)) => return Err(error),
                 Err(Failure::Call(error)) => error,
             };
@@ -209,7 +350,7 @@ impl Puts {
                 put.answer(Err(error.take().unwrap_or_else(|| too_many_namespaces(max))));
             }
         }
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -233,19 +374,24 @@ impl Broken {
     }
 }
 
-/// How many from the first on are to different items, for a statement writes none twice, and to
-/// none that somebody else has locked.
+/// How many from the first on are to different items, for a statement writes none twice, and wait
+/// for nothing.
 fn distinct(jobs: &[Put]) -> usize {
     let mut seen = HashSet::with_capacity(jobs.len());
-    let free = jobs.iter().take_while(|put| !put.blocked);
+    let free = jobs.iter().take_while(|put| put.wait == Wait::No);
     free.take_while(|put| put.names().all(|name| seen.insert(name))).count().max(1)
 }
 
-/// Writes Puts to different items. Answers which of them are done.
-async fn write(connection: &mut Connection, jobs: &[Put]) -> Result<Vec<bool>, Broken> {
+/// Writes Puts to different items, and gives locks up at once if that is to be `brief`. Answers
+/// which of them are done.
+async fn write(
+    connection: &mut Connection,
+    jobs: &[Put],
+    brief: bool,
+) -> Result<Vec<bool>, Broken> {
     let items = jobs.iter().flat_map(|put| put.put.items.iter().map(move |item| (&put.put, item)));
     let items: Vec<Putting<'_>> = items.collect();
-    if items.len() == jobs.len() {
+    if items.len() == jobs.len() && !brief {
         let done = overwrite(connection, &items).await.map_err(Broken::committing)?;
         return match settle(connection, &items, &done).await {
             // What is written is not to be written again.
@@ -254,6 +400,9 @@ async fn write(connection: &mut Connection, jobs: &[Put]) -> Result<Vec<bool>, B
         };
     }
     let mut transaction = connection.begin().await.map_err(Broken::before)?;
+    if brief {
+        raw_sql(BRIEFLY).execute(&mut *transaction).await.map_err(Broken::before)?;
+    }
     let done = overwrite(&mut transaction, &items).await.map_err(Broken::before)?;
     let done = settle(&mut transaction, &items, &done).await.map_err(Broken::before)?;
     if done.iter().all(|done| *done) {

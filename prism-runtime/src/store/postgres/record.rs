@@ -1,5 +1,6 @@
 //! Deletes and swaps, each a transaction.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use super::admission::{Admitted, admit, is_known};
@@ -72,6 +73,12 @@ impl<O: Operation> Transact for Write<O> {
 
     fn bytes(&self) -> usize {
         self.operation.bytes()
+    }
+
+    fn subject(&self) -> Option<u64> {
+        let mut hasher = DefaultHasher::new();
+        (&self.target.namespace, &self.target.id).hash(&mut hasher);
+        Some(hasher.finish())
     }
 
     fn is_snapshot(&self) -> bool {

@@ -44,6 +44,8 @@ pub(super) struct Table {
 pub(super) struct Many {
     pub(super) find: Statement,
     pub(super) lock: Statement,
+    /// The keys of rows that are locked.
+    pub(super) locked: Statement,
     pub(super) insert: Statement,
     pub(super) replace: Statement,
     pub(super) delete: Statement,
@@ -73,6 +75,7 @@ impl Table {
             many: Many {
                 find: statements.find_many(),
                 lock: statements.lock_many(),
+                locked: statements.locked_many(),
                 insert: statements.insert_many(),
                 replace: statements.replace_many(),
                 delete: statements.delete_many(),

@@ -4,32 +4,40 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt as _;
 
 use super::answer::{Answer, Caller, answer, send_all};
 use super::connection::Connection;
+use super::control::Control;
 use super::current::{Cause, CurrentTable, Using};
 use super::database::Database;
 use super::error::{Failure, breaks_connection, leaves_outcome_open, outcome_unknown};
-use super::lane::{Flight, Job, Lane};
+use super::lane::{FLIGHT_BYTES, Flight, Job, Lane, MAX_JOBS};
 use super::table::Table;
 use crate::entity::decide::{Action, Change, decide};
 use crate::entity::record::{Key, Record};
 use crate::schema::Value;
 use crate::schema::sql::Statement;
-use crate::store::StoreFuture;
 use crate::store::entity::{Write, held_bytes, written_bytes};
 use crate::{Error, Result};
 
-/// Bytes of the rows that writes read together. A row that is longer is read by itself.
-const MAX_READ_BYTES: usize = 16 << 20;
+/// For how long after a write has met a lock each flight looks for locks before it waits for one.
+const WARY: Duration = Duration::from_secs(5);
 
 /// A write of a record, without a request id.
 pub(super) struct Pending {
+    task: Task,
+    answer: Answer<Shared>,
+    /// Whether a flight had no room for its record any more.
+    set_back: bool,
+}
+
+/// What is to be done.
+struct Task {
     table: Arc<CurrentTable>,
     write: Write,
-    answer: Answer<Shared>,
 }
 
 /// What came of a write that shared a transaction.
@@ -48,27 +56,27 @@ impl Pending {
         lane: &Lane<Pending>,
         table: &Arc<CurrentTable>,
         write: Write,
-    ) -> StoreFuture<Shared> {
-        let room = match database.admit(written_bytes(&write)) {
-            Ok(room) => room,
-            Err(error) => return StoreFuture::ready(Err(error)),
-        };
+    ) -> Result<impl Future<Output = Result<Shared>> + Send + use<>> {
+        let room = database.admit(written_bytes(&write))?;
         let (answer, outcome) = answer(room);
-        lane.send(Pending { table: Arc::clone(table), write, answer });
-        outcome
+        let task = Task { table: Arc::clone(table), write };
+        lane.send(Pending { task, answer, set_back: false });
+        Ok(outcome)
     }
 
-    fn alone(self) {
-        self.answer.send(Ok(Shared::Alone(Box::new(self.write))));
+    fn alone(mut self) {
+        self.answer.settle(0);
+        self.answer.send(Ok(Shared::Alone(Box::new(self.task.write))));
     }
 
     fn end(mut self, outcome: Outcome) -> (Answer<Shared>, Result<Shared>) {
-        if let Outcome::Decided(Ok(Some(record))) = &outcome {
-            self.answer.hold(held_bytes(record));
-        }
+        self.answer.settle(match &outcome {
+            Outcome::Decided(Ok(Some(record))) => held_bytes(record),
+            _ => 0,
+        });
         let answer = match outcome {
             Outcome::Decided(result) => result.map(Shared::Written),
-            Outcome::Alone => Ok(Shared::Alone(Box::new(self.write))),
+            Outcome::Alone => Ok(Shared::Alone(Box::new(self.task.write))),
         };
         (self.answer, answer)
     }
@@ -84,7 +92,11 @@ impl Job for Pending {
     }
 
     fn bytes(&self) -> usize {
-        written_bytes(&self.write)
+        written_bytes(&self.task.write)
+    }
+
+    fn is_set_back(&self) -> bool {
+        self.set_back
     }
 
     fn fail(self, error: Error) {
@@ -112,7 +124,17 @@ impl Hash for HashedKey<'_> {
 /// before it have made of its row, and what has become of the rows is written with a statement for
 /// each kind of change. One that Postgres refuses is made again in parts, until the write that is
 /// to blame is by itself.
-pub(super) struct Writes;
+pub(super) struct Writes {
+    control: Control,
+    /// Until when locks are looked for first.
+    wary: Option<Instant>,
+}
+
+impl Writes {
+    pub(super) fn new(database: &Database) -> Self {
+        Writes { control: database.connector().control.clone(), wary: None }
+    }
+}
 
 impl Flight for Writes {
     type Job = Pending;
@@ -122,21 +144,30 @@ impl Flight for Writes {
         connection: &mut Connection,
         jobs: &mut Vec<Pending>,
     ) -> sqlx::Result<()> {
-        // Stable: the writes to a record stay in their order.
-        jobs.sort_by(|one, two| one.table_name().cmp(two.table_name()));
-        let mut size = jobs.len();
+        sort(jobs);
+        if self.wary.is_some_and(|until| Instant::now() < until) {
+            self.pass_locked(connection, jobs).await?;
+        }
+        let (mut size, mut most) = (MAX_JOBS, MAX_JOBS);
         loop {
             // A write that was refused because nobody waits for it is not made again.
             jobs.retain(|job| !job.is_abandoned());
-            if jobs.is_empty() {
-                return Ok(());
-            }
-            let flying = size.clamp(1, jobs.len());
-            match attempt(connection, &jobs[..flying]).await {
+            let Some(set_back) = jobs.first().map(|job| job.set_back) else { return Ok(()) };
+            let alike = jobs.iter().take_while(|job| job.set_back == set_back).count();
+            let flying = size.min(alike).max(1);
+            match self.attempt(connection, &mut jobs[..flying]).await {
                 Ok(outcomes) => {
-                    let ended = jobs.drain(..flying).zip(outcomes);
-                    send_all(ended.map(|(job, outcome)| job.end(outcome)));
-                    size = flying * 2;
+                    let (ended, cut) = (outcomes.len(), outcomes.len() < flying);
+                    let outcomes = jobs.drain(..ended).zip(outcomes);
+                    send_all(outcomes.map(|(job, outcome)| job.end(outcome)));
+                    size = most.min(flying * 2);
+                    if cut {
+                        set_rest_back(jobs, flying - ended);
+                    }
+                    if set_back {
+                        // What has come meanwhile goes first.
+                        return Ok(());
+                    }
                 }
                 Err(Broken::Lost(error)) => return Err(error),
                 Err(Broken::Committing(error)) => {
@@ -145,8 +176,20 @@ impl Flight for Writes {
                     }
                     return Err(error);
                 }
+                Err(Broken::Large { rows }) => {
+                    // All but the last one have fit.
+                    most = (rows - 1).clamp(1, flying - 1);
+                    size = most;
+                }
                 // Whoever waits for a lock does so without the others.
-                Err(Broken::Refused(failure)) if flying == 1 || failure.is_locked() => {
+                Err(Broken::Refused(failure)) if failure.is_locked() && flying > 1 => {
+                    self.wary = Some(Instant::now() + WARY);
+                    if self.pass_locked(connection, jobs).await? == 0 {
+                        // It is no row that can be seen.
+                        jobs.drain(..flying).for_each(Pending::alone);
+                    }
+                }
+                Err(Broken::Refused(_)) if flying == 1 => {
                     jobs.drain(..flying).for_each(Pending::alone);
                 }
                 Err(Broken::Refused(_)) => size = flying / 2,
@@ -155,9 +198,27 @@ impl Flight for Writes {
     }
 }
 
-impl Pending {
+/// What was set back goes last. Stable: otherwise the writes to a record stay in their order.
+fn sort(jobs: &mut [Pending]) {
+    jobs.sort_by(|one, two| {
+        let of = |job: &Pending| job.set_back;
+        of(one).cmp(&of(two)).then_with(|| one.task.table_name().cmp(two.task.table_name()))
+    });
+}
+
+/// Sets back the first jobs, which did not fit a flight.
+fn set_rest_back(jobs: &mut [Pending], rest: usize) {
+    jobs[..rest].iter_mut().for_each(|job| job.set_back = true);
+    sort(jobs);
+}
+
+impl Task {
     fn table_name(&self) -> &str {
         &self.table.layout().entity.table
+    }
+
+    fn is_create(&self) -> bool {
+        matches!(self.write.command.action, Action::Create(_))
     }
 }
 
@@ -175,6 +236,8 @@ enum Broken {
     Committing(sqlx::Error),
     /// Nothing was written.
     Refused(Failure),
+    /// Nothing was written: so many rows are all that a flight reads.
+    Large { rows: usize },
 }
 
 impl Broken {
@@ -198,98 +261,171 @@ impl From<sqlx::Error> for Broken {
     }
 }
 
+impl From<Error> for Broken {
+    fn from(error: Error) -> Self {
+        Failure::from(error).into()
+    }
+}
+
 impl Cause for Broken {
     fn cause(&self) -> Option<&sqlx::Error> {
         match self {
             Broken::Lost(error) | Broken::Committing(error) => Some(error),
             Broken::Refused(failure) => failure.cause(),
+            Broken::Large { .. } => None,
         }
     }
 }
 
-/// Makes writes, in tables as they are now. They are in the order of their tables.
-async fn attempt(connection: &mut Connection, jobs: &[Pending]) -> Result<Vec<Outcome>, Broken> {
+/// The parts of writes, which are in the order of their tables, that are for one table each.
+fn parts(tasks: &[&Task]) -> Vec<(Using, Range<usize>)> {
     let mut parts: Vec<(Using, Range<usize>)> = Vec::new();
-    for (at, job) in jobs.iter().enumerate() {
+    for (at, task) in tasks.iter().enumerate() {
         match parts.last_mut() {
-            Some((_, part)) if Arc::ptr_eq(&jobs[part.start].table, &job.table) => part.end += 1,
-            _ => parts.push((Using::new(Arc::clone(&job.table)), at..at + 1)),
+            Some((_, part)) if Arc::ptr_eq(&tasks[part.start].table, &task.table) => part.end += 1,
+            _ => parts.push((Using::new(Arc::clone(&task.table)), at..at + 1)),
         }
     }
-    loop {
-        let mut tables = Vec::with_capacity(parts.len());
-        for (using, part) in &mut parts {
-            tables.push((using.table(connection).await?, &jobs[part.clone()]));
-        }
-        let made = match tables.as_slice() {
-            [(table, jobs)] if jobs.iter().all(|job| job.is_create()) => {
-                create(connection, table, jobs).await
+    parts
+}
+
+impl Writes {
+    /// Makes writes, in tables as they are now. They are in the order of their tables. Answers
+    /// with the outcomes of the first ones: as many as fit a flight.
+    async fn attempt(
+        &self,
+        connection: &mut Connection,
+        jobs: &mut [Pending],
+    ) -> Result<Vec<Outcome>, Broken> {
+        let (tasks, mut answers): (Vec<&Task>, Vec<&mut Answer<Shared>>) =
+            jobs.iter_mut().map(|job| (&job.task, &mut job.answer)).unzip();
+        let mut parts = parts(&tasks);
+        loop {
+            let mut tables = Vec::with_capacity(parts.len());
+            for (using, part) in &mut parts {
+                tables.push((using.table(connection).await?, &tasks[part.clone()]));
             }
-            _ => transact(connection, &tables).await,
-        };
-        let mut is_outdated = false;
-        for (using, _) in &mut parts {
-            using.confirm(&made);
-            is_outdated |= using.is_outdated(&made);
+            let made = match tables.as_slice() {
+                // What is not in a transaction is made one where nothing is prepared.
+                [(table, tasks)]
+                    if connection.prepares() && tasks.iter().all(|task| task.is_create()) =>
+                {
+                    self.create(connection, table, tasks, &mut answers).await
+                }
+                _ => self.transact(connection, &tables, &mut answers).await,
+            };
+            let mut is_outdated = false;
+            for (using, _) in &mut parts {
+                using.confirm(&made);
+                is_outdated |= using.is_outdated(&made);
+            }
+            if !is_outdated {
+                return made;
+            }
         }
-        if !is_outdated {
-            return made;
+    }
+
+    async fn transact(
+        &self,
+        connection: &mut Connection,
+        tables: &[(Arc<Table>, &[&Task])],
+        answers: &mut [&mut Answer<Shared>],
+    ) -> Result<Vec<Outcome>, Broken> {
+        let mut transaction = connection.begin().await?;
+        let mut outcomes = Vec::new();
+        let mut room = FLIGHT_BYTES;
+        for (table, tasks) in tables {
+            let lock = &table.many.lock;
+            let mut rows = Rows::read(table, &mut transaction, lock, tasks, &self.control).await?;
+            let mut decided = rows.decide(tasks, &mut answers[outcomes.len()..], &mut room);
+            let changes = rows.changes();
+            changes.write(table, &mut transaction).await?;
+            let refused = changes.insert(table, &mut transaction).await?;
+            leave_alone(tasks, &mut decided, &refused);
+            let cut = decided.len() < tasks.len();
+            outcomes.append(&mut decided);
+            if cut {
+                break;
+            }
         }
+        transaction.commit().await.map_err(Broken::committing)?;
+        Ok(outcomes)
+    }
+
+    /// Creates records, which needs no lock: an insert finds out whether there is one.
+    async fn create(
+        &self,
+        connection: &mut Connection,
+        table: &Table,
+        tasks: &[&Task],
+        answers: &mut [&mut Answer<Shared>],
+    ) -> Result<Vec<Outcome>, Broken> {
+        let find = &table.many.find;
+        let mut rows = Rows::read(table, connection, find, tasks, &self.control).await?;
+        let mut outcomes = rows.decide(tasks, answers, &mut { FLIGHT_BYTES });
+        // What has expired is replaced, under a lock.
+        let replaced = rows.0.iter().filter(|(_, row)| row.was_there && row.is_changed());
+        let mut alone: BTreeSet<Key> = replaced.map(|(key, _)| (*key).clone()).collect();
+        rows.0.retain(|_, row| !row.was_there);
+        let inserted = rows.changes().insert(table, connection).await;
+        alone.append(&mut inserted.map_err(|failure| match failure {
+            Failure::Database(error) => Broken::committing(error),
+            failure => failure.into(),
+        })?);
+        leave_alone(tasks, &mut outcomes, &alone);
+        Ok(outcomes)
+    }
+
+    /// Has writes to rows that others have locked made by themselves, without a wait here. Answers
+    /// how many these are.
+    async fn pass_locked(
+        &mut self,
+        connection: &mut Connection,
+        jobs: &mut Vec<Pending>,
+    ) -> sqlx::Result<usize> {
+        let mut locked = Vec::with_capacity(jobs.len());
+        match look_for_locks(connection, jobs, &mut locked).await {
+            Ok(()) => {}
+            Err(Broken::Lost(error) | Broken::Committing(error)) => return Err(error),
+            // A whole table is locked, or its columns have changed: the writes find that out.
+            Err(Broken::Refused(_) | Broken::Large { .. }) => return Ok(0),
+        }
+        let before = jobs.len();
+        let mut locked = locked.into_iter();
+        let passed = jobs.extract_if(.., |_| locked.next().unwrap_or(false));
+        passed.for_each(Pending::alone);
+        if jobs.len() < before {
+            self.wary = Some(Instant::now() + WARY);
+        }
+        Ok(before - jobs.len())
     }
 }
 
-impl Pending {
-    fn is_create(&self) -> bool {
-        matches!(self.write.command.action, Action::Create(_))
-    }
-}
-
-async fn transact(
+/// Finds out which writes are to rows that are locked.
+async fn look_for_locks(
     connection: &mut Connection,
-    tables: &[(Arc<Table>, &[Pending])],
-) -> Result<Vec<Outcome>, Broken> {
-    let mut transaction = connection.begin().await?;
-    let mut outcomes = Vec::new();
-    for (table, jobs) in tables {
-        let mut rows = Rows::read(table, &mut transaction, &table.many.lock, jobs).await?;
-        let mut decided = rows.decide(jobs);
-        let changes = rows.changes();
-        changes.write(table, &mut transaction).await?;
-        let refused = changes.insert(table, &mut transaction).await?;
-        leave_alone(jobs, &mut decided, &refused);
-        outcomes.append(&mut decided);
-    }
-    transaction.commit().await.map_err(Broken::committing)?;
-    Ok(outcomes)
-}
-
-/// Creates records, which needs no lock: an insert finds out whether there is one.
-async fn create(
-    connection: &mut Connection,
-    table: &Table,
     jobs: &[Pending],
-) -> Result<Vec<Outcome>, Broken> {
-    let mut rows = Rows::read(table, connection, &table.many.find, jobs).await?;
-    let mut outcomes = rows.decide(jobs);
-    // What has expired is replaced, under a lock.
-    let replaced = rows.0.iter().filter(|(_, row)| row.was_there && row.is_changed());
-    let mut alone: BTreeSet<Key> = replaced.map(|(key, _)| (*key).clone()).collect();
-    rows.0.retain(|_, row| !row.was_there);
-    let inserted = rows.changes().insert(table, connection).await;
-    alone.append(&mut inserted.map_err(|failure| match failure {
-        Failure::Database(error) => Broken::committing(error),
-        failure => failure.into(),
-    })?);
-    leave_alone(jobs, &mut outcomes, &alone);
-    Ok(outcomes)
+    locked: &mut Vec<bool>,
+) -> Result<(), Broken> {
+    let tasks: Vec<&Task> = jobs.iter().map(|job| &job.task).collect();
+    for (mut using, part) in parts(&tasks) {
+        let table = using.table(connection).await?;
+        let keys: BTreeSet<&Key> = tasks[part.clone()].iter().map(|t| &t.write.key).collect();
+        let keys: Vec<_> = keys.into_iter().map(|key| (key, None)).collect();
+        let query = table.query_many(&table.many.locked, &keys)?;
+        let rows = query.fetch_all(&mut *connection).await?;
+        let keys: BTreeSet<Key> = rows.iter().map(|row| table.key(row)).collect::<Result<_>>()?;
+        locked.extend(tasks[part].iter().map(|task| keys.contains(&task.write.key)));
+    }
+    Ok(())
 }
 
-fn leave_alone(jobs: &[Pending], outcomes: &mut [Outcome], keys: &BTreeSet<Key>) {
+fn leave_alone(tasks: &[&Task], outcomes: &mut [Outcome], keys: &BTreeSet<Key>) {
     if keys.is_empty() {
         return;
     }
-    for (job, outcome) in jobs.iter().zip(outcomes) {
-        if keys.contains(&job.write.key) {
+    for (task, outcome) in tasks.iter().zip(outcomes) {
+        if keys.contains(&task.write.key) {
             *outcome = Outcome::Alone;
         }
     }
@@ -320,19 +456,23 @@ impl<'a> Rows<'a> {
         table: &Table,
         connection: &mut Connection,
         statement: &Statement,
-        jobs: &'a [Pending],
-    ) -> Result<Self, Failure> {
+        tasks: &[&'a Task],
+        control: &Control,
+    ) -> Result<Self, Broken> {
         let mut rows: BTreeMap<&Key, Row> =
-            jobs.iter().map(|job| (&job.write.key, Row::default())).collect();
+            tasks.iter().map(|task| (&task.write.key, Row::default())).collect();
         let keys: Vec<_> = rows.keys().map(|key| (*key, None)).collect();
-        let mut stored = table.query_many(statement, &keys)?.fetch(connection);
-        let mut bytes = 0;
+        let activity = connection.activity();
+        let mut stored = table.query_many(statement, &keys)?.fetch(&mut *connection);
+        let (mut count, mut bytes) = (0, 0);
         while let Some(row) = stored.try_next().await? {
             let record = table.record(&row)?;
-            bytes += held_bytes(&record);
-            if bytes > MAX_READ_BYTES && keys.len() > 1 {
+            (count, bytes) = (count + 1, bytes + held_bytes(&record));
+            if bytes > FLIGHT_BYTES && keys.len() > 1 {
                 // They are made again in parts.
-                return Err(Failure::Conflict);
+                control.stop(&activity, stored).await;
+                connection.settle().await?;
+                return Err(Broken::Large { rows: count });
             }
             if let Some(row) = rows.get_mut(&table.layout.key_of(&record)) {
                 (row.was_there, row.now) = (true, Some(record));
@@ -341,17 +481,34 @@ impl<'a> Rows<'a> {
         Ok(Rows(rows))
     }
 
-    /// Decides each write on what those before it have made of its row.
-    fn decide(&mut self, jobs: &[Pending]) -> Vec<Outcome> {
-        let decided = jobs.iter().map(|job| {
-            let Some(row) = self.0.get_mut(&job.write.key) else { return Outcome::Alone };
-            let change = decide(job.table.layout(), &job.write.command, row.now.as_ref());
-            Outcome::Decided(change.map(|change| {
+    /// Decides each write on what those before it have made of its row, as long as there is room
+    /// for what they make. One whose caller holds too much is refused.
+    fn decide(
+        &mut self,
+        tasks: &[&Task],
+        answers: &mut [&mut Answer<Shared>],
+        room: &mut usize,
+    ) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(tasks.len());
+        for (task, answer) in tasks.iter().zip(answers) {
+            let Some(row) = self.0.get_mut(&task.write.key) else {
+                outcomes.push(Outcome::Alone);
+                continue;
+            };
+            if *room == 0 {
+                break;
+            }
+            let most = row.now.as_ref().map_or(0, held_bytes) + written_bytes(&task.write);
+            *room = room.saturating_sub(most);
+            let change = answer
+                .charge(most)
+                .and_then(|()| decide(task.table.layout(), &task.write.command, row.now.as_ref()));
+            outcomes.push(Outcome::Decided(change.map(|change| {
                 row.apply(&change);
                 change.into_record()
-            }))
-        });
-        decided.collect()
+            })));
+        }
+        outcomes
     }
 
     /// What is to be written.

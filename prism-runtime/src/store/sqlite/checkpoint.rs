@@ -11,9 +11,7 @@ use rusqlite::Connection;
 use super::Options;
 use super::condition::Condition;
 use super::connection::{PAGE_BYTES, leave_files};
-
-/// Bytes before each page in the log. <https://www.sqlite.org/fileformat2.html#the_wal_file_format>
-const FRAME_HEADER_BYTES: u32 = 24;
+use super::log::FRAME_HEADER_BYTES;
 
 /// Pages that may be left to copy when the writer is made to wait: what takes about as long as a
 /// commit.
@@ -107,9 +105,9 @@ impl Copier {
     /// Copies all that was acknowledged. Where the log is gone, it is in the database then; where
     /// the database was replaced, its log is not taken for the other one's.
     fn rescue(&self) {
-        if self.condition.may_be_copied() {
+        self.condition.rescue(|| {
             checkpoint(&self.connection, "TRUNCATE");
-        }
+        });
     }
 
     /// Copies beside readers and the writer. Where the log has grown over its limit, the writer has

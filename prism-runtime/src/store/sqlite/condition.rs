@@ -28,7 +28,21 @@ pub(super) struct Condition {
 #[derive(Debug, Default)]
 struct State {
     change: Option<Change>,
+    /// What may be done with the log once nothing is served any more.
+    salvage: Salvage,
     unwritable: bool,
+}
+
+/// How what was acknowledged is kept when nothing is served any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Salvage {
+    /// The log is copied into the database.
+    #[default]
+    Copy,
+    /// The log is damaged: it goes where the database does without it.
+    Discard,
+    /// The database is damaged: everything stays as it is.
+    Leave,
 }
 
 impl Condition {
@@ -55,10 +69,30 @@ impl Condition {
         self.lost.load(Ordering::Acquire)
     }
 
-    /// Whether what SQLite has in memory may be copied into the database.
-    pub(super) fn may_be_copied(&self) -> bool {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.change != Some(Change::CutShort)
+    /// Keeps what was acknowledged, when nothing is served any more. `copy` copies the log into the
+    /// database and empties it.
+    pub(super) fn rescue(&self, copy: impl FnOnce()) {
+        let salvage = self.state.lock().unwrap_or_else(PoisonError::into_inner).salvage;
+        match salvage {
+            Salvage::Copy => copy(),
+            Salvage::Leave => {}
+            Salvage::Discard => match self.files.empty_log() {
+                Ok(true) => tracing::warn!(
+                    "the damaged write-ahead log is emptied: all that it had is in the database"
+                ),
+                Ok(false) => {}
+                Err(error) => tracing::warn!(%error, "the damaged write-ahead log stays"),
+            },
+        }
+    }
+
+    /// Looks at the log before something is written to it. An error is one of a write that has not
+    /// been made.
+    pub(super) fn check_log(&self) -> Result<(), Error> {
+        if let Err(fault) = self.files.check_log() {
+            self.report(Some(fault));
+        }
+        self.available()
     }
 
     /// Looks at the files that a write needs to be found again. An error is one of a write that
@@ -82,13 +116,27 @@ impl Condition {
 
     fn report(&self, change: Option<(&std::path::Path, Change)>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = change.map(|(_, change)| change);
         // What was cut off does not come back.
-        if state.change == Some(Change::CutShort) || state.change.is_some() == change.is_some() {
+        let is_final = found.is_some_and(Change::is_final);
+        if state.change.is_some_and(Change::is_final)
+            || (state.change.is_some() == found.is_some() && !is_final)
+        {
             return;
         }
-        state.change = change.map(|(_, change)| change);
+        state.change = found;
+        state.salvage = match change {
+            Some((path, change)) if change.is_final() => self.files.salvage(path),
+            _ => Salvage::Copy,
+        };
         self.lost.store(change.is_some(), Ordering::Release);
         match change {
+            Some((path, change)) if change.is_final() => tracing::error!(
+                file = %path.display(),
+                cause = change.name(),
+                "a file of the SQLite database was changed by another program: nothing is served \
+                 from it any more; put the right files there, and restart the server"
+            ),
             Some((path, change)) => tracing::error!(
                 file = %path.display(),
                 cause = change.name(),
@@ -163,6 +211,10 @@ impl<'c> Trial<'c> {
 
     /// Writes what is there already.
     pub(super) fn run(&mut self) {
+        if self.condition.check_log().is_err() {
+            self.due = Some(Instant::now() + RETRY);
+            return;
+        }
         let attempt = write(self.connection);
         if attempt.is_err() && !self.connection.is_autocommit() {
             // The attempt's error is the one to report.

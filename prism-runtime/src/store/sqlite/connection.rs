@@ -22,8 +22,8 @@ const CHECKPOINT_WAIT: Duration = Duration::from_millis(20);
 /// How many times its limit the log may take before the writer copies it itself.
 const BACKSTOP_LIMITS: u64 = 4;
 
-/// Opens the connection that writes, creating the file where it does not exist. For migrations;
-/// before it is used for others' writes it is made durable.
+/// Opens the connection that writes, creating the file where it does not exist. Nothing is written
+/// yet.
 pub(super) fn open_writer(options: &Options) -> Result<Connection, OpenError> {
     let path = &options.path;
     let explain = |error| OpenError::from_sqlite(path, error);
@@ -33,6 +33,14 @@ pub(super) fn open_writer(options: &Options) -> Result<Connection, OpenError> {
         return Err(OpenError::ReadOnly { path: path.clone() });
     }
     connection.busy_timeout(options.busy_timeout).map_err(explain)?;
+    Ok(connection)
+}
+
+/// Gives the file its page size and its write-ahead log. For migrations; before the connection is
+/// used for others' writes it is made durable.
+pub(super) fn prepare_writer(connection: &Connection, options: &Options) -> Result<(), OpenError> {
+    let path = &options.path;
+    let explain = |error| OpenError::from_sqlite(path, error);
     connection.pragma_update(None, "page_size", PAGE_BYTES).map_err(explain)?;
     let mode: String = connection
         .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
@@ -40,8 +48,7 @@ pub(super) fn open_writer(options: &Options) -> Result<Connection, OpenError> {
     if mode != "wal" {
         return Err(OpenError::NoWriteAheadLog { path: path.clone() });
     }
-    configure_writer(&connection, options).map_err(explain)?;
-    Ok(connection)
+    configure_writer(connection, options).map_err(explain)
 }
 
 fn configure_writer(connection: &Connection, options: &Options) -> rusqlite::Result<()> {

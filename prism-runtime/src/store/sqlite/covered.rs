@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::keyvalue::{CHUNK, Write, key_after};
+use super::keyvalue::{CHUNK, REMOVED_BYTES, Write, key_after};
 use super::unfinished::{Rest, Seen, Unfinished};
 use super::writer::Part;
 use crate::Result;
@@ -15,8 +15,8 @@ use crate::store::keyvalue::{RecordDelete, Target};
 /// Behind every key, which is at most as long as this is but for one byte.
 const LAST_KEY: [u8; KEY_BYTES + 1] = [0xFF; KEY_BYTES + 1];
 
-/// How many times a transaction reads and writes [`CHUNK`] rows: about 20 ms, for which other
-/// writers wait.
+/// How many times a transaction reads and writes [`CHUNK`] rows, if their values are short: about
+/// 20 ms, for which other writers wait.
 const CHUNKS: u32 = 2;
 
 /// A Delete of all that a predicate covers. If one part is not enough, the first one makes it: see
@@ -126,14 +126,21 @@ fn delete_some(
     gone: &mut u64,
 ) -> Result<bool> {
     let mut write = Write::new(connection, target);
+    let mut bytes = 0;
     for _ in 0..CHUNKS {
         let covered = write.covered(&rest.next, &rest.end)?;
-        for (key, current) in &covered {
-            *gone += write.delete(key, Some(current), (Reach::Covered, &rest.stamp))?;
+        let is_last = covered.len() < CHUNK;
+        for item in covered {
+            let current = Some(&item.current);
+            *gone += write.delete(&item.key, current, (Reach::Covered, &rest.stamp))?;
+            rest.next = key_after(&item.key);
+            bytes += item.bytes as usize;
+            if bytes >= REMOVED_BYTES {
+                return Ok(false);
+            }
         }
-        match covered.last() {
-            Some((last, _)) if covered.len() == CHUNK => rest.next = key_after(last),
-            _ => return Ok(true),
+        if is_last {
+            return Ok(true);
         }
     }
     Ok(false)

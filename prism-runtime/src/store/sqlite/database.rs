@@ -58,10 +58,17 @@ impl Database {
         let mut options = options.clone();
         let given = std::mem::take(&mut options.path);
         options.path = lock::canonical(&given)?;
-        let lock = lock::acquire(&options.path)?;
+        let mut lock = lock::acquire(&options.path)?;
         let writing = connection::open_writer(&options)?;
         connection::verify(&writing, &options.path)?;
-        migrate(&writing, &options)?;
+        // One that is refused stays as it is.
+        migrator(&options, |migrator| {
+            migrator.admit(&writing, &options.entities, options.migrate)
+        })?;
+        connection::prepare_writer(&writing, &options)?;
+        migrator(&options, |migrator| {
+            migrator.prepare(&writing, &options.entities, options.migrate)
+        })?;
         connection::make_durable(&writing, &options)?;
         let unfinished = Unfinished::load(&writing)
             .map_err(|error| OpenError::from_sqlite(&options.path, error))?;
@@ -79,6 +86,7 @@ impl Database {
         let (checkpointer, checkpoints) =
             Checkpointer::start(copying, &options, Arc::clone(&commits), Arc::clone(&condition))
                 .map_err(of_system)?;
+        lock.keep();
         Ok(Arc::new(Database {
             writer,
             readers,
@@ -236,12 +244,13 @@ impl fmt::Debug for Database {
     }
 }
 
-/// Applies migrations as the options say.
-fn migrate(connection: &Connection, options: &Options) -> Result<(), OpenError> {
+/// Does something with the migrations of the options.
+fn migrator(
+    options: &Options,
+    run: impl FnOnce(&Migrator<'_>) -> Result<(), prism_migrate::Error>,
+) -> Result<(), OpenError> {
     let database = options.path.display().to_string();
-    let migrator = Migrator { database: &database, migrations: &options.migrations };
-    migrator
-        .prepare(connection, &options.entities, options.migrate)
+    run(&Migrator { database: &database, migrations: &options.migrations })
         .map_err(|error| OpenError::from_migration(&options.path, error))
 }
 

@@ -9,24 +9,24 @@ use rusqlite::{
 
 use super::Database;
 use super::connection::in_one_snapshot;
+use super::keyvalue::REMOVED_BYTES;
 use crate::entity::decide::{
     Change, REQUEST_ID_MICROS, Remembered, RequestId, decide, repeat, unique_violation,
 };
 use crate::entity::layout::Layout;
-use crate::entity::prefix_bounds;
 use crate::entity::record::{Key, Record, decode_values, encode_values};
 use crate::memory::charge;
-use crate::schema::plan::Comparison;
-use crate::schema::sql::{Dialect, ListShape, Parameter, Shape, Statement, Statements, Visibility};
-use crate::schema::{FieldType, Storage, Value};
+use crate::schema::sql::{Dialect, ListShape, Parameter, Statement, Statements, Visibility};
+use crate::schema::{Access, FieldType, Storage, Value};
 use crate::store::StoreFuture;
 use crate::store::entity::{
-    BATCH_BYTES, EntityBackend, EntityStore, ListQuery, Page, View, Write, held_bytes,
-    payload_bytes, written_bytes,
+    BATCH_BYTES, BatchRead, EntityBackend, EntityStore, ListQuery, Page, View, Write, held_bytes,
+    written_bytes,
 };
 use crate::{Error, Reason, Result};
 
-/// Keys of a batch that are read on the event loop; more are read beside it.
+/// Keys of a batch that are read on the event loop; more are read beside it, and so are records
+/// with columns that answers do not show as they are stored.
 const INLINE_KEYS: usize = 16;
 
 /// Entities in the tables of a database.
@@ -65,6 +65,8 @@ struct Table {
     /// The look-up of each unique index, by its position.
     unique: Vec<(usize, Statement)>,
     reading: Vec<Reading>,
+    /// Whether a batch ends by what all of its columns hold: a few records are few bytes then.
+    is_counted: bool,
 }
 
 /// How a column's values are read.
@@ -77,12 +79,19 @@ enum Reading {
 
 impl EntityStore for SqliteEntityStore {
     fn get(&self, key: Key, view: View) -> StoreFuture<Option<Record>> {
-        let read = |connection: &Connection| self.table.get(connection, &key, view);
+        let read = |connection: &Connection| {
+            let found = self.table.get(connection, &key, view)?;
+            if !self.table.layout.json.is_empty() {
+                // Long JSON may wait until it is converted.
+                charge(found.as_ref().map_or(0, held_bytes))?;
+            }
+            Ok(found)
+        };
         StoreFuture::ready(self.database.read(read))
     }
 
     fn batch_get(&self, keys: Vec<Key>, view: View) -> StoreFuture<Page> {
-        if keys.len() <= INLINE_KEYS {
+        if keys.len() <= INLINE_KEYS && self.table.is_counted {
             let read = |connection: &Connection| self.table.batch_get(connection, &keys, view);
             return StoreFuture::ready(self.database.read(read));
         }
@@ -109,13 +118,24 @@ impl EntityStore for SqliteEntityStore {
         let find = move |connection: &Connection| searched.outdated(connection, now_micros, limit);
         let found = self.database.read_offloaded(find);
         StoreFuture::pending(async move {
-            let outdated = found.await?;
-            if outdated.is_empty() {
-                return Ok(0);
+            let Outdated { mut records, requests } = found.await?;
+            let mut removed = 0;
+            while !records.is_empty() {
+                let table = Arc::clone(&table);
+                let remove = move |connection: &Connection| {
+                    let removed = table.remove(connection, &mut records, now_micros)?;
+                    Ok((removed, records))
+                };
+                let of_part;
+                (of_part, records) = database.write(remove).await?;
+                removed += of_part;
             }
-            let remove =
-                move |connection: &Connection| table.remove(connection, &outdated, now_micros);
-            database.write(remove).await
+            if !requests.is_empty() {
+                let before = now_micros.saturating_sub(REQUEST_ID_MICROS);
+                let forget = move |connection: &Connection| forget(connection, &requests, before);
+                removed += database.write(forget).await?;
+            }
+            Ok(removed)
         })
     }
 }
@@ -125,12 +145,6 @@ struct Outdated {
     records: Vec<Key>,
     /// Request ids that are not remembered any longer, by the columns of their key.
     requests: Vec<[String; 4]>,
-}
-
-impl Outdated {
-    fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.requests.is_empty()
-    }
 }
 
 impl Table {
@@ -152,6 +166,10 @@ impl Table {
             })
             .collect();
         reading.resize(layout.width(), Reading::Plain);
+        let is_counted =
+            layout.entity.columns.iter().all(|column| {
+                column.storage != Storage::Json && column.access != Access::InputOnly
+            });
         Table {
             live: statements.get(Visibility::Live),
             kept: statements.get(Visibility::Kept),
@@ -162,6 +180,7 @@ impl Table {
             expired: statements.expired(),
             unique,
             reading,
+            is_counted,
             layout,
         }
     }
@@ -182,15 +201,15 @@ impl Table {
     fn batch_get(&self, connection: &Connection, keys: &[Key], view: View) -> Result<Page> {
         in_one_snapshot(connection, |connection| {
             let mut batch = Page::default();
-            let mut bytes = 0;
+            let mut read = BatchRead::default();
             for key in keys {
                 let Some(record) = self.get(connection, key, view)? else { continue };
-                charge(held_bytes(&record))?;
-                if bytes > BATCH_BYTES {
+                if read.is_full() {
                     batch.more = true;
                     break;
                 }
-                bytes += payload_bytes(&self.layout, &record);
+                charge(held_bytes(&record))?;
+                read.add(&self.layout, &record);
                 batch.records.push(record);
             }
             Ok(batch)
@@ -198,26 +217,7 @@ impl Table {
     }
 
     fn list(&self, connection: &Connection, query: &ListQuery) -> Result<Page> {
-        let mut conditions = Vec::with_capacity(query.conditions.len());
-        let mut shapes = Vec::with_capacity(query.conditions.len());
-        for filter in &query.conditions {
-            let mut values = filter.values.clone();
-            if filter.comparison == Comparison::Prefix
-                && let Some(Some(end)) = filter.values.first().map(|prefix| prefix_bounds(prefix).1)
-            {
-                values.push(end);
-            }
-            let field = self.layout.entity.columns[filter.position].number;
-            shapes.push(Shape { field, comparison: filter.comparison, values: values.len() });
-            conditions.push(values);
-        }
-        let number = |position: usize| self.layout.entity.columns[position].number;
-        let shape = ListShape {
-            conditions: shapes,
-            order: query.order.iter().map(|&(at, reversed)| (number(at), reversed)).collect(),
-            after: query.after.as_ref().map(|after| after.iter().map(Value::is_null).collect()),
-            visibility: query.view.visibility,
-        };
+        let (shape, conditions) = query.shape(&self.layout);
         let statement = Statements::new(&self.layout.entity, Dialect::Sqlite).list(&shape);
         let values = Values {
             conditions: &conditions,
@@ -227,7 +227,15 @@ impl Table {
             limit: query.limit.saturating_add(1),
             ..self.values()
         };
-        let mut bound = self.bind(connection, &statement, &values)?;
+        let mut bound = match self.bind(connection, &statement, &values) {
+            Err(_) if shape.index.is_some() && !prepares(connection, &statement) => {
+                // A newer schema has dropped the index.
+                let shape = ListShape { index: None, ..shape };
+                let statement = Statements::new(&self.layout.entity, Dialect::Sqlite).list(&shape);
+                self.bind(connection, &statement, &values)?
+            }
+            bound => bound?,
+        };
         let mut rows = bound.raw_query();
         let mut page = Page::default();
         let mut bytes = 0;
@@ -351,28 +359,24 @@ impl Table {
         Ok(Outdated { records, requests: requests.collect::<rusqlite::Result<_>>()? })
     }
 
-    /// Removes what was found, unless it was written again since.
+    /// Removes records from the end of the list, unless they were written again since, until it is
+    /// empty or they were long. Returns how many were removed.
     fn remove(
         &self,
         connection: &Connection,
-        outdated: &Outdated,
+        records: &mut Vec<Key>,
         now_micros: i64,
     ) -> Result<usize> {
-        let mut removed = 0;
-        for key in &outdated.records {
-            let current = self.current(connection, key)?;
-            if current.is_some_and(|record| self.layout.is_expired(&record, now_micros)) {
-                let values = Values { key: Some(key), ..self.values() };
+        let (mut removed, mut bytes) = (0, 0);
+        while bytes < REMOVED_BYTES
+            && let Some(key) = records.pop()
+        {
+            let Some(record) = self.current(connection, &key)? else { continue };
+            bytes += held_bytes(&record);
+            if self.layout.is_expired(&record, now_micros) {
+                let values = Values { key: Some(&key), ..self.values() };
                 removed += self.bind(connection, &self.delete, &values)?.raw_execute()?;
             }
-        }
-        let mut forget = connection.prepare_cached(
-            "DELETE FROM prism_requests WHERE caller = ?1 AND method = ?2 AND namespace = ?3 \
-             AND request_id = ?4 AND created_at <= ?5",
-        )?;
-        let before = now_micros.saturating_sub(REQUEST_ID_MICROS);
-        for [caller, method, namespace, id] in &outdated.requests {
-            removed += forget.execute(params![caller, method, namespace, id, before])?;
         }
         Ok(removed)
     }
@@ -458,6 +462,11 @@ impl Table {
     }
 }
 
+/// Whether SQLite knows all that a statement names.
+fn prepares(connection: &Connection, statement: &Statement) -> bool {
+    connection.prepare(&statement.sql).is_ok()
+}
+
 /// A stored value; none where it is none that a column has.
 fn read(stored: ValueRef<'_>, reading: Reading) -> Option<Value> {
     Some(match (reading, stored) {
@@ -476,6 +485,19 @@ fn read(stored: ValueRef<'_>, reading: Reading) -> Option<Value> {
         (Reading::Plain, ValueRef::Blob(bytes)) => Value::Blob(bytes.to_vec()),
         _ => return None,
     })
+}
+
+/// Forgets request ids, unless they were used again since.
+fn forget(connection: &Connection, requests: &[[String; 4]], before: i64) -> Result<usize> {
+    let mut forget = connection.prepare_cached(
+        "DELETE FROM prism_requests WHERE caller = ?1 AND method = ?2 AND namespace = ?3 \
+         AND request_id = ?4 AND created_at <= ?5",
+    )?;
+    let mut forgotten = 0;
+    for [caller, method, namespace, id] in requests {
+        forgotten += forget.execute(params![caller, method, namespace, id, before])?;
+    }
+    Ok(forgotten)
 }
 
 fn corrupt(what: &str) -> Error {

@@ -22,25 +22,28 @@ use crate::store::keyvalue::{
     too_many_namespaces,
 };
 
-/// The item with a key.
-const ITEM: &str = "SELECT key, value, expires_at, compression, ttl_seconds, \
-    created_at_millis, updated_at_millis, token \
+/// The item with a key, as of the time ?4. The value of one that has expired is not read: it may
+/// have many pages of its own.
+const ITEM: &str = "SELECT key, CASE WHEN expires_at IS NULL OR expires_at > ?4 THEN value END, \
+    expires_at, compression, ttl_seconds, created_at_millis, updated_at_millis, token \
     FROM kv_items WHERE namespace = ?1 AND id = ?2 AND key = ?3";
 
 /// The items of a record from a key on.
-const RECORD: &str = "SELECT key, value, expires_at, compression, ttl_seconds, \
-    created_at_millis, updated_at_millis, token \
+const RECORD: &str = "SELECT key, CASE WHEN expires_at IS NULL OR expires_at > ?5 THEN value END, \
+    expires_at, compression, ttl_seconds, created_at_millis, updated_at_millis, token \
     FROM kv_items WHERE namespace = ?1 AND id = ?2 AND key >= ?3 ORDER BY key LIMIT ?4";
 
 /// The items of a record from a key on and before another.
-const RECORD_RANGE: &str = "SELECT key, value, expires_at, compression, ttl_seconds, \
-    created_at_millis, updated_at_millis, token \
-    FROM kv_items WHERE namespace = ?1 AND id = ?2 AND key >= ?3 AND key < ?5 \
+const RECORD_RANGE: &str = "SELECT key, \
+    CASE WHEN expires_at IS NULL OR expires_at > ?5 THEN value END, \
+    expires_at, compression, ttl_seconds, created_at_millis, updated_at_millis, token \
+    FROM kv_items WHERE namespace = ?1 AND id = ?2 AND key >= ?3 AND key < ?6 \
     ORDER BY key LIMIT ?4";
 
 /// The items of a namespace from a record's key on.
-const NAMESPACE: &str = "SELECT key, value, expires_at, compression, ttl_seconds, \
-    created_at_millis, updated_at_millis, token, id \
+const NAMESPACE: &str = "SELECT key, \
+    CASE WHEN expires_at IS NULL OR expires_at > ?5 THEN value END, \
+    expires_at, compression, ttl_seconds, created_at_millis, updated_at_millis, token, id \
     FROM kv_items WHERE namespace = ?1 AND (id, key) >= (?2, ?3) ORDER BY id, key LIMIT ?4";
 
 /// What a write must know of an item.
@@ -50,7 +53,7 @@ const CURRENT: &str = "
 
 /// What a delete must know of the items that it covers.
 const COVERED: &str = "
-    SELECT token, value IS NULL, expires_at, created_at_millis, key
+    SELECT token, value IS NULL, expires_at, created_at_millis, key, ifnull(length(value), 0)
     FROM kv_items WHERE namespace = ?1 AND id = ?2 AND key >= ?3 AND key < ?4
     ORDER BY key LIMIT ?5";
 
@@ -64,9 +67,12 @@ const STORE: &str = "
         updated_at_millis = excluded.updated_at_millis, expires_at = excluded.expires_at,
         removable_at = excluded.removable_at, value = excluded.value";
 
-const SWEEP: &str = "
-    DELETE FROM kv_items WHERE (namespace, id, key) IN
-        (SELECT namespace, id, key FROM kv_items WHERE removable_at < ?1 LIMIT ?2)";
+/// Items of which nothing need be known, with the lengths of their values.
+const REMOVABLE: &str = "
+    SELECT namespace, id, key, ifnull(length(value), 0) FROM kv_items WHERE removable_at < ?1
+    LIMIT ?2";
+
+const REMOVE: &str = "DELETE FROM kv_items WHERE namespace = ?1 AND id = ?2 AND key = ?3";
 
 /// Namespaces in which nothing is stored, not even a delete that is remembered.
 const EMPTY: &str = "
@@ -86,6 +92,10 @@ const RESTS: u32 = 500;
 
 /// Rows that a covering delete reads before it writes them.
 pub(super) const CHUNK: usize = 1000;
+
+/// Bytes of values that one transaction removes, unless one value alone has more: SQLite reads all
+/// the pages of a long value to free them.
+pub(super) const REMOVED_BYTES: usize = 8 << 20;
 
 /// Keys that are looked up on an event loop.
 const SHORT_KEYS: usize = 64;
@@ -185,10 +195,14 @@ impl KeyValueStore for KeyValue {
     fn sweep(&self, before: i64, limit: u32) -> StoreFuture<u64> {
         let database = Arc::clone(&self.database);
         StoreFuture::pending(async move {
-            let sweep = database.write(move |connection| {
-                Ok(connection.prepare_cached(SWEEP)?.execute(params![before, limit])? as u64)
-            });
-            let swept = sweep.await?;
+            let mut swept = 0;
+            while swept < u64::from(limit) {
+                let left = u64::from(limit) - swept;
+                match database.write(move |connection| remove(connection, before, left)).await? {
+                    0 => break,
+                    removed => swept += removed,
+                }
+            }
             if swept < u64::from(limit) {
                 give_back(&database).await?;
                 finish(&database).await?;
@@ -196,6 +210,27 @@ impl KeyValueStore for KeyValue {
             Ok(swept)
         })
     }
+}
+
+/// Removes up to `limit` items of which nothing need be known since before `before`, or fewer, if
+/// their values are long. Returns how many; none: there is none left.
+fn remove(connection: &Connection, before: i64, limit: u64) -> Result<u64> {
+    let mut find = connection.prepare_cached(REMOVABLE)?;
+    let mut rows = find.query(params![before, limit.min(i64::MAX as u64) as i64])?;
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        found.push((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, Vec<u8>>(2)?));
+        bytes += row.get::<_, u32>(3)? as usize;
+        if bytes >= REMOVED_BYTES {
+            break;
+        }
+    }
+    drop(rows);
+    let mut remove = connection.prepare_cached(REMOVE)?;
+    found.iter().try_for_each(|(namespace, id, key)| {
+        remove.execute(params![namespace, id, key]).map(drop)
+    })?;
+    Ok(found.len() as u64)
 }
 
 /// Gives back the places of empty namespaces, which are looked for beside the writer.
@@ -296,7 +331,8 @@ impl Reading<'_> {
         let first = page.after().map_or(0, |after| keys.partition_point(|key| *key <= after.key));
         let mut statement = self.connection.prepare_cached(ITEM)?;
         for key in &keys[first..] {
-            let mut rows = statement.query(params![self.query.namespace, id, key])?;
+            let mut rows =
+                statement.query(params![self.query.namespace, id, key, self.query.now])?;
             if let Some(row) = rows.next()?
                 && page.offer(self.query, &self.item(row)?).is_break()
             {
@@ -308,17 +344,17 @@ impl Reading<'_> {
     }
 
     fn record(&self, page: &mut Page, id: &str) -> Result<()> {
-        let namespace = &self.query.namespace;
+        let (namespace, now) = (&self.query.namespace, self.query.now);
         let (start, end) = self.query.selection.bounds();
         let from = page.after().map_or_else(|| start.to_vec(), |after| key_after(&after.key));
         let limit = rows_limit(page);
         if let Some(end) = end {
             let mut statement = self.connection.prepare_cached(RECORD_RANGE)?;
-            let rows = statement.query(params![namespace, id, from, limit, end])?;
+            let rows = statement.query(params![namespace, id, from, limit, now, end])?;
             self.offer_all(rows, page)
         } else {
             let mut statement = self.connection.prepare_cached(RECORD)?;
-            let rows = statement.query(params![namespace, id, from, limit])?;
+            let rows = statement.query(params![namespace, id, from, limit, now])?;
             self.offer_all(rows, page)
         }
     }
@@ -329,7 +365,8 @@ impl Reading<'_> {
             |after| (after.id.clone(), key_after(&after.key)),
         );
         let mut statement = self.connection.prepare_cached(NAMESPACE)?;
-        let rows = statement.query(params![self.query.namespace, id, from, rows_limit(page)])?;
+        let (namespace, limit, now) = (&self.query.namespace, rows_limit(page), self.query.now);
+        let rows = statement.query(params![namespace, id, from, limit, now])?;
         self.offer_all(rows, page)
     }
 
@@ -396,6 +433,14 @@ fn stored_item<'a>(row: &'a Row<'_>, query: &'a Query) -> rusqlite::Result<Store
     })
 }
 
+/// An item that a Delete covers.
+pub(super) struct CoveredItem {
+    pub(super) key: Vec<u8>,
+    pub(super) current: Current,
+    /// Length of the value.
+    pub(super) bytes: u32,
+}
+
 /// A write to a record, within the writer's transaction.
 pub(super) struct Write<'a> {
     connection: &'a Connection,
@@ -444,7 +489,9 @@ impl<'a> Write<'a> {
     fn swap(&mut self, swap: &ItemSwap) -> Result<SwapOutcome> {
         let current = self.current(&swap.key)?;
         let actual = match &current {
-            Some(current) if current.is_visible(swap.stamp.now) => self.value(&swap.key)?,
+            Some(current) if current.is_visible(swap.stamp.now) => {
+                self.value(&swap.key, swap.stamp.now)?
+            }
             _ => None,
         };
         let matches = actual == swap.expected;
@@ -468,17 +515,19 @@ impl<'a> Write<'a> {
         Ok(statement.query_row(row, current).optional()?)
     }
 
-    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+    fn value(&self, key: &[u8], now: i64) -> Result<Option<Vec<u8>>> {
         let mut statement = self.connection.prepare_cached(ITEM)?;
-        let row = params![self.target.namespace, self.target.id, key];
+        let row = params![self.target.namespace, self.target.id, key, now];
         Ok(statement.query_row(row, |row| row.get(1))?)
     }
 
     /// Up to [`CHUNK`] items from a key on and before another.
-    pub(super) fn covered(&self, from: &[u8], end: &[u8]) -> Result<Vec<(Vec<u8>, Current)>> {
+    pub(super) fn covered(&self, from: &[u8], end: &[u8]) -> Result<Vec<CoveredItem>> {
         let mut statement = self.connection.prepare_cached(COVERED)?;
         let row = params![self.target.namespace, self.target.id, from, end, CHUNK as i64];
-        let rows = statement.query_map(row, |row| Ok((row.get(4)?, current(row)?)))?;
+        let rows = statement.query_map(row, |row| {
+            Ok(CoveredItem { key: row.get(4)?, current: current(row)?, bytes: row.get(5)? })
+        })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
@@ -551,7 +600,7 @@ mod tests {
         let planned_again = database.read(|connection| {
             let mut statement = connection.prepare(RECORD)?;
             for (key, limit) in [(b"a", 1), (b"b", 2), (b"c", 3)] {
-                statement.query(params!["test", "1", key, limit])?.next()?;
+                statement.query(params!["test", "1", key, limit, 0])?.next()?;
             }
             Ok(statement.get_status(rusqlite::StatementStatus::RePrepare))
         });
@@ -590,7 +639,7 @@ mod tests {
         let plan_of_scan = plan(NAMESPACE);
         assert!(plan_of_scan.contains("namespace=? AND (id,key)>(?,?)"), "{plan_of_scan}");
         assert!(!plan_of_scan.contains("TEMP"), "{plan_of_scan}");
-        let plan_of_sweep = plan(SWEEP);
+        let plan_of_sweep = plan(REMOVABLE);
         assert!(plan_of_sweep.contains("kv_items_removable (removable_at<?)"), "{plan_of_sweep}");
         assert!(!plan_of_sweep.contains("SCAN kv_items"), "{plan_of_sweep}");
     }

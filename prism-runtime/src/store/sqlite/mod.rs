@@ -15,6 +15,7 @@ mod files;
 mod keyvalue;
 mod local;
 mod lock;
+mod log;
 mod open_error;
 mod options;
 mod parts;

@@ -397,6 +397,12 @@ impl Transaction<'_> {
             self.answer(Err(&failure), parts);
             return false;
         }
+        // Nothing is written to a log that has lost something: SQLite does not look.
+        if self.condition.check_log().is_err() {
+            self.roll_back();
+            self.answer(Err(&TransactionFailure::lost()), parts);
+            return true;
+        }
         if let Err(error) = self.execute("COMMIT") {
             self.roll_back();
             self.answer(Err(&TransactionFailure::of_commit(&error)), parts);

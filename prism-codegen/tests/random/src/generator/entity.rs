@@ -145,7 +145,15 @@ impl Writer {
         if self.random.chance(15) {
             options.push(format!("(prism.field).access = ACCESS_{}", self.random.pick(&access)));
         }
-        let singular = if self.proto2 { "optional " } else { "" };
+        // A caller that reads a field which is `required` must get it, and every type but Any has a
+        // value that the tests send.
+        let hidden = options.iter().any(|option| option.ends_with("INPUT_ONLY"));
+        let required = !hidden && !ty.name.ends_with("Any") && self.random.chance(30);
+        let singular = match (self.proto2, required) {
+            (false, _) => "",
+            (true, false) => "optional ",
+            (true, true) => "required ",
+        };
         let (declared, list) = match self.random.below(10) {
             0..5 => (format!("{singular}{}", ty.name), false),
             5..7 => (format!("optional {}", ty.name), false),

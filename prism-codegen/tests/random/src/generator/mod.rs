@@ -42,6 +42,7 @@ fn file(seed: u64) -> String {
     let package = match package {
         "" if seed.is_multiple_of(10) => String::new(),
         "" => format!("p{}", seed % 10),
+        "google.protobuf" if seed.is_multiple_of(10) => package.to_owned(),
         package => format!("{package}.p{}", seed % 10),
     };
     let syntax = if proto2 { "proto2" } else { "proto3" };
@@ -57,6 +58,9 @@ fn file(seed: u64) -> String {
     // The first parts of packages are names of the outermost scope.
     for part in names::first_parts() {
         scope.take(part);
+    }
+    if package == "google.protobuf" {
+        names::types_of_google().for_each(|name| drop(scope.take(name)));
     }
     let mut writer = Writer { random, proto2, seed, scope, types: Types::default(), text };
     writer.types();

@@ -230,6 +230,10 @@ const PACKAGES: &[&str] = &[
     "_1.x",
     "prism.own",
     "google.own",
+    "google.protobuf.mine",
+    "google.protobuf",
+    "prism.common.mine",
+    "prism.keyvalue.v1",
     "schema",
     "codegen.root",
     "x.i32.v1",
@@ -291,6 +295,33 @@ impl Scope {
 
 pub fn package(random: &mut Random) -> &'static str {
     random.pick(PACKAGES)
+}
+
+/// Names of types that Google's own files declare, of those that others may have too.
+pub fn types_of_google() -> impl Iterator<Item = &'static str> {
+    const OTHERS: [&str; 3] = ["NULL_VALUE", "p0", "p1"];
+    const GOOGLE: [&str; 18] = [
+        "Any",
+        "Api",
+        "Duration",
+        "Empty",
+        "Enum",
+        "EnumValue",
+        "Field",
+        "FieldMask",
+        "ListValue",
+        "Method",
+        "Mixin",
+        "NullValue",
+        "Option",
+        "SourceContext",
+        "Struct",
+        "Syntax",
+        "Timestamp",
+        "Type",
+    ];
+    let wrappers = ["Value", "BoolValue", "BytesValue", "StringValue", "Int32Value"];
+    GOOGLE.into_iter().chain(OTHERS).chain(wrappers)
 }
 
 /// What packages begin with.

@@ -67,6 +67,15 @@ impl Writer {
         if self.proto2 { "optional " } else { "" }
     }
 
+    /// The label of a field that callers always send, or that every answer has.
+    fn always_there(&mut self) -> &'static str {
+        match (self.proto2, self.random.chance(40)) {
+            (false, _) => "",
+            (true, false) => "optional ",
+            (true, true) => "required ",
+        }
+    }
+
     /// Declares a message and gives its full name.
     fn declare(&mut self, draft: &mut Draft<'_>, fields: Fields) -> String {
         let name = self.scope.typ(&mut self.random);
@@ -97,17 +106,17 @@ impl Writer {
         }
         let mut fields = Fields::default();
         let name = fields.scope.field(&mut self.random, self.proto2);
-        fields.add(&format!("{}{entity}", self.optional()), &name, "");
+        fields.add(&format!("{}{entity}", self.always_there()), &name, "");
         self.declare(draft, fields)
     }
 
     fn write(&mut self, draft: &mut Draft<'_>, operation: &str) {
         let mut fields = Fields::default();
-        let entity = format!("{}{}", self.optional(), self.entity_name(draft));
+        let entity = format!("{}{}", self.always_there(), self.entity_name(draft));
         let name = fields.scope.field(&mut self.random, self.proto2);
         fields.add(&entity, &name, "(prism.field).role = ROLE_ENTITY");
         if operation == "UPDATE" {
-            let mask = format!("{}.google.protobuf.FieldMask", self.optional());
+            let mask = format!("{}.google.protobuf.FieldMask", self.always_there());
             let name = fields.scope.field(&mut self.random, self.proto2);
             fields.add(&mask, &name, "(prism.field).role = ROLE_UPDATE_MASK");
         }
@@ -142,7 +151,7 @@ impl Writer {
         for (part, ty) in &draft.entity.key {
             let name = fields.scope.field(&mut self.random, self.proto2);
             let optional = self.random.chance(20) && !ty.present();
-            let label = if optional { "optional " } else { self.optional() };
+            let label = if optional { "optional " } else { self.always_there() };
             let options = format!("(prism.field).entity_field = \"{part}\"");
             fields.add(&format!("{label}{}", ty.name), &name, &options);
         }

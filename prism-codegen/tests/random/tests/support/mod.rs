@@ -38,7 +38,7 @@ impl Served<'_> {
             let key = self.entity.is_key(field.number());
             let managed = column.managed.is_some_and(|managed| managed != Managed::Id);
             if !managed
-                && (key || random.chance(70))
+                && (key || field.is_required() || random.chance(70))
                 && let Some(value) = of_field(random, &field, 0)
             {
                 record.set_field(&field, value);

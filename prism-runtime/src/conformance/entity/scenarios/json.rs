@@ -6,44 +6,48 @@ use serde_json::{Value as Json, json};
 
 use super::{invalid, ok, refused, with};
 use crate::conformance::entity::Harness;
-use crate::entity::decide::{Action, Command, Source};
+use crate::entity::decide::{Action, Command, RequestPath, Source};
 use crate::entity::record::{Key, Record};
 use crate::schema::Value as Stored;
 use crate::schema::value::encode_u64;
 use crate::store::entity::Write;
+use crate::violations::Violations;
 use crate::{Code, Error, Reason};
 
-fn key(number: u64) -> Json {
+pub(super) fn key(number: u64) -> Json {
     json!({"shop": "s", "number": number.to_string()})
 }
 
-async fn put(harness: &Harness, number: u64, fields: Json) -> Json {
+pub(super) async fn put(harness: &Harness, number: u64, fields: Json) -> Json {
     ok(harness, "PutDocument", json!({"document": with(key(number), fields)})).await
 }
 
 /// What JSON has no form for is refused for its field; what it has one for reads back.
 pub async fn json_forms(harness: &Harness) {
-    for wide in [
-        json!({"wrappedDouble": "NaN"}),
-        json!({"wrappedDouble": "Infinity"}),
-        json!({"wrappedFloat": "-Infinity"}),
-        json!({"wrappedFloats": [1, "NaN"]}),
-        json!({"wrappedByName": {"a": "NaN"}}),
-        json!({"choiceDouble": "NaN"}),
-        json!({"inners": [{}, {"innerByName": {"x": {"wrappedDouble": "Infinity"}}}]}),
-        json!({"any": {"@type": "/google.protobuf.DoubleValue", "value": "NaN"}}),
+    for (wide, path) in [
+        (json!({"wrappedDouble": "NaN"}), "wrapped_double"),
+        (json!({"wrappedDouble": "Infinity"}), "wrapped_double"),
+        (json!({"wrappedFloat": "-Infinity"}), "wrapped_float"),
+        (json!({"wrappedFloats": [1, "NaN"]}), "wrapped_floats[1]"),
+        (json!({"wrappedByName": {"a": 1, "b": "NaN"}}), "wrapped_by_name[\"b\"]"),
+        (json!({"choiceDouble": "NaN"}), "choice_double"),
+        (
+            json!({"inners": [{}, {"innerByName": {"x": {"wrappedDouble": "Infinity"}}}]}),
+            "inners[1].inner_by_name[\"x\"].wrapped_double",
+        ),
+        (json!({"any": {"@type": "/google.protobuf.DoubleValue", "value": "NaN"}}), "any"),
     ] {
-        for (field, value) in [
-            ("wide", wide.clone()),
-            ("wides", json!([{}, wide])),
-            ("wideByName", json!({"a": wide})),
+        for (field, value, above) in [
+            ("wide", wide.clone(), "wide"),
+            ("wides", json!([{}, wide]), "wides[1]"),
+            ("wideByName", json!({"\"": wide}), "wide_by_name[\"\\\"\"]"),
         ] {
-            let name = if field == "wideByName" { "wide_by_name" } else { field };
             let document = with(key(1), json!({field: value}));
             let request = json!({"document": document});
-            invalid(harness, "PutDocument", request, &[&format!("document.{name}")]).await;
+            invalid(harness, "PutDocument", request, &[&format!("document.{above}.{path}")]).await;
         }
     }
+    times_out_of_range(harness).await;
     refused(harness, "GetDocument", key(1), Reason::RecordNotFound).await;
     for wide in [
         json!({"optionalDouble": "NaN", "optionalFloat": "Infinity"}),
@@ -61,6 +65,33 @@ pub async fn json_forms(harness: &Harness) {
     }
     signed_zeros(harness).await;
     immutable(harness).await;
+}
+
+/// A Timestamp or Duration that JSON has no form for is at its own path.
+async fn times_out_of_range(harness: &Harness) {
+    let pool = harness.message("Wide").parent_pool().clone();
+    let time = |name: &str, seconds: i64| {
+        let time = pool.get_message_by_name(&format!("google.protobuf.{name}"));
+        let mut time = DynamicMessage::new(time.expect("a known type"));
+        time.set_field_by_name("seconds", Value::I64(seconds));
+        Value::Message(time)
+    };
+    let beyond = || time("Timestamp", 253_402_300_800);
+    for (field, value, path) in [
+        ("timestamp", beyond(), "timestamp"),
+        ("timestamps", Value::List(vec![time("Timestamp", 0), beyond()]), "timestamps[1]"),
+        ("duration", time("Duration", 315_576_000_001), "duration"),
+    ] {
+        let mut wide = DynamicMessage::new(harness.message("Wide"));
+        wide.set_field_by_name(field, value);
+        let mut document = DynamicMessage::new(harness.message("Document"));
+        document.set_field_by_name("shop", Value::String("s".to_owned()));
+        document.set_field_by_name("wide", Value::Message(wide));
+        let bytes = document.encode_to_vec();
+        let request = [vec![0x0a, u8::try_from(bytes.len()).unwrap()], bytes].concat();
+        let error = harness.call_raw("PutDocument", request).await.expect_err("refused");
+        assert_eq!(error.violations()[0].field, format!("document.wide.{path}"), "{error}");
+    }
 }
 
 /// The same value may be sent again, however the database writes it.
@@ -170,7 +201,13 @@ async fn chains(harness: &Harness) {
 }
 
 /// Writes what another version of the schema, or another tool, may have written.
-async fn plant(harness: &Harness, number: u64, wide: Json) {
+pub(super) async fn plant(harness: &Harness, number: u64, wide: Json) {
+    let store = &harness.collection("Document").store;
+    store.write(write_of(harness, number, wide)).await.expect("a write");
+}
+
+/// A Put of a document with a text in a column.
+pub(super) fn write_of(harness: &Harness, number: u64, wide: Json) -> Write {
     let collection = harness.collection("Document");
     let mut values: Vec<Stored> =
         collection.entity().columns.iter().map(crate::entity::record::absent).collect();
@@ -184,11 +221,11 @@ async fn plant(harness: &Harness, number: u64, wide: Json) {
         new_etag: String::new(),
         now_micros: harness.clock.now_micros(),
         source: Source::Service,
-        path: "document".into(),
-        mask_path: "update_mask".into(),
-        if_created: Vec::new(),
+        entity: RequestPath { number: 1, path: "document".into() },
+        mask: RequestPath { number: 2, path: "update_mask".into() },
+        if_created: Violations::default(),
     };
-    collection.store.write(Write { key, command, request: None }).await.expect("a write");
+    Write { key, command, request: None }
 }
 
 fn metadata<'a>(error: &'a Error, name: &str) -> Option<&'a str> {

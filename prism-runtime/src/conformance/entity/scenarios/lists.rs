@@ -60,16 +60,22 @@ pub async fn list_orders(harness: &Harness) {
         (list(json!({"orderBy": "note desc"})), "fcadeb"),
         (list(json!({"orderBy": "status, total desc"})), "eafbcd"),
         (list(json!({"orderBy": "status desc, total"})), "dcbfae"),
-        (list(json!({"orderBy": "status"})), "eabfcd"),
+        (list(json!({"orderBy": "status"})), "eafbcd"),
+        (list(json!({"orderBy": "status desc"})), "dcbfae"),
+        (list(json!({"orderBy": "status, customer_id"})), "eafbcd"),
         (list(json!({"status": 1, "orderBy": "total desc"})), "afb"),
         (list(json!({"status": 1, "orderBy": "total"})), "bfa"),
         (list(json!({"status": 1, "orderBy": "status desc, total asc"})), "bfa"),
+        (list(json!({"status": 1, "orderBy": "order_id"})), "abf"),
+        (list(json!({"notePrefix": "x", "orderBy": "note desc"})), "ca"),
+        (list(json!({"notePrefix": "", "orderBy": "note"})), "dacf"),
+        (list(json!({"dueFrom": "2026-01-01T00:00:10Z", "orderBy": "due_time, order_id"})), "adbe"),
+        (list(json!({"dueBefore": "2026-01-01T00:00:30Z", "orderBy": "due_time desc"})), "bda"),
         (list(json!({"orderBy": "due_time"})), "cfadbe"),
         (list(json!({"orderBy": "due_time DESC"})), "ebdafc"),
         (list(json!({"orderBy": "note, order_id"})), "bedacf"),
         (list(json!({"orderBy": "note desc , order_id  desc"})), "fcadeb"),
         (list(json!({"orderBy": "status, total desc, order_id"})), "eafbcd"),
-        (list(json!({"orderBy": "status, customer_id, order_id"})), "eabfcd"),
         (list(json!({"orderBy": "status desc,total asc,order_id desc"})), "dcbfae"),
     ] {
         for page_size in [1, 2, 3, 0] {
@@ -88,13 +94,72 @@ pub async fn list_orders(harness: &Harness) {
         "note, order_id, total",
         "order_id, note",
         "status, total desc, order_id desc",
+        "status, order_id",
+        "status, customer_id, order_id",
+        "code",
     ] {
         let error =
             invalid(harness, "ListOrders", list(json!({"orderBy": order})), &["order_by"]).await;
         assert!(error.message().contains("\"status, total desc, order_id\""), "{error}");
     }
+    // Where a condition would only filter what an order finds.
+    for (condition, order) in [
+        (json!({"status": 1}), "order_id desc"),
+        (json!({"status": 1}), "note"),
+        (json!({"notePrefix": "x"}), "status, total desc"),
+        (json!({"notePrefix": "x", "status": 2}), "note"),
+        (json!({"dueBefore": "2026-01-01T00:00:20Z"}), "order_id desc"),
+    ] {
+        let request = list(with(condition, json!({"orderBy": order})));
+        let error = invalid(harness, "ListOrders", request, &["order_by"]).await;
+        assert!(error.message().contains("\"order_id\", as it stands"), "{error}");
+    }
     let twice = list(json!({"orderBy": "note, note"}));
     invalid(harness, "ListOrders", twice, &["order_by"]).await;
+}
+
+/// Many records that are equal in an order's first columns, or NULL there, also among deleted ones:
+/// pages go on after each of them.
+pub async fn list_ties(harness: &Harness) {
+    let mut orders = Vec::new();
+    for number in 0..24 {
+        let id = format!("{:02}", number * 7 % 24);
+        let note = ["", "", "b", "b", "c\u{10ffff}"][number % 5];
+        let fields = match number % 3 {
+            0 => json!({"status": 1, "total": (number % 4).to_string()}),
+            _ => json!({"status": 1, "total": "2", "note": note}),
+        };
+        create(harness, "c", &id, fields.clone()).await;
+        if number % 8 == 5 {
+            ok(harness, "DeleteOrder", key("c", &id)).await;
+        }
+        let total: i64 = fields["total"].as_str().and_then(|it| it.parse().ok()).unwrap_or(0);
+        let note = fields["note"].as_str().map(str::to_owned);
+        orders.push((id, total, note, number % 8 == 5));
+    }
+    for deleted in [false, true] {
+        for (order, reversed) in [
+            ("status, total desc", false),
+            ("status desc", true),
+            ("note", false),
+            ("note desc", true),
+        ] {
+            let mut expected: Vec<_> = orders.iter().filter(|it| deleted || !it.3).collect();
+            if order.starts_with("note") {
+                expected.sort_by_key(|(id, _, note, _)| (note.clone(), id.clone()));
+            } else {
+                expected.sort_by_key(|(id, total, ..)| (std::cmp::Reverse(*total), id.clone()));
+            }
+            if reversed {
+                expected.reverse();
+            }
+            let expected: Vec<&str> = expected.iter().map(|it| it.0.as_str()).collect();
+            for page_size in [1, 5] {
+                let request = list(json!({"orderBy": order, "showDeleted": deleted}));
+                assert_eq!(all(harness, request, page_size).await, expected, "{order} {deleted}");
+            }
+        }
+    }
 }
 
 /// A condition with presence holds where it is present, one without always.

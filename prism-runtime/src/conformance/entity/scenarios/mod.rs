@@ -3,28 +3,32 @@
 mod json;
 mod lifetimes;
 mod lists;
+mod long_json;
 mod records;
 mod required;
 mod snapshots;
 mod times;
 mod updates;
 mod values;
+mod violations;
 
 pub use json::{json_depth, json_forms, json_newer_writes, json_unreadable};
 pub use lifetimes::{expiry, request_ids, retention, sweeps_beside_writes, unique_fields};
 pub use lists::{
-    list_conditions, list_orders, list_pages, list_tokens, list_violations, page_bytes,
+    list_conditions, list_orders, list_pages, list_ties, list_tokens, list_violations, page_bytes,
 };
+pub use long_json::{long_json, long_json_batches, long_json_immutable, long_json_kept};
 pub use records::{
     batches, create_and_defaults, hard_delete, managed_ids, put, reads, soft_delete,
 };
 pub use required::required_fields;
 pub use snapshots::{batches_of_the_service, read_snapshots};
-pub use times::{immutable_json, keys_with_durations, keys_with_times};
+pub use times::{finer_bounds, immutable_json, keys_with_durations, keys_with_times};
 pub use updates::{
     access_rules, etags, long_masks, oneofs, record_bytes, update_access, update_masks,
 };
 pub use values::{every_value, json_storage, sizes_and_keys, times_and_ranges};
+pub use violations::{sizes_of_requests, texts_with_nul, violations_together};
 
 use serde_json::{Value as Json, json};
 

@@ -1,4 +1,4 @@
-//! Timestamps and durations as parts of the key.
+//! Timestamps and durations: as parts of the key, and what they are compared with.
 
 use serde_json::{Value as Json, json};
 
@@ -159,6 +159,108 @@ pub async fn keys_with_durations(harness: &Harness) {
     assert_eq!(seen, times[1..]);
     let found = ok(harness, "BatchGetLaps", json!({"times": ["90s", "-1.500s"]})).await;
     assert_eq!(all(&found, "laps", "time"), ["90s", "-1.500s"]);
+}
+
+/// Starts and lengths, one microsecond apart at both sides of zero and at the ends of the range.
+const SHIFTS: [(&str, &str); 8] = [
+    ("0001-01-01T00:00:00Z", "-315576000000.000000s"),
+    ("0001-01-01T00:00:00.000001Z", "-1.000001s"),
+    ("1969-12-31T23:59:59.999999Z", "-1s"),
+    ("1970-01-01T00:00:00Z", "-0.000001s"),
+    ("1970-01-01T00:00:00.000001Z", "0s"),
+    ("2026-01-01T00:00:00.500001Z", "0.000001s"),
+    ("9999-12-31T23:59:59.999998Z", "1.000001s"),
+    ("9999-12-31T23:59:59.999999Z", "315576000000s"),
+];
+
+/// What is compared with a time may be finer than a microsecond: a stored time that is cut off
+/// there is compared with all of it.
+pub async fn finer_bounds(harness: &Harness) {
+    for (position, (start, length)) in SHIFTS.iter().enumerate() {
+        let shift = json!({"id": position.to_string(), "start": start, "length": length});
+        ok(harness, "PutShift", json!({"shift": shift})).await;
+    }
+    ok(harness, "PutShift", json!({"shift": {"id": "unset"}})).await;
+    for (condition, expected) in [
+        (json!({"startFrom": "1970-01-01T00:00:00.000000001Z"}), "4567"),
+        (json!({"startFrom": "1969-12-31T23:59:59.999999001Z"}), "34567"),
+        (json!({"startFrom": "1969-12-31T23:59:59.999999Z"}), "234567"),
+        (json!({"startBefore": "1970-01-01T00:00:00.000000001Z"}), "0123"),
+        (json!({"startBefore": "1969-12-31T23:59:59.999999999Z"}), "012"),
+        (json!({"startBefore": "0001-01-01T00:00:00.000000999Z"}), "0"),
+        (json!({"startFrom": "0001-01-01T00:00:00.000000999Z"}), "1234567"),
+        (json!({"startFrom": "9999-12-31T23:59:59.999999001Z"}), ""),
+        (json!({"startBefore": "9999-12-31T23:59:59.999999999Z"}), "01234567"),
+        (json!({"start": "1970-01-01T00:00:00.000001Z"}), "4"),
+        (json!({"start": "1970-01-01T00:00:00.000001001Z"}), ""),
+        (
+            json!({
+                "startFrom": "2026-01-01T00:00:00.500000999Z",
+                "startBefore": "2026-01-01T00:00:00.500001001Z",
+            }),
+            "5",
+        ),
+        (
+            json!({
+                "startFrom": "2026-01-01T00:00:00.500001001Z",
+                "startBefore": "2026-01-01T00:00:00.500001002Z",
+            }),
+            "",
+        ),
+        (json!({"lengthFrom": "-0.000000001s"}), "4567"),
+        (json!({"lengthFrom": "-0.000001001s"}), "34567"),
+        (json!({"lengthFrom": "-1.000000999s"}), "234567"),
+        (json!({"lengthFrom": "0.000000001s"}), "567"),
+        (json!({"lengthBefore": "-0.000000001s"}), "0123"),
+        (json!({"lengthBefore": "0.000000001s"}), "01234"),
+        (json!({"lengthBefore": "-1.000001001s"}), "0"),
+        (json!({"lengthFrom": "315576000000s"}), "7"),
+        (json!({"lengthBefore": "315576000000s"}), "0123456"),
+        (json!({"length": "1.000001s"}), "6"),
+        (json!({"length": "1.000001001s"}), ""),
+        (json!({"length": "-1.000001001s"}), ""),
+    ] {
+        let descending = if condition.to_string().contains("start") { "start" } else { "length" };
+        for (order, reversed) in [("", false), (&*format!("{descending} desc"), true)] {
+            let mut found =
+                shifts(harness, with(condition.clone(), json!({"orderBy": order}))).await;
+            if reversed {
+                found.reverse();
+            }
+            assert_eq!(found.concat(), expected, "{condition} {order}");
+        }
+    }
+    several(harness).await;
+}
+
+/// One of several times: those that no stored time is equal to find nothing.
+async fn several(harness: &Harness) {
+    let finer = "1970-01-01T00:00:00.000001001Z";
+    for (starts, expected) in [
+        (json!([SHIFTS[7].0, finer, SHIFTS[3].0]), &["3", "7"][..]),
+        (json!([finer]), &[]),
+        (json!([]), &[]),
+    ] {
+        let answer = ok(harness, "ListShiftsOfSeveral", json!({"starts": starts})).await;
+        let found = answer["shifts"].as_array().cloned().unwrap_or_default();
+        let ids: Vec<&str> = found.iter().filter_map(|shift| shift["id"].as_str()).collect();
+        assert_eq!(ids, expected, "{starts}");
+    }
+}
+
+/// The ids of a list's shifts, two a page.
+async fn shifts(harness: &Harness, request: Json) -> Vec<String> {
+    let (mut found, mut token) = (Vec::new(), json!(""));
+    loop {
+        let page = with(request.clone(), json!({"pageSize": 2, "pageToken": token}));
+        let answer = ok(harness, "ListShifts", page).await;
+        let shifts = answer["shifts"].as_array().cloned().unwrap_or_default();
+        found.extend(shifts.iter().filter_map(|it| it["id"].as_str().map(str::to_owned)));
+        match answer.get("nextPageToken") {
+            Some(next) => token = next.clone(),
+            None => return found,
+        }
+    }
 }
 
 /// An immutable field that is stored as JSON takes the value that it has, however the database

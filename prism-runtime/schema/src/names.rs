@@ -1,7 +1,25 @@
-//! Names that the user may have meant.
+//! Names: the one that JSON has for a field, and the one that a user may have meant.
+
+/// The name that JSON has for a field that does not say:
+/// <https://protobuf.dev/programming-guides/json/>.
+pub fn json_name(name: &str) -> String {
+    let mut json = String::with_capacity(name.len());
+    let mut upper = false;
+    for character in name.chars() {
+        match character {
+            '_' => upper = true,
+            _ if upper => {
+                json.push(character.to_ascii_uppercase());
+                upper = false;
+            }
+            _ => json.push(character),
+        }
+    }
+    json
+}
 
 /// The candidate that is closest to `name`, if any is close.
-pub(crate) fn closest<'a>(
+pub fn closest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str, IntoIter: Clone>,
 ) -> Option<&'a str> {
@@ -19,10 +37,7 @@ pub(crate) fn closest<'a>(
 
 /// The candidate that `name` is with a typing error or in another case: unlike [`closest`], no word
 /// more or less.
-pub(crate) fn misspelt<'a>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn misspelt<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_ascii_lowercase();
     let distances =
         candidates.into_iter().map(|it| (distance(&name, &it.to_ascii_lowercase()), it));
@@ -66,5 +81,25 @@ mod tests {
         assert_eq!(misspelt("listthigns", ["ListThings"]), Some("ListThings"));
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("Pgaes", "Pages"), 1);
+        let names = ["listen", "threads", "token_keys"];
+        assert_eq!(closest("listne", names), Some("listen"));
+        assert_eq!(closest("token_key", names), Some("token_keys"));
+        assert_eq!(closest("database", names), None);
+    }
+
+    #[test]
+    fn json_has_no_underscores() {
+        for (field, json) in [
+            ("id", "id"),
+            ("user_id", "userId"),
+            ("userId", "userId"),
+            ("_id", "Id"),
+            ("id_", "id"),
+            ("a__b", "aB"),
+            ("line_2", "line2"),
+            ("user_éa", "useréa"),
+        ] {
+            assert_eq!(json_name(field), json, "{field}");
+        }
     }
 }

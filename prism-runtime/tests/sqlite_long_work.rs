@@ -178,7 +178,7 @@ async fn a_sweep_removes_long_values_in_parts() {
     for key in 0..ITEMS {
         let metadata = ItemMetadata { ttl_seconds: 1, ..ItemMetadata::default() };
         let (key, value) = (key.to_be_bytes().to_vec(), vec![7; 1 << 20]);
-        let item = Item { key, value, metadata: Some(metadata), ..Item::default() };
+        let item = Item { key, value, metadata: Some(metadata) };
         let put = RecordPut { target: target("large"), items: vec![item], stamp: STAMP };
         store.put(put).await.unwrap();
     }

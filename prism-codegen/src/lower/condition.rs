@@ -1,7 +1,6 @@
 //! Conditions of a List.
 
 use prism_schema::plan::{Comparison, Condition, unserved};
-use prism_schema::sql::Visibility;
 use prism_schema::{FieldType, Role};
 use prost_reflect::FieldDescriptor;
 
@@ -92,10 +91,7 @@ pub(super) fn is_served(bound: &Bound, candidate: &Candidate, role: Role, field:
     let Some(comparison) = Comparison::of(role) else { return false };
     let schema = &bound.entity.model.schema;
     // An index of what is not deleted serves no list that shows deleted records as well.
-    let visibility = match candidate.field.parent_message().get_field_by_name("show_deleted") {
-        Some(_) => Visibility::Kept,
-        None => Visibility::Live,
-    };
+    let visibility = bound.visibility(candidate.field.parent_message());
     let mut conditions = bound.conditions_beside(candidate);
     let twin = conditions.iter().any(|it| it.field == field && it.comparison == comparison);
     let before = unserved(schema, &conditions, visibility).len();

@@ -3,6 +3,7 @@
 use prism_options::spec::{self, FieldSpec};
 use prism_options::{Behavior, OptionSet, Span};
 use prism_schema::plan::{Comparison, Condition};
+use prism_schema::sql::Visibility;
 use prism_schema::{Operation, RequestField, Role};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
@@ -130,6 +131,13 @@ impl Bound<'_> {
             return;
         }
         sorted.found.push((request, candidate.span));
+    }
+
+    /// The records that a request may ask for: with those that are deleted, if it has a field for that.
+    pub(super) fn visibility(&self, message: &MessageDescriptor) -> Visibility {
+        let asks =
+            |field| matches!(self.role(&self.candidate(field)), Judgement::Role(Role::ShowDeleted));
+        if message.fields().any(asks) { Visibility::Kept } else { Visibility::Live }
     }
 
     /// The conditions of the fields of a request but this one.

@@ -470,8 +470,8 @@ mod tests {
     #[test]
     fn fields_are_in_the_order_of_the_file_and_entries_in_that_of_their_keys() {
         let rules = required(
-            "message A { B b = 3; int32 n = 2 [(behavior) = REQUIRED]; map<int32, B> m = 1; }
-             message B { bool y = 2 [(behavior) = REQUIRED]; string x = 1 [(behavior) = REQUIRED]; }",
+            "message A { B b = 3; int32 n = 2 [(field_behavior) = REQUIRED]; map<int32, B> m = 1; }
+             message B { bool y = 2 [(field_behavior) = REQUIRED]; string x = 1 [(field_behavior) = REQUIRED]; }",
         );
         let rules = rules.unwrap();
         // m: {7: {}, 3: {}, 7: {y: true}}, b: {}.

@@ -113,7 +113,7 @@ mod tests {
             " info , prism_runtime::server=trace,",
             "hyper=off,info",
             "prism[call]=debug",
-            "info,[call{method=Get,code=\"5\"}]=trace",
+            "info,[call{method=Get}]=trace",
             "[call]",
         ] {
             assert!(check("log.level", text).is_ok(), "{text}");

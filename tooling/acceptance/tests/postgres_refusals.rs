@@ -102,7 +102,7 @@ async fn a_nul_in_json_is_refused_and_an_escaped_backslash_is_not() {
         PutUserProfileRequest { user_profile: Some(profile) }
     };
     let refused = service.put_user_profile(with("a\0")).await;
-    let fields = ["user_profile.settings"];
+    let fields = ["user_profile.settings.language"];
     assert_fails(refused, Code::InvalidArgument, "INVALID_REQUEST", &fields);
     let text = "a\\u0000";
     let stored = service.put_user_profile(with(text)).await.unwrap().into_inner();

@@ -156,8 +156,8 @@ async fn a_nul_in_a_text_is_kept_or_refused(backend: Backend) {
     let settings = Settings { time_zone: "a\0b".to_owned(), ..Settings::default() };
     let nested = UserProfile { settings: Some(settings), ..profile("nested", None) };
     let text = UserProfile { display_name: "a\0b".to_owned(), ..profile("text", None) };
-    for (profile, field) in [(nested, "user_profile.settings"), (text, "user_profile.display_name")]
-    {
+    let fields = ["user_profile.settings.time_zone", "user_profile.display_name"];
+    for (profile, field) in [nested, text].into_iter().zip(fields) {
         let request = CreateUserProfileRequest {
             user_profile: Some(profile.clone()),
             request_id: String::new(),

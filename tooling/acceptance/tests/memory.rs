@@ -20,10 +20,14 @@ use prism_acceptance::cgroup::{self, Cgroup};
 use prism_acceptance::proxy::Proxy;
 use prism_acceptance::tools::root;
 use prism_proxy::acme::profiles::v1::{
-    CreateUserProfileRequest, ListUserProfilesRequest, PutUserProfileRequest, Settings, UserProfile,
+    CreateUserProfileRequest, GetUserProfileRequest, ListUserProfilesRequest,
+    PutUserProfileRequest, Settings, UpdateUserProfileRequest, UserProfile,
 };
-use prism_runtime::proto::keyvalue::v1::GetRequest;
+use prism_runtime::proto::keyvalue::v1::{
+    GetRequest, Item, KeyPredicate, MatchKeys, PutRequest, key_predicate,
+};
 use prost::Message;
+use prost_types::FieldMask;
 use support::{GET, PUT, put};
 use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
@@ -37,6 +41,12 @@ const LARGE_RECORDS: usize = 12;
 const JSON_BYTES: usize = 3_000_000;
 /// Items of nearly the largest value.
 const LARGE_ITEMS: usize = 8;
+/// Items of the longest value that reads share, in one record: as many as a read that is shared
+/// may name.
+const WIDE_ITEMS: usize = 64;
+const WIDE_BYTES: usize = 64 << 10;
+/// Small calls that are sent at once, each of which finds much.
+const CALLS: usize = 256;
 
 on_every_backend! { a_proxy_lives_within_the_limit_of_the_template }
 
@@ -66,15 +76,16 @@ async fn a_proxy_lives_within_the_limit_of_the_template(backend: Backend) {
         .into();
     tokio::time::sleep(ATTACK).await;
     over.store(true, Ordering::Relaxed);
+    let mut calls = Vec::new();
     for served in served {
-        let calls = served.await.unwrap();
-        eprintln!("{kind}: {calls} calls were served");
-        assert!(calls >= 10, "only {calls} calls were served");
+        calls.push(served.await.unwrap());
     }
     attacks.shutdown().await;
 
     let peak = cgroup::peak(proxy.id()).unwrap();
     eprintln!("{kind}: {} MiB of {} MiB were resident at most", peak >> 20, limit >> 20);
+    eprintln!("{kind}: {calls:?} calls were served");
+    assert!(calls.iter().all(|&calls| calls >= 10), "only {calls:?} calls were served");
     assert!(peak < limit, "{peak} bytes were resident");
     if let Ok(group) = &group {
         assert_eq!(group.kills().unwrap(), 0, "the kernel killed the proxy");
@@ -100,12 +111,29 @@ async fn fill(address: SocketAddr) {
         let value = vec![7; (1 << 20) - 1];
         assert_eq!(client.call(PUT, &put(&format!("large-{item}"), b"k", value)).await, "0");
     }
+    for half in 0..2 {
+        let keys = WIDE_ITEMS / 2 * half..WIDE_ITEMS / 2 * (half + 1);
+        let item = |n| Item { key: wide_key(n), value: vec![7; WIDE_BYTES], metadata: None };
+        let request = PutRequest { items: keys.map(item).collect(), ..put("wide", b"", vec![]) };
+        assert_eq!(client.call(PUT, &request).await, "0");
+    }
+    for part in 0..10 {
+        let key = |n| format!("{n:01000}").into_bytes();
+        let item = |n| Item { key: key(n), value: vec![7], metadata: None };
+        let items = (part * 1_000..(part + 1) * 1_000).map(item).collect();
+        let request = PutRequest { items, ..put("long-keys", b"", vec![]) };
+        assert_eq!(client.call(PUT, &request).await, "0");
+    }
     for record in 0..LARGE_RECORDS {
         let user_profile = Some(profile(&format!("large-{record}"), "XX"));
         let request = CreateUserProfileRequest { user_profile, ..Default::default() };
         let status = client.call(&format!("{PROFILES}CreateUserProfile"), &request).await;
         assert_eq!(status, "0");
     }
+}
+
+fn wide_key(item: usize) -> Vec<u8> {
+    format!("k{item}").into_bytes()
 }
 
 fn profile(id: &str, country: &str) -> UserProfile {
@@ -149,6 +177,24 @@ fn attacks(address: SocketAddr, over: &Arc<AtomicBool>) -> JoinSet<()> {
         attacks.spawn(again(over, move || half_sent(address, 3_900_000)));
     }
     attacks.spawn(again(over, move || lists(address)));
+    let wide = MatchKeys { keys: (0..WIDE_ITEMS).map(wide_key).collect() };
+    let wide = KeyPredicate { predicate: Some(key_predicate::Predicate::MatchKeys(wide)) };
+    let wide = GetRequest { predicate: Some(wide), ..get("wide") }.encode_to_vec();
+    let user_id = "large-0".to_owned();
+    let of_one = GetUserProfileRequest { user_id: user_id.clone() }.encode_to_vec();
+    let renamed = UserProfile { user_id, country_code: "XX".to_owned(), ..Default::default() };
+    let update_mask = Some(FieldMask { paths: vec!["country_code".to_owned()] });
+    let update = UpdateUserProfileRequest { user_profile: Some(renamed), update_mask };
+    let much_found = [
+        (GET.to_owned(), wide),
+        (GET.to_owned(), get("long-keys").encode_to_vec()),
+        (format!("{PROFILES}GetUserProfile"), of_one),
+        (format!("{PROFILES}UpdateUserProfile"), update.encode_to_vec()),
+    ];
+    for (path, request) in much_found {
+        let request: Arc<[u8]> = request.into();
+        attacks.spawn(again(over, move || many_calls(address, path.clone(), request.clone())));
+    }
     // Two bytes for each element: items of a Put, paths of a mask, keys, a list that is stored as
     // JSON, elements of a nested message.
     let elements = |field: u8| [field, 0].repeat(2_000_000);
@@ -201,6 +247,17 @@ async fn unread_gets(address: SocketAddr, connection: usize) -> Option<()> {
     for call in 0..250 {
         let id = format!("large-{}", (connection + call) % LARGE_ITEMS);
         unread.push(client.send(GET, &get(&id).encode_to_vec()).await?);
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    Some(())
+}
+
+/// Small calls that come together, each of which finds much.
+async fn many_calls(address: SocketAddr, path: String, request: Arc<[u8]>) -> Option<()> {
+    let client = Client::connect(address, "127.0.0.1").await;
+    let mut unread = Vec::new();
+    for _ in 0..CALLS {
+        unread.push(client.send(&path, &request).await?);
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
     Some(())

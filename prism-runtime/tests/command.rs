@@ -402,12 +402,12 @@ fn a_wrong_setting_is_named() {
     type Variables = &'static [(&'static str, &'static str)];
     let levels = "a filter is one of the levels off, error, warn, info, debug and trace";
     let corpus: [(&[&str], Variables, &str); 18] = [
-        (&["--config", "verbose.yaml"], &[], "log.level has a level that is not known `verbose`; "),
+        (&["--config", "verbose.yaml"], &[], "log.level has a level that is not known; "),
         (&["--config", "verbose.yaml"], &[], levels),
         (&["--log-level", "verbose"], &[], levels),
         (&["--log-level", ""], &[], "log.level is empty; "),
         (&[], &[("PRISM_LOG__LEVEL", "prism=verbose")], levels),
-        (&[], &[("RUST_LOG", "verbose")], "RUST_LOG has a level that is not known `verbose`; "),
+        (&[], &[("RUST_LOG", "verbose")], "RUST_LOG has a level that is not known; "),
         (&[], &[("RUST_LOG", "!!")], levels),
         (&["--config", "wrong.yaml"], &[], "wrong.yaml:1:25: server.drain_seconds expects a whole"),
         (&["--config", "folder"], &[], "cannot read folder: "),

@@ -312,10 +312,7 @@ fn rules_between_settings() {
             "server: {listen: 'host.invalid:1'}",
             "server.listen names a host whose address is not found",
         ),
-        (
-            "log: {level: verbose}",
-            "log.level has a level that is not known `verbose`; a filter is one of",
-        ),
+        ("log: {level: verbose}", "log.level has a level that is not known; a filter is one of"),
         (
             "keyvalue: {namespaces: [a, A_B]}",
             "keyvalue.namespaces[1] `A_B` must be of a to z, 0 to 9 and -",

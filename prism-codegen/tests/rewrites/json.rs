@@ -102,6 +102,60 @@ fn a_name_of_a_value_that_went_is_copied_as_the_other() {
     }
 }
 
+/// A Value may be a number alone, of which SQLite would make another one, or a text.
+#[test]
+fn numbers_alone_are_copied_as_the_server_stores_them() {
+    let binary = r#"
+        syntax = "proto3";
+        package a;
+        import "google/protobuf/struct.proto";
+        import "prism/options.proto";
+        message Thing {
+          option (prism.message) = {namespace: "things"};
+          string id = 1 [(prism.field).index = INDEX_KIND_PRIMARY];
+          google.protobuf.Value value = 2;
+        }
+    "#;
+    let json = binary.replace("value = 2", "value = 2 [(prism.field).storage = STORAGE_JSON]");
+    let number = |value: f64| [&[0x11][..], &value.to_le_bytes()].concat();
+    let text = |value: &str| [&[0x1a, value.len() as u8], value.as_bytes()].concat();
+    let all = [
+        (number(1.0), "integer", "1"),
+        (number(0.1), "real", "0.1"),
+        (number(-0.0), "blob", "x'8000000000000000'"),
+        (number(1e300), "real", "1.0e+300"),
+        (number(123_456_789_012_345_680.0), "integer", "123456789012345680"),
+        (text("5"), "text", "'\"5\"'"),
+        (vec![0x20, 1], "text", "'true'"),
+    ];
+    for (wire, kind, stored) in all {
+        let (files, first) = migrations_between(Dialect::Sqlite, binary, &json);
+        let known = borrowed(&files);
+        let connection = Connection::open_in_memory().unwrap();
+        Migrator { database: "test", migrations: &known[..first] }.apply(&connection).unwrap();
+        connection.execute("INSERT INTO things VALUES ('one', ?1)", [&wire]).unwrap();
+        Migrator { database: "test", migrations: &known }.apply(&connection).unwrap();
+        let found = connection
+            .query_row("SELECT typeof(value), quote(value) FROM things", [], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+            })
+            .unwrap();
+        assert_eq!(found.0, kind, "{found:?}");
+        assert!(found.1.eq_ignore_ascii_case(stored), "{found:?} instead of {stored}");
+
+        let (files, first) = migrations_between(Dialect::Sqlite, &json, binary);
+        let known = borrowed(&files);
+        let connection = Connection::open_in_memory().unwrap();
+        Migrator { database: "test", migrations: &known[..first] }.apply(&connection).unwrap();
+        let insert = format!("INSERT INTO things VALUES ('one', {stored})");
+        connection.execute(&insert, []).unwrap();
+        Migrator { database: "test", migrations: &known }.apply(&connection).unwrap();
+        let back: Vec<u8> =
+            connection.query_row("SELECT value FROM things", [], |row| row.get(0)).unwrap();
+        assert_eq!(back, wire, "{stored}");
+    }
+}
+
 /// 2: weight, a DoubleValue.
 #[test]
 fn a_value_without_json_stops_a_copy_and_the_error_names_its_row() {

@@ -102,7 +102,8 @@ pub struct Page {
     limit: u64,
     /// The page holds what comes after it.
     start: Option<Position>,
-    /// The last row that was looked at, unless that row did not fit.
+    /// The last item of the page. What is passed over after it may be written before the next page is
+    /// asked for, which begins here.
     position: Option<Position>,
     effort: Effort,
     looked_at: u32,
@@ -185,10 +186,10 @@ impl Page {
             }
             encoded.write(&mut self.body);
             self.items += 1;
+            self.move_to(item);
         } else {
             self.passed += item.value.map_or(0, <[u8]>::len);
         }
-        self.move_to(item);
         self.looked_at = self.looked_at.saturating_add(1);
         let bytes = self.body.len() + self.passed;
         if self.looked_at >= self.effort.rows || bytes >= self.effort.bytes {

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use prism_schema::Value;
 use prism_schema::sql::quote;
 use prism_schema::sql::rewrite::{Conversion, Rewrite, Value as Target};
+use prism_schema::{Storage, Value};
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::{Value as Stored, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 
 use super::convert::{Converter, conversions, row_text};
 use super::pace::Pace;
+use crate::sqlite::json;
 use crate::{Cause, Migration};
 
 /// The function that converts, while a copy runs.
@@ -166,24 +167,36 @@ fn register(
     let convert = move |context: &Context<'_>| {
         let field: u32 = context.get(0)?;
         let fail = |reason: String| rusqlite::Error::UserFunctionError(reason.into());
-        let stored = match context.get_raw(1) {
-            ValueRef::Null => Value::Null,
-            ValueRef::Integer(number) => Value::Int(number),
-            ValueRef::Real(number) => Value::Double(number),
-            ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
-            ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
-        };
         let conversion = known.iter().find(|it| it.field == field);
         let conversion = conversion.ok_or_else(|| fail(format!("no conversion of {field}")))?;
+        let raw = context.get_raw(1);
+        let number = (conversion.from == Storage::Json).then(|| json::text(raw)).flatten();
+        let stored = match (number, raw) {
+            (Some(number), _) => Value::Text(number),
+            (None, ValueRef::Null) => Value::Null,
+            (None, ValueRef::Integer(number)) => Value::Int(number),
+            (None, ValueRef::Real(number)) => Value::Double(number),
+            (None, ValueRef::Text(text)) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+            (None, ValueRef::Blob(bytes)) => Value::Blob(bytes.to_vec()),
+        };
         let converted = converter.convert(conversion, &stored);
         let refused = |reason: String| {
             let key = (2..context.len()).map(|position| shown(context.get_raw(position)));
             fail(format!("{}: {reason}", row_text(&rows, key)))
         };
-        Ok(match converted.map_err(refused)? {
+        let converted = match converted.map_err(refused)? {
+            Value::Text(text) if conversion.to == Storage::Json => json::stored(text),
+            converted => converted,
+        };
+        Ok(match converted {
             Value::Text(text) => Stored::Text(text),
             Value::Blob(bytes) => Stored::Blob(bytes),
-            _ => Stored::Null,
+            Value::Double(number) => match json::bits(number) {
+                Some(bits) => Stored::Blob(bits.to_vec()),
+                None => Stored::Real(number),
+            },
+            Value::Int(number) => Stored::Integer(number),
+            Value::Null => Stored::Null,
         })
     };
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;

@@ -88,6 +88,7 @@ macro_rules! keyvalue_conformance {
                 a_token_of_another_request_is_refused,
                 a_forged_or_expired_token_is_refused,
                 deleted_and_expired_items_do_not_end_a_page,
+                a_page_goes_on_after_its_last_item,
                 a_page_of_many_small_items_is_whole;
             scans: a_scan_finds_every_record_with_its_items_together,
                 a_scan_of_one_record,
@@ -95,6 +96,7 @@ macro_rules! keyvalue_conformance {
                 a_scan_of_nothing_answers_once,
                 a_limit_is_one_of_the_whole_scan,
                 a_scan_goes_on_where_it_broke_off,
+                a_scan_goes_on_after_its_last_item,
                 responses_of_a_scan_end_at_their_size,
                 the_order_of_a_scan_is_stable,
                 a_scan_that_is_not_read_holds_nothing,

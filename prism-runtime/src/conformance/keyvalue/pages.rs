@@ -143,6 +143,18 @@ pub async fn deleted_and_expired_items_do_not_end_a_page(h: Harness) {
     assert!(second.next_page_token.is_empty());
 }
 
+/// A page goes on after its last item, not after a deleted one behind that: what is written there
+/// between two pages is found.
+pub async fn a_page_goes_on_after_its_last_item(h: Harness) {
+    h.put(put("1", &[(b"a", b"1"), (b"b", b"2"), (b"d", b"4")], 0)).await.unwrap();
+    h.delete(delete_where("1", match_keys(&[b"b"]), 0)).await.unwrap();
+    let first = page(&h, 1, b"").await;
+    h.put(put("1", &[(b"b", b"again"), (b"c", b"new")], 0)).await.unwrap();
+    let second = page(&h, 0, &first.next_page_token).await;
+    let keys: Vec<_> = second.items.iter().map(|item| item.key.as_slice()).collect();
+    assert_eq!(keys, [b"b", b"c", b"d"]);
+}
+
 /// What is too long for one read is still one page.
 pub async fn a_page_of_many_small_items_is_whole(h: Harness) {
     store(&h, 3000).await;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use prism_migrate::sqlite::json;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{
     CachedStatement, Connection, ErrorCode, OptionalExtension as _, Row, ToSql, params,
@@ -476,10 +477,9 @@ fn read(stored: ValueRef<'_>, reading: Reading) -> Option<Value> {
         (Reading::Double, ValueRef::Blob(bytes)) => {
             Value::Double(f64::from_bits(u64::from_be_bytes(bytes.try_into().ok()?)))
         }
-        // A number alone; see `Values::json_number`.
-        (Reading::Json, ValueRef::Integer(number)) => json_text(number as f64),
-        (Reading::Json, ValueRef::Real(number)) => json_text(number),
-        (Reading::Json, ValueRef::Blob(_)) => json_text(-0.0),
+        (Reading::Json, ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Blob(_)) => {
+            Value::Text(json::text(stored)?)
+        }
         (_, ValueRef::Integer(number)) => Value::Int(number),
         (_, ValueRef::Text(text)) => Value::Text(std::str::from_utf8(text).ok()?.to_owned()),
         (Reading::Plain, ValueRef::Blob(bytes)) => Value::Blob(bytes.to_vec()),
@@ -502,11 +502,6 @@ fn forget(connection: &Connection, requests: &[[String; 4]], before: i64) -> Res
 
 fn corrupt(what: &str) -> Error {
     Error::new(Reason::CorruptRecord, format!("the stored {what} cannot be read"))
-}
-
-/// A double as JSON, always with a point or an exponent, as it was written.
-fn json_text(number: f64) -> Value {
-    Value::Text(format!("{number:?}"))
 }
 
 /// What the parameters of a statement stand for.
@@ -558,16 +553,13 @@ impl Values<'_> {
         Ok(statement.raw_bind_parameter(position, Bound(value))?)
     }
 
-    /// The number that a JSON column is to hold where its text is a number alone, as that of a
-    /// `google.protobuf.Value` may be. The column's affinity, NUMERIC, would make a number of the
-    /// text, and not always the nearest one; JSON numbers of protobuf are doubles.
+    /// The number that a JSON column is to hold if its text is a number alone.
     fn json_number(&self, parameter: Parameter, value: &Value) -> Option<f64> {
         let (Parameter::Column(field), Value::Text(text)) = (parameter, value) else {
             return None;
         };
-        let bare = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
-        let column = bare.then(|| self.layout.entity.column(field)).flatten()?;
-        (column.storage == Storage::Json).then(|| text.parse().ok()).flatten()
+        let number = json::number(text)?;
+        (self.layout.entity.column(field)?.storage == Storage::Json).then_some(number)
     }
 
     /// The value of a field in the record, or in the key.
@@ -588,12 +580,10 @@ impl ToSql for Bound<'_> {
         Ok(match self.0 {
             Value::Null => ToSqlOutput::Borrowed(ValueRef::Null),
             Value::Int(number) => ToSqlOutput::Borrowed(ValueRef::Integer(*number)),
-            // SQLite makes NULL of a NaN, and may make 0 of -0.0: their bits are kept instead.
-            Value::Double(number) if number.is_nan() || number.to_bits() == 1 << 63 => {
-                let bits = number.to_bits().to_be_bytes().to_vec();
-                ToSqlOutput::Owned(rusqlite::types::Value::Blob(bits))
-            }
-            Value::Double(number) => ToSqlOutput::Borrowed(ValueRef::Real(*number)),
+            Value::Double(number) => match json::bits(*number) {
+                Some(bits) => ToSqlOutput::Owned(rusqlite::types::Value::Blob(bits.to_vec())),
+                None => ToSqlOutput::Borrowed(ValueRef::Real(*number)),
+            },
             Value::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
             Value::Blob(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
         })

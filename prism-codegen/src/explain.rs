@@ -105,6 +105,8 @@ fn explain_method(schema: &Schema, name: &str, method: &Method) -> String {
 fn behaviour(method: &Method, text: &mut String) {
     let timeout = match method.timeout {
         Some(timeout) => format!("{} ms", timeout.as_millis()),
+        // The server's default is for unary methods.
+        None if method.is_streaming() => "none".to_owned(),
         None => "the server's default".to_owned(),
     };
     let _ = writeln!(text, "  timeout    {timeout}");

@@ -5,6 +5,8 @@
 mod raw;
 mod support;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use h2::SendStream;
 use h2::client::ResponseFuture;
@@ -309,6 +311,38 @@ async fn messages_in_pieces_share_a_budget() {
     let (held, mut body) = held.remove(0);
     body.send_data(frame[80_000..].to_vec().into(), true).unwrap();
     assert_eq!(held.await.unwrap().headers().get("grpc-status"), None);
+}
+
+/// What a stream holds for as long as it lasts is counted: a Watch of health has no deadline.
+#[tokio::test]
+async fn headers_of_open_streams_share_a_budget() {
+    let mut config = config();
+    config.server.max_message_bytes = 100_000;
+    config.server.max_buffered_bytes = 150_000;
+    let running = Running::start(config);
+    let raw = Raw::connect(running.proxy.local_addr()).await;
+    let long = HeaderValue::from_bytes(&[b'x'; 8_000]).unwrap();
+    let mut open = Vec::new();
+    let refused = loop {
+        let mut sender = raw.sender.clone().ready().await.unwrap();
+        let mut request = post("/grpc.health.v1.Health/Watch");
+        request.headers_mut().insert("x-long", long.clone());
+        let (response, mut body) = sender.send_request(request, false).unwrap();
+        body.send_data(framed(&[]).into(), true).unwrap();
+        let response = response.await.unwrap();
+        if response.headers().contains_key("grpc-status") {
+            break response;
+        }
+        open.push(response);
+        assert!(open.len() <= 20, "{} streams hold their headers", open.len());
+    };
+    assert_eq!(refused.headers()["grpc-status"], "8");
+    assert!(open.len() >= 5, "{} streams are too many", open.len());
+    drop(open);
+    // The room is free when the server has seen that the streams are over.
+    let again =
+        async { while raw.echo(&[&framed(&message())]).await.text("grpc-status") != "0" {} };
+    tokio::time::timeout(Duration::from_secs(30), again).await.unwrap();
 }
 
 /// The service says that the method may be made twice, which is not to say that it changes nothing.

@@ -146,7 +146,12 @@ async fn answer(
     let message = match reply.map_err(|_| panicked())? {
         Reply::Ready(message) => message?,
         Reply::Future(future) => waited(context, share, future).await?,
-        Reply::Stream(stream) => return Ok(Answer::Stream(stream)),
+        Reply::Stream(stream) => {
+            if let Some(share) = share {
+                share.add(waiting_bytes(context.metadata()))?;
+            }
+            return Ok(Answer::Stream(stream));
+        }
         Reply::Opening(future) => return waited(context, share, future).await.map(Answer::Stream),
     };
     let longest = front.max_message_bytes.max(DEFAULT_MESSAGE_BYTES);
@@ -172,7 +177,8 @@ async fn receive(
     let Some(share) = share else { return Err(Error::internal("a call has no share")) };
     let limit = front.max_message_bytes;
     let request = {
-        let reading = pin!(framing::read_message(body, limit, share, || waiting_bytes(context)));
+        let reading =
+            pin!(framing::read_message(body, limit, share, || waiting_bytes(context.metadata())));
         match route.timeout {
             // In time, or the whole call is not.
             Some(_) => reading.await?,
@@ -197,7 +203,7 @@ fn requests(
 ) -> Result<RequestStream> {
     let Some(share) = share else { return Err(Error::internal("a call has no share")) };
     let front = &link.front;
-    share.set(waiting_bytes(context))?;
+    share.set(waiting_bytes(context.metadata()))?;
     let open = link.stream_requests()?;
     // In time, or the whole call is not.
     let patience = route.timeout.is_none().then_some(front.default_timeout);
@@ -212,15 +218,15 @@ async fn waited<T>(
     future: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     if let Some(share) = share {
-        share.settle(share.bytes() + waiting_bytes(context));
+        share.settle(share.bytes() + waiting_bytes(context.metadata()));
     }
     let answered = within_future(share, AssertUnwindSafe(future).catch_unwind()).await;
     answered.unwrap_or_else(|_| Err(panicked()))
 }
 
 /// What a call that waits takes beside its message.
-fn waiting_bytes(context: &Context) -> usize {
-    let texts = context.metadata().iter().map(|(name, value)| name.as_str().len() + value.len());
+fn waiting_bytes(headers: &HeaderMap) -> usize {
+    let texts = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
     CALL_BYTES + texts.map(|text| HEADER_BYTES + text).sum::<usize>()
 }
 
@@ -330,7 +336,8 @@ async fn elsewhere(
             Err(error) => return respond(Err(error), None, &context, call, None, end),
         };
         let mut share = link.share();
-        if let Err(error) = share.set(FOREIGN_BYTES) {
+        let open = FOREIGN_BYTES + waiting_bytes(request.headers());
+        if let Err(error) = share.set(open) {
             return respond(Err(error), until, &context, call, None, end);
         }
         let response = foreign.call(request, Arc::clone(link), until, call, share).await;

@@ -33,6 +33,8 @@ pub(super) struct Messages {
     cut: StreamEnd,
     /// What is held for the next message.
     share: Option<Share>,
+    /// What the call itself holds: its headers and its request.
+    _held: Option<Share>,
 }
 
 /// Messages that are ready are gathered into one frame up to this many bytes: peers count small
@@ -49,7 +51,9 @@ impl Messages {
     ) -> Self {
         let deadline = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline.into())));
         let call = Some(call);
-        Messages { stream, deadline, end: None, call, trailers: None, cut, share }
+        let mut share = share;
+        let held = share.as_mut().map(Share::split);
+        Messages { stream, deadline, end: None, call, trailers: None, cut, share, _held: held }
     }
 
     /// Adds the messages that are ready to a small one.

@@ -78,7 +78,8 @@ impl Condition {
             Salvage::Leave => {}
             Salvage::Discard => match self.files.empty_log() {
                 Ok(true) => tracing::warn!(
-                    "the damaged write-ahead log is emptied: all that it had is in the database"
+                    "the damaged write-ahead log is emptied, because a restart would put its older \
+                     pages over newer ones of the database: writes of the last moments may be lost"
                 ),
                 Ok(false) => {}
                 Err(error) => tracing::warn!(%error, "the damaged write-ahead log stays"),

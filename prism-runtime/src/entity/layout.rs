@@ -120,7 +120,7 @@ impl Layout {
     ///
     /// # Errors
     ///
-    /// One that no caller is told, if a long text was not judged before ([`super::json`]).
+    /// One that no caller is told, if a long text was not judged before (`json.rs`).
     pub fn fits_answer(&self, record: &Record, counts: &dyn Fn(usize) -> bool) -> Result<bool> {
         let columns = || {
             let columns = self.entity.columns.iter().zip(&record.0).enumerate();

@@ -36,7 +36,7 @@ impl Layout {
     /// # Errors
     ///
     /// CORRUPT_RECORD, which names the record's key; and an error that no caller is told, if a long
-    /// text was not judged before ([`super::json`]).
+    /// text was not judged before (`json.rs`).
     pub fn check_kept(&self, written: &Record, current: &Record) -> Result<()> {
         let columns = self.entity.columns.iter().zip(&written.0);
         if let Some(position) = columns.into_iter().position(|(column, it)| !fits(column, it)) {

@@ -136,7 +136,7 @@ pub(super) async fn look_up(
     sqlx::query_scalar(USE).bind(namespaces).bind(now).fetch_all(connection).await
 }
 
-/// The same, of namespaces that nobody has locked: it waits for none.
+/// The same for namespaces that are not locked: it waits for no lock.
 pub(super) async fn look_up_free(
     connection: &mut Connection,
     namespaces: &[&str],

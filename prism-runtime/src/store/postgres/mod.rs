@@ -26,6 +26,7 @@ mod pool;
 mod put;
 mod record;
 mod requests;
+mod rows;
 mod session;
 mod table;
 mod value;

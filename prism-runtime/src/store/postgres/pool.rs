@@ -173,7 +173,7 @@ pub(super) struct Pool {
 /// holds a lock that the others wait for, the rest is there for other calls.
 const SUBJECT_PART: u32 = 4;
 
-/// Subjects from which on those that nobody waits for any more are forgotten.
+/// Number of subjects from which on those without a waiting caller are forgotten.
 const MANY_SUBJECTS: usize = 1024;
 
 /// A connection of the pool, in use. Dropping it closes it.

@@ -1,12 +1,10 @@
 //! Writes of entities, coalesced.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use futures_util::TryStreamExt as _;
 
 use super::answer::{Answer, Caller, answer, send_all};
 use super::connection::Connection;
@@ -15,11 +13,11 @@ use super::current::{Cause, CurrentTable, Using};
 use super::database::Database;
 use super::error::{Failure, breaks_connection, leaves_outcome_open, outcome_unknown};
 use super::lane::{FLIGHT_BYTES, Flight, Job, Lane, MAX_JOBS};
+use super::rows::Rows;
 use super::table::Table;
-use crate::entity::decide::{Action, Change, decide};
+use crate::entity::decide::Action;
 use crate::entity::record::{Key, Record};
 use crate::schema::Value;
-use crate::schema::sql::Statement;
 use crate::store::entity::{Write, held_bytes, written_bytes};
 use crate::{Error, Result};
 
@@ -35,9 +33,9 @@ pub(super) struct Pending {
 }
 
 /// What is to be done.
-struct Task {
-    table: Arc<CurrentTable>,
-    write: Write,
+pub(super) struct Task {
+    pub(super) table: Arc<CurrentTable>,
+    pub(super) write: Write,
 }
 
 /// What came of a write that shared a transaction.
@@ -185,7 +183,7 @@ impl Flight for Writes {
                 Err(Broken::Refused(failure)) if failure.is_locked() && flying > 1 => {
                     self.wary = Some(Instant::now() + WARY);
                     if self.pass_locked(connection, jobs).await? == 0 {
-                        // It is no row that can be seen.
+                        // The row cannot be seen.
                         jobs.drain(..flying).for_each(Pending::alone);
                     }
                 }
@@ -223,13 +221,13 @@ impl Task {
 }
 
 /// What became of a write.
-enum Outcome {
+pub(super) enum Outcome {
     Decided(Result<Option<Record>>),
     Alone,
 }
 
 /// Why writes were not made together.
-enum Broken {
+pub(super) enum Broken {
     /// The connection failed before anything was written.
     Lost(sqlx::Error),
     /// The connection failed when it may have been written.
@@ -364,9 +362,7 @@ impl Writes {
         let mut rows = Rows::read(table, connection, find, tasks, &self.control).await?;
         let mut outcomes = rows.decide(tasks, answers, &mut { FLIGHT_BYTES });
         // What has expired is replaced, under a lock.
-        let replaced = rows.0.iter().filter(|(_, row)| row.was_there && row.is_changed());
-        let mut alone: BTreeSet<Key> = replaced.map(|(key, _)| (*key).clone()).collect();
-        rows.0.retain(|_, row| !row.was_there);
+        let mut alone = rows.leave_stored();
         let inserted = rows.changes().insert(table, connection).await;
         alone.append(&mut inserted.map_err(|failure| match failure {
             Failure::Database(error) => Broken::committing(error),
@@ -428,188 +424,5 @@ fn leave_alone(tasks: &[&Task], outcomes: &mut [Outcome], keys: &BTreeSet<Key>) 
         if keys.contains(&task.write.key) {
             *outcome = Outcome::Alone;
         }
-    }
-}
-
-/// The rows of a table that writes are for.
-struct Rows<'a>(BTreeMap<&'a Key, Row>);
-
-/// A row, as the writes so far have made it.
-#[derive(Default)]
-struct Row {
-    was_there: bool,
-    now: Option<Record>,
-    /// Which columns differ from what is stored.
-    changed: Columns,
-}
-
-#[derive(Default)]
-enum Columns {
-    #[default]
-    None,
-    Some(BTreeSet<usize>),
-    All,
-}
-
-impl<'a> Rows<'a> {
-    async fn read(
-        table: &Table,
-        connection: &mut Connection,
-        statement: &Statement,
-        tasks: &[&'a Task],
-        control: &Control,
-    ) -> Result<Self, Broken> {
-        let mut rows: BTreeMap<&Key, Row> =
-            tasks.iter().map(|task| (&task.write.key, Row::default())).collect();
-        let keys: Vec<_> = rows.keys().map(|key| (*key, None)).collect();
-        let activity = connection.activity();
-        let mut stored = table.query_many(statement, &keys)?.fetch(&mut *connection);
-        let (mut count, mut bytes) = (0, 0);
-        while let Some(row) = stored.try_next().await? {
-            let record = table.record(&row)?;
-            (count, bytes) = (count + 1, bytes + held_bytes(&record));
-            if bytes > FLIGHT_BYTES && keys.len() > 1 {
-                // They are made again in parts.
-                control.stop(&activity, stored).await;
-                connection.settle().await?;
-                return Err(Broken::Large { rows: count });
-            }
-            if let Some(row) = rows.get_mut(&table.layout.key_of(&record)) {
-                (row.was_there, row.now) = (true, Some(record));
-            }
-        }
-        Ok(Rows(rows))
-    }
-
-    /// Decides each write on what those before it have made of its row, as long as there is room
-    /// for what they make. One whose caller holds too much is refused.
-    fn decide(
-        &mut self,
-        tasks: &[&Task],
-        answers: &mut [&mut Answer<Shared>],
-        room: &mut usize,
-    ) -> Vec<Outcome> {
-        let mut outcomes = Vec::with_capacity(tasks.len());
-        for (task, answer) in tasks.iter().zip(answers) {
-            let Some(row) = self.0.get_mut(&task.write.key) else {
-                outcomes.push(Outcome::Alone);
-                continue;
-            };
-            if *room == 0 {
-                break;
-            }
-            let most = row.now.as_ref().map_or(0, held_bytes) + written_bytes(&task.write);
-            *room = room.saturating_sub(most);
-            let change = answer
-                .charge(most)
-                .and_then(|()| decide(task.table.layout(), &task.write.command, row.now.as_ref()));
-            outcomes.push(Outcome::Decided(change.map(|change| {
-                row.apply(&change);
-                change.into_record()
-            })));
-        }
-        outcomes
-    }
-
-    /// What is to be written.
-    fn changes(&self) -> Changes<'_> {
-        let mut changes = Changes::default();
-        for (key, row) in &self.0 {
-            match (row.was_there, &row.now, &row.changed) {
-                (_, _, Columns::None) | (false, None, _) => {}
-                (false, Some(record), _) => changes.inserted.push((key, Some(record))),
-                (true, None, _) => changes.deleted.push((key, None)),
-                (true, Some(record), Columns::All) => changes.replaced.push((key, Some(record))),
-                (true, Some(record), Columns::Some(columns)) => {
-                    let columns = columns.iter().copied().collect();
-                    changes.updated.entry(columns).or_default().push((key, Some(record)));
-                }
-            }
-        }
-        changes
-    }
-}
-
-impl Row {
-    fn apply(&mut self, change: &Change) {
-        match change {
-            Change::Nothing => {}
-            Change::Insert(record) | Change::Replace(record) => {
-                (self.now, self.changed) = (Some(record.clone()), Columns::All);
-            }
-            Change::Delete(_) => (self.now, self.changed) = (None, Columns::All),
-            Change::Update { record, columns } => {
-                self.now = Some(record.clone());
-                let changed = std::mem::replace(&mut self.changed, Columns::All);
-                self.changed = match changed {
-                    Columns::None => Columns::Some(columns.iter().copied().collect()),
-                    Columns::Some(before) => {
-                        Columns::Some(&before | &columns.iter().copied().collect())
-                    }
-                    Columns::All => Columns::All,
-                };
-            }
-        }
-    }
-
-    fn is_changed(&self) -> bool {
-        !matches!(self.changed, Columns::None)
-    }
-}
-
-/// Keys of rows, each with what the row is to be.
-type Writing<'a> = Vec<(&'a Key, Option<&'a Record>)>;
-
-/// What has become of rows, by how it is written.
-#[derive(Default)]
-struct Changes<'a> {
-    inserted: Writing<'a>,
-    replaced: Writing<'a>,
-    deleted: Writing<'a>,
-    /// By the columns that are written.
-    updated: BTreeMap<Vec<usize>, Writing<'a>>,
-}
-
-impl Changes<'_> {
-    /// Writes what becomes of rows that are there and locked.
-    async fn write(&self, table: &Table, connection: &mut Connection) -> Result<(), Failure> {
-        let updates = self.updated.iter().filter_map(|(columns, rows)| {
-            let number = |&position: &usize| table.layout.entity.columns[position].number;
-            let numbers: Vec<u32> = columns.iter().map(number).collect();
-            let writes = !numbers.is_empty() || table.has_written_at();
-            writes.then(|| (table.statements().update_many(&numbers), rows))
-        });
-        let updates: Vec<_> = updates.collect();
-        let others = [(&table.many.delete, &self.deleted), (&table.many.replace, &self.replaced)];
-        let updates = updates.iter().map(|(statement, rows)| (statement, *rows));
-        for (statement, rows) in others.into_iter().chain(updates) {
-            if !rows.is_empty() {
-                table.query_many(statement, rows)?.execute(&mut *connection).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Inserts rows that were not there. Answers with the keys of those that another row is in the
-    /// way of, under the key or in a unique index.
-    async fn insert(
-        &self,
-        table: &Table,
-        connection: &mut Connection,
-    ) -> Result<BTreeSet<Key>, Failure> {
-        if self.inserted.is_empty() {
-            return Ok(BTreeSet::new());
-        }
-        let query = table.query_many(&table.many.insert, &self.inserted)?;
-        let inserted = query.fetch_all(connection).await?;
-        if inserted.len() == self.inserted.len() {
-            return Ok(BTreeSet::new());
-        }
-        let mut refused: BTreeSet<Key> =
-            self.inserted.iter().map(|(key, _)| (*key).clone()).collect();
-        for row in &inserted {
-            refused.remove(&table.key(row)?);
-        }
-        Ok(refused)
     }
 }

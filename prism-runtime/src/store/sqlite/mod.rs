@@ -20,6 +20,7 @@ mod open_error;
 mod options;
 mod parts;
 mod readers;
+mod sweep;
 mod unfinished;
 mod writer;
 

@@ -151,7 +151,7 @@ impl Streams {
         context.add_trailer("x-kind", "three")?;
         match request.id.as_str() {
             "" => Ok(request),
-            _ => Err(Error::own("NO_ID", Code::NotFound, "there is no such thing")),
+            _ => Err(Error::own("NO_ID", Code::NotFound, "what the call asks for does not exist")),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::model::Schema;
 ///
 /// # Errors
 ///
-/// What is known, and what is close, where there is no such method.
+/// The methods that exist, and the closest one, for a method that does not exist.
 pub fn explain(schema: &Schema, name: &str) -> Result<String, String> {
     let methods: Vec<(String, &Method)> = schema
         .services

@@ -16,14 +16,14 @@ pub(crate) fn check(out: &Path, path: &str) -> Result<(), String> {
     let folder = resolve(out, Path::new(path));
     let manifest = folder.join("Cargo.toml");
     if !folder.is_dir() {
-        return Err(format!("there is no folder '{}'", folder.display()));
+        return Err(format!("the folder '{}' does not exist", folder.display()));
     }
     let text = fs::read_to_string(&manifest)
-        .map_err(|_| format!("there is no file '{}'", manifest.display()))?;
+        .map_err(|_| format!("the file '{}' does not exist", manifest.display()))?;
     let is_name = |line: &str| line.replace([' ', '\''], "").starts_with("name=\"prism-runtime\"");
     match text.lines().any(is_name) {
         true => Ok(()),
-        false => Err(format!("'{}' is another package's", manifest.display())),
+        false => Err(format!("'{}' belongs to another package", manifest.display())),
     }
 }
 

@@ -292,15 +292,15 @@ fn a_wrong_input_is_named() {
         (&["-I", "nope", "-I", ".", "a.proto"], "the include folder 'nope' does not exist"),
         (&["-I", "a.proto", "a.proto"], "the include folder 'a.proto' is not a folder"),
         (&["nope.proto"], "file 'nope.proto' not found"),
-        (&["*.nope"], "there is no file '*.nope', and patterns are not expanded"),
+        (&["*.nope"], "the file '*.nope' does not exist, and patterns are not expanded"),
         (&["a.prot?"], "name the folder in place of the pattern"),
         (&["other.binpb"], "a descriptor set is named with --descriptor-set"),
-        (&["--descriptor-set", "nope"], "'nope' is no descriptor set: there is no such file"),
-        (&["--descriptor-set", "folder"], "'folder' is no descriptor set: it is a folder"),
+        (&["--descriptor-set", "nope"], "'nope' is not a descriptor set: the file does not exist"),
+        (&["--descriptor-set", "folder"], "'folder' is not a descriptor set: it is a folder"),
         (&["--descriptor-set", "a.proto"], "it is a text; .proto files are named without"),
         (&["--descriptor-set", "schema.json"], "it is JSON, and not the binary form"),
         (&["--descriptor-set", "other.binpb"], "it is not an encoded google.protobuf.FileDescr"),
-        (&["--descriptor-set", "a.proto/x"], "'a.proto/x' is no descriptor set: "),
+        (&["--descriptor-set", "a.proto/x"], "'a.proto/x' is not a descriptor set: "),
         (&["folder"], "there is no .proto file below the folder 'folder'"),
     ];
     for (inputs, expected) in corpus {
@@ -309,9 +309,12 @@ fn a_wrong_input_is_named() {
         }
     }
     for (settings, expected) in [
-        ("files: ['*.proto']\n", "there is no file '*.proto', and patterns are not expanded"),
+        (
+            "files: ['*.proto']\n",
+            "the file '*.proto' does not exist, and patterns are not expanded",
+        ),
         ("files: [a.proto]\nincludes: [nope]\n", "the include folder 'nope' does not exist"),
-        ("descriptor_set: folder\n", "'folder' is no descriptor set: it is a folder"),
+        ("descriptor_set: folder\n", "'folder' is not a descriptor set: it is a folder"),
     ] {
         fs::write(root.path().join("prism.gen.yaml"), settings).unwrap();
         refused(root.path(), &["check"], (1, expected));
@@ -326,14 +329,11 @@ fn a_wrong_output_is_named() {
     let corpus: [(&[&str], &str); 7] = [
         (&["--out", "a.proto"], "the output cannot be written: a.proto: it is not a folder"),
         (&["--out", "a.proto/b"], "the output cannot be written: a.proto: it is not a folder"),
-        (&["--runtime-path", "nope"], "prism-runtime is not at 'nope': there is no folder '"),
-        (
-            &["--runtime-path", "../a.proto"],
-            "prism-runtime is not at '../a.proto': there is no fol",
-        ),
-        (&["--runtime-path", "../folder"], "prism-runtime is not at '../folder': there is no file"),
-        (&["--runtime-path", "../folder/other"], "Cargo.toml' is another package's"),
-        (&["--crate-name", "1a"], "'1a' is no name for a crate"),
+        (&["--runtime-path", "nope"], "prism-runtime is not at 'nope': the folder '"),
+        (&["--runtime-path", "../a.proto"], "prism-runtime is not at '../a.proto': the folder '"),
+        (&["--runtime-path", "../folder"], "prism-runtime is not at '../folder': the file '"),
+        (&["--runtime-path", "../folder/other"], "Cargo.toml' belongs to another package"),
+        (&["--crate-name", "1a"], "'1a' is not a valid crate name"),
     ];
     for (arguments, expected) in corpus {
         for command in [&["generate", "a.proto"][..], &["generate", "--check", "a.proto"]] {
@@ -373,7 +373,7 @@ fn a_wrong_database_is_named() {
         (status(&["--out", "a.proto", "--database", "a.db"]), "a.proto is not a folder: name the"),
         (
             status(&["--out", "service", "--database", "nope.db"]),
-            "nope.db cannot be opened: there is",
+            "nope.db cannot be opened: the file does not exist",
         ),
         (
             status(&["--out", "service", "--database", "service"]),

@@ -170,7 +170,7 @@ fn follow(text: &str, fix: &Fix) -> String {
     fixed
 }
 
-/// The quoted parts of a help line. Texts keep their quotes: "things" is no part of "things-".
+/// The quoted parts of a help line. Texts keep their quotes, so that "things" is not found in "things-".
 fn quoted(help: &str) -> Vec<String> {
     let parts = |mark| help.split(mark).skip(1).step_by(2);
     let texts = parts('"').map(|text| format!("\"{text}\""));

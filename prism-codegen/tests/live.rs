@@ -185,7 +185,7 @@ fn a_sqlite_database_is_led_along() {
     });
     let (code, _, said) = project.prism(&["migrate", "status", "--database", "none.db"]);
     assert!(
-        code == 1 && said.contains("none.db cannot be opened: there is no such file"),
+        code == 1 && said.contains("none.db cannot be opened: the file does not exist"),
         "{said}"
     );
     // A server has the file.

@@ -156,7 +156,7 @@ pub(crate) fn foreign_error(trailers: &HeaderMap) -> Option<Error> {
     Some(match code? {
         0 => return None,
         3 | 13 => Error::new(Reason::InvalidRequest, "the request cannot be decoded"),
-        5 => Error::new(Reason::RecordNotFound, "there is no such thing"),
+        5 => Error::new(Reason::RecordNotFound, "what the call asks for does not exist"),
         8 | 11 => Error::new(Reason::ValueTooLarge, "the message is too large")
             .with_code(Code::ResourceExhausted),
         12 => Error::new(Reason::MethodUnimplemented, "the call is not implemented"),

@@ -1,6 +1,6 @@
 //! What the command prints: answers on standard output, everything else on standard error.
 //!
-//! A reader that has gone, like `head`, stops nothing.
+//! A reader that ends early, such as `head`, does not stop the command with an error.
 
 use std::env;
 use std::fmt::Display;

@@ -46,7 +46,7 @@ pub(super) fn check(file: &FileDescriptorProto, found: &mut Diagnostics) {
     }
 }
 
-/// Why a file's name is none; it is spelled with slashes, from an include folder on. It is written
+/// Why a file's name is not valid. A name is spelled with slashes, from an include folder on. It is written
 /// into comments and Markdown, which `<`, `>` and backticks would end.
 fn path(name: &str) -> Result<(), &'static str> {
     let mut parts = name.split('/');

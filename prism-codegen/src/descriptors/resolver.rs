@@ -93,7 +93,7 @@ impl Resolver {
     }
 }
 
-/// A folder in the place of a file is no file; so is a path through one.
+/// A folder in the place of a file is not a file, and neither is a path through one.
 fn is_absent(error: &io::Error) -> bool {
     matches!(
         error.kind(),

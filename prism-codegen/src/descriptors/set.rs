@@ -67,14 +67,14 @@ fn read(path: &Path, found: &mut Diagnostics) -> Option<(Vec<u8>, FileDescriptor
 /// Why a file was not read, for the end of a sentence.
 fn unreadable(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::NotFound => "the file does not exist".to_owned(),
         io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
         io::ErrorKind::PermissionDenied => "it may not be read".to_owned(),
         _ => error.to_string(),
     }
 }
 
-/// What a file is that is no descriptor set.
+/// What a file is that is not a descriptor set.
 fn instead(bytes: &[u8]) -> &'static str {
     let is_text = |text: &str| !text.chars().any(|c| c.is_control() && !c.is_whitespace());
     match std::str::from_utf8(bytes) {

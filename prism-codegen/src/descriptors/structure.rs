@@ -107,7 +107,7 @@ impl Check<'_> {
         {
             let within = entry.parent_message().as_ref() == Some(field.parent_message());
             if field.cardinality() != Cardinality::Repeated || !within || field.is_group() {
-                self.report_field(field, "is no map, and its type is the entry of one");
+                self.report_field(field, "is not a map, and its type is the entry of a map");
             }
             *self.maps.entry(entry.full_name().to_owned()).or_default() += 1;
         }
@@ -123,12 +123,12 @@ impl Check<'_> {
             key.kind(),
             Kind::Float | Kind::Double | Kind::Bytes | Kind::Message(_) | Kind::Enum(_)
         ) {
-            self.report_field(&key, "is no type for the key of a map");
+            self.report_field(&key, "is not a type that the key of a map may have");
         }
         for field in entry.fields() {
             let labelled = field.cardinality() != Cardinality::Optional;
             if labelled || field.containing_oneof().is_some() || field.is_group() {
-                self.report_field(&field, "is no field of the entry of a map");
+                self.report_field(&field, "is not a field of the entry of a map");
             }
         }
     }

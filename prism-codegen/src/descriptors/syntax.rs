@@ -1,4 +1,4 @@
-//! What to write in the place of text that is no protobuf. protox says what its parser expected; the
+//! What to write in place of text that is not valid protobuf. protox says what its parser expected; the
 //! text around the place says what the author probably meant.
 
 use std::ops::Range;
@@ -163,7 +163,7 @@ fn unexpected(message: &str, place: &Place) -> String {
     }
     if found == "<" {
         return format!(
-            "write `repeated` and the type for a list; `{statement}<…>` is no type of protobuf"
+            "write `repeated` and the type for a list; protobuf has no type `{statement}<…>`"
         );
     }
     if found == ":" && message.contains("identifier") {

@@ -100,7 +100,7 @@ pub(super) fn is_served(bound: &Bound, candidate: &Candidate, role: Role, field:
     !twin && unserved(schema, &conditions, visibility).len() == before
 }
 
-/// What to write instead of a prefix of something that is no text.
+/// What to write instead of a prefix of a value that is not text.
 fn prefix_help(candidate: &Candidate, declared: &str) -> String {
     let field =
         Declaration::new(declared, candidate.name()).with("(prism.field).role = ROLE_AT_LEAST");

@@ -119,7 +119,7 @@ impl<'a> Scope<'a> {
         Named::Unknown
     }
 
-    /// Help for a message that is named and is no entity.
+    /// Help for a named message that is not an entity.
     fn not_an_entity(&self, message: &MessageDescriptor) -> String {
         let known: Vec<&str> = self.entities.iter().map(|it| it.message.name()).collect();
         let namespace = proposal::default_namespace(message.name());

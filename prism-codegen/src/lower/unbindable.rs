@@ -206,7 +206,7 @@ impl Unbound<'_> {
         }
     }
 
-    /// Help for `List` or `BatchGet` and a word that is no plural of the entity.
+    /// Help for `List` or `BatchGet` and a word that is not the entity's plural.
     fn plural_help(&self, operation: Operation, rest: &str, many: bool) -> Option<String> {
         let singular = self.singular();
         let write = format!("write `plural: \"{rest}\"` in the (prism.message) of `{singular}`");

@@ -190,7 +190,7 @@ fn obstacle(path: &Path, access: Access) -> Option<&'static str> {
     } else if path.exists() {
         None
     } else if access == Access::Read {
-        Some("there is no such file")
+        Some("the file does not exist")
     } else if !path.parent().is_none_or(is_there) {
         Some("its folder does not exist")
     } else {

@@ -234,7 +234,7 @@ fn check_name(name: &str) -> Result<(), ConfigError> {
     }
     let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
     if name.is_empty() || name.len() > NAME_BYTES || !name.bytes().all(fits) {
-        return Err(wrong(&setting, "is no name: 1 to 63 of a to z, 0 to 9 and -"));
+        return Err(wrong(&setting, "is not a valid name: 1 to 63 of a to z, 0 to 9 and -"));
     }
     Ok(())
 }

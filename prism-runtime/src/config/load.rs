@@ -46,7 +46,7 @@ pub struct Sources {
 impl Sources {
     /// The process's environment, and the default file.
     pub fn from_environment() -> Self {
-        // A value that is no text stays one that is set, and is refused where it is read.
+        // A value that is not text stays a value that is set, and is refused where it is read.
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| {
                 Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))

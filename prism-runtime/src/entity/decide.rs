@@ -536,7 +536,7 @@ impl Decision<'_> {
     }
 }
 
-/// Whether a value is no key: empty text or bytes, or absent. Zero is one.
+/// Whether a value is not a key: empty text or bytes, or absent. Zero is one.
 pub fn is_empty_key(value: &Value) -> bool {
     match value {
         Value::Null => true,

@@ -410,7 +410,7 @@ fn conditions<'a>(
         let place = Place::field(number);
         let position = entity.columns.iter().position(|column| column.field == field);
         let Some(position) = position else {
-            violations.push(place, Violation::new(field, "is no field of the entity"));
+            violations.push(place, Violation::new(field, "is not a field of the entity"));
             continue;
         };
         if comparison != Comparison::AnyOf && parts.len() != 1 {

@@ -23,7 +23,7 @@ impl Layout {
     pub fn unfit(&self, position: usize) -> Value {
         let other = Value::Text(String::new());
         match self.column(position) {
-            // Prism's own time of the last write, which is no field.
+            // Prism's own time of the last write, which is not a field.
             None => Value::Null,
             Some(column) if fits(column, &other) => Value::Int(0),
             Some(_) => other,

@@ -132,7 +132,7 @@ impl Reader {
         if token.is_empty() {
             return Ok(None);
         }
-        // What is no text is no token: any text that does not open gives the same error.
+        // Bytes that are not text are not a token: any text that does not open gives the same error.
         let text = std::str::from_utf8(token).unwrap_or("?");
         let binding = binding(shape, context, query);
         let position = self.options.page_tokens.open(&binding, text, query.now, "page_token")?;

@@ -54,7 +54,7 @@ impl Backends {
         Ok(Backends(open))
     }
 
-    /// What opens entities on a backend; a name that is no database's is the memory's.
+    /// What opens entities on a backend; a name that no database has stands for memory.
     pub(super) fn entities(&self, name: &str) -> Box<dyn EntityBackend> {
         match self.0.get(name) {
             Some(Database::Sqlite(database)) => Box::new(SqliteEntities::new(Arc::clone(database))),
@@ -65,7 +65,7 @@ impl Backends {
         }
     }
 
-    /// Key-value records on a backend; a name that is no database's is the memory's.
+    /// Key-value records on a backend; a name that no database has stands for memory.
     pub(super) fn keyvalue(&self, name: &str) -> Arc<dyn KeyValueStore> {
         match self.0.get(name) {
             Some(Database::Sqlite(database)) => {

@@ -26,8 +26,8 @@ pub(super) const LINGER: Duration = Duration::from_secs(1);
 /// without one.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(60);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long a peer may take nothing of what it is sent. HTTP/2 does not cut it off: it waits until
-/// it has said why.
+/// How long a peer may read nothing of what it is sent. hyper does not end such a connection: it
+/// waits until the frame that says why has been sent.
 const STALLED: Duration = KEEP_ALIVE_INTERVAL.saturating_add(KEEP_ALIVE_TIMEOUT);
 /// Largest header list that a call may have, in bytes.
 const MAX_HEADER_LIST: u32 = 16 * 1024;

@@ -27,7 +27,7 @@ pub(super) struct Route {
     pub(super) client_streaming: bool,
     /// Longest time that a call may take.
     pub(super) timeout: Option<Duration>,
-    /// Whether a call changes nothing: it can be given up at any time, and made again once it was
+    /// Whether a call changes nothing: it can be cancelled at any time, and retried once it was
     /// answered.
     pub(super) only_reads: bool,
     /// Whether the answers go on for ever, so that they may end anywhere.

@@ -286,7 +286,7 @@ async fn a_database_is_damaged(damage: impl FnOnce(&Path)) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_database_that_is_overwritten() {
-    let text = "This is no database.\n".repeat(100_000);
+    let text = "This is not a database.\n".repeat(100_000);
     let other = tempfile::tempdir().unwrap();
     let other_database = other.path().join("other.db");
     let connection = rusqlite::Connection::open(&other_database).unwrap();

@@ -29,7 +29,7 @@ prism_options::catalog! {
         "'{path}' cannot be read: {reason}", "",
         "check that it is a readable file in UTF-8; a descriptor set is named with --descriptor-set";
     "P0013" Error not_a_descriptor_set(path: impl Display, reason: impl Display)
-        "'{path}' is no descriptor set: {reason}", "",
+        "'{path}' is not a descriptor set: {reason}", "",
         "make one with `buf build -o schema.binpb`, or `protoc --include_imports --include_source_info -o schema.binpb`";
     "P0014" Error not_in_descriptor_set(name: impl Display)
         "the descriptor set holds no file '{name}'", "",
@@ -44,7 +44,7 @@ prism_options::catalog! {
         "the {what} '{name}' is not called as protobuf allows", "",
         "make the descriptor set with buf or protoc: names are letters, digits and underscores, with dots between the parts of a path";
     "P0018" Error bad_file_name(name: &str, why: &str)
-        "'{name}' is no name of a .proto file: {why}", "",
+        "'{name}' is not a valid name of a .proto file: {why}", "",
         "name files with slashes from an include folder on, as in `acme/v1/acme.proto`";
     "P0019" Error hidden_text(what: &str, text: &str)
         "the {what} '{text}' holds a character that cannot be seen", "",
@@ -59,7 +59,7 @@ prism_options::catalog! {
         "'{import}' is no path that can be imported", "imported here",
         "spell it with slashes from an include folder on: no `.` or `..`, no backslash, no slash at its start, and not two in a row";
     "P0023" Error bad_crate_name(name: &str, why: &str)
-        "'{name}' is no name for a crate: {why}", "",
+        "'{name}' is not a valid crate name: {why}", "",
         "choose another name of letters, digits, `-` and `_` that begins with a letter, as in `my-proxy`";
     "P0024" Error empty_folder(path: impl Display)
         "there is no .proto file below the folder '{path}'", "",
@@ -68,7 +68,7 @@ prism_options::catalog! {
         "the include folder '{path}' {why}", "",
         "name the folder that imports start from, with -I or below `includes` in prism.gen.yaml";
     "P0026" Error pattern(path: impl Display)
-        "there is no file '{path}', and patterns are not expanded", "",
+        "the file '{path}' does not exist, and patterns are not expanded", "",
         "name the folder in place of the pattern: it stands for the .proto files below it";
     "P0027" Error only_builtin(path: impl Display)
         "the descriptor set '{path}' holds built-in files alone", "",

@@ -23,7 +23,7 @@ prism_options::catalog! {
         "`{entity}` cannot serve {role}", "it has no field with {managed}",
         "{add}, or remove this field";
     "P0508" Error not_a_key_field(field: &str, entity: &str, key: &str)
-        "`{field}` is no part of the key of `{entity}`", "a record is found by its key",
+        "`{field}` is not a part of the key of `{entity}`", "a record is found by its key",
         "name a part of the key: {key}, or remove the field";
     "P0509" Error composite_keys(entity: &str, help: &str)
         "one value does not identify a record of `{entity}`", "its key has several parts",
@@ -44,7 +44,7 @@ prism_options::catalog! {
         "`entity_field` has no effect {place}", "`{field}` does not stand for a field of the entity",
         "remove `entity_field`";
     "P0515" Error keys_part(field: &str, message: &str, entity: &str, key: &str)
-        "`{field}` of `{message}` is no part of the key of `{entity}`", "every field of a ROLE_KEYS message is one",
+        "`{field}` of `{message}` is not a part of the key of `{entity}`", "every field of a ROLE_KEYS message is one",
         "keep the fields {key}; `(prism.field).entity_field` maps another name";
     "P0516" Error ignored(field: &str, method: &str, by_hand: &str)
         "`{method}` would ignore `{field}`", "ROLE_CUSTOM in the request of a method that Prism binds to storage",

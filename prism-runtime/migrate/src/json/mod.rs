@@ -32,7 +32,7 @@ pub enum Error {
     NoForm,
 }
 
-/// Why JSON is no value of a field.
+/// Why JSON is not a value of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// It is not what any version of Prism wrote for the field.
@@ -116,7 +116,7 @@ fn is_signed_zero(number: &Number) -> bool {
 ///
 /// # Errors
 ///
-/// The text is no value of the field.
+/// The text is not a value of the field.
 pub fn to_wire(
     message: &MessageDescriptor,
     number: u32,
@@ -129,7 +129,7 @@ pub fn to_wire(
 ///
 /// # Errors
 ///
-/// The text is no value of the field.
+/// The text is not a value of the field.
 pub fn to_message(
     message: &MessageDescriptor,
     number: u32,

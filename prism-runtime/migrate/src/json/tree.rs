@@ -27,7 +27,7 @@ fn same(one: &Json, other: &Json) -> bool {
 }
 
 /// Hands the parts of a text's normal form to `put`, which are the same bytes for two texts if
-/// [`same_text`] holds for them, and otherwise are not. `None` if the text is no JSON, or too deep.
+/// [`same_text`] holds for them, and otherwise are not. `None` if the text is not JSON, or is nested too deeply.
 pub fn normal_form(text: &str, put: &mut impl FnMut(&[u8])) -> Option<()> {
     put_normal(&parse(text)?, put);
     Some(())
@@ -68,7 +68,7 @@ fn put_normal(json: &Json, put: &mut impl FnMut(&[u8])) {
     }
 }
 
-/// The tree of a text. `None` if that is no JSON, or too deep.
+/// The tree of a text. `None` if it is not JSON, or is nested too deeply.
 pub(super) fn parse(text: &str) -> Option<Json> {
     let mut parser = Parser { rest: text };
     let value = parser.value(0)?;

@@ -30,7 +30,7 @@ impl Method {
     ///
     /// # Errors
     ///
-    /// INVALID_REQUEST: bytes that are no message.
+    /// INVALID_REQUEST: bytes that are not a message of the type.
     pub(super) fn read(&self, bytes: &Bytes) -> Result<Call> {
         let mut violations = Violations::default();
         let request = self.request.decode(bytes, &mut violations)?;
@@ -79,7 +79,7 @@ impl Method {
     ///
     /// # Errors
     ///
-    /// It is absent, or bytes that are no message.
+    /// It is absent, or bytes that are not a message of the type.
     pub(super) fn entity(&self, call: &mut Call) -> Result<Record> {
         let field = &self.request.entity;
         let Some(bytes) = call.request.entity.take() else {

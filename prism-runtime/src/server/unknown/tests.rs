@@ -211,7 +211,7 @@ fn values_of_maps_are_at_the_paths_of_their_keys() {
     let text = |path: &str| (Reason::InvalidRequest, path.to_owned());
     let bad = b"\x22\x0c\x09\x05\0\0\0\0\0\0\0\x12\x01\xff";
     assert_eq!(found(bad), text("texts[5]"));
-    // A key that is no text cannot be shown.
+    // A key that is not text cannot be shown.
     assert_eq!(found(b"\x0a\x03\x0a\x01\xff"), text("labels"));
 }
 

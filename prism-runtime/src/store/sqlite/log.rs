@@ -143,7 +143,7 @@ impl Log {
         })
     }
 
-    /// An error of reading is no fault of the log's: reads and writes meet it themselves.
+    /// An error of reading is not reported as a fault of the log: reads and writes meet it themselves.
     fn look(
         &self,
         mut fault: impl FnMut(&Index) -> io::Result<Option<Change>>,

@@ -68,7 +68,7 @@ pub async fn long_json_kept(harness: &Harness) {
     assert_eq!(got, with(key(3), json!({"title": "t", "wide": large})));
 }
 
-/// A decision on a text that nobody has looked at is none, whatever is wrong with the text.
+/// A decision on a text that has not been judged is refused, whatever is wrong with the text.
 fn decisions_read_nothing_long(harness: &Harness, mut unknown: Json) {
     unknown["string"] = json!("not seen before");
     let layout = &harness.collection("Document").layout;

@@ -5,25 +5,11 @@ use std::path::{Path, PathBuf};
 
 use prism_options::builtin;
 
+use super::GOOGLE;
 use super::compile::slashes;
 use super::resolver::find;
 use crate::diagnostics::suggest;
 use crate::printable::shown;
-
-/// The files of Google's that are built in, apart from those of [`builtin::GOOGLE_API`].
-const GOOGLE_PROTOBUF: &[&str] = &[
-    "google/protobuf/any.proto",
-    "google/protobuf/api.proto",
-    "google/protobuf/descriptor.proto",
-    "google/protobuf/duration.proto",
-    "google/protobuf/empty.proto",
-    "google/protobuf/field_mask.proto",
-    "google/protobuf/source_context.proto",
-    "google/protobuf/struct.proto",
-    "google/protobuf/timestamp.proto",
-    "google/protobuf/type.proto",
-    "google/protobuf/wrappers.proto",
-];
 
 /// What to write, or which folder to name, so that `import` in `file` is found.
 pub(super) fn advice(import: &str, file: &str, includes: &[PathBuf]) -> String {
@@ -48,7 +34,7 @@ pub(super) fn advice(import: &str, file: &str, includes: &[PathBuf]) -> String {
 
 fn built_in(import: &str) -> Option<&'static str> {
     let own = builtin::FILES.iter().chain(builtin::GOOGLE_API).map(|(name, _)| *name);
-    let names: Vec<&'static str> = own.chain(GOOGLE_PROTOBUF.iter().copied()).collect();
+    let names: Vec<&'static str> = own.chain(GOOGLE.iter().copied()).collect();
     let below = format!("/{import}");
     let (top, last) = (import.split('/').next(), import.rsplit('/').next());
     let same =

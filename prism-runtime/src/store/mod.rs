@@ -4,6 +4,7 @@
 //! (visibility, etags, tokens, expiry) is decided by pure functions in [`crate::entity`] and
 //! [`crate::keyvalue`]; a driver reads, asks, and writes, in one transaction.
 
+mod error;
 mod future;
 mod migration;
 mod readiness;

@@ -1,13 +1,10 @@
 //! The one place that turns an error of Postgres into one of a call.
 
-use std::time::Duration;
-
 pub(super) use prism_migrate::postgres::{is_crowded, says_read_only};
 
+use crate::store::error::RETRY;
+pub(super) use crate::store::error::{outcome_unknown, overloaded, shutting_down, unreachable};
 use crate::{Error, Reason};
-
-/// After which time a server that was busy or unreachable is worth another try.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// An error of a read, or of a write before its COMMIT: nothing was written.
 impl From<sqlx::Error> for Error {
@@ -99,37 +96,10 @@ pub(super) fn of_all(error: &sqlx::Error) -> Error {
     Kind::of(error).into_error(error.to_string())
 }
 
-/// The error of a write that Postgres did not answer.
-pub(super) fn outcome_unknown(
-    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> Error {
-    Error::new(
-        Reason::OutcomeUnknown,
-        "the storage failed while it committed: the write may have been made",
-    )
-    .with_source(source)
-}
-
 /// A transaction that met others until its tries were used up.
 fn contended() -> Error {
     Error::new(Reason::BackendUnavailable, "the storage is busy with other writes to the record")
         .with_retry_after(RETRY)
-}
-
-/// The error of a call that finds the server out of reach: nothing was written.
-pub(super) fn unreachable() -> Error {
-    Error::new(Reason::BackendUnavailable, "the storage cannot be reached").with_retry_after(RETRY)
-}
-
-/// The error of a call that finds the store closed.
-pub(super) fn shutting_down() -> Error {
-    Error::new(Reason::ShuttingDown, "the server is shutting down")
-}
-
-/// The error of a call that finds too many others.
-pub(super) fn overloaded() -> Error {
-    Error::new(Reason::Overloaded, "too many calls wait for the storage")
-        .with_retry_after(Duration::from_millis(100))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-use super::error::{out_of_reach, outcome_unknown};
+use super::error::{outcome_unknown, unreachable};
 use super::files::{Change, Files};
 use crate::store::Readiness;
 use crate::{Error, Reason};
@@ -61,7 +61,7 @@ impl Condition {
 
     /// An error while the files are not those that were opened.
     pub(super) fn available(&self) -> Result<(), Error> {
-        if self.lost.load(Ordering::Acquire) { Err(out_of_reach()) } else { Ok(()) }
+        if self.lost.load(Ordering::Acquire) { Err(unreachable()) } else { Ok(()) }
     }
 
     /// Whether the files are not those that were opened, as far as it is known.
@@ -174,7 +174,7 @@ impl Condition {
     pub(super) fn explain(&self, error: Error) -> Error {
         match error.reason() {
             Reason::CorruptRecord if self.is_lost() || !self.files.are_readable() => {
-                out_of_reach().with_source(error)
+                unreachable().with_source(error)
             }
             _ => error,
         }

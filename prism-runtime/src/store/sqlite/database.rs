@@ -11,12 +11,13 @@ use rusqlite::Connection;
 
 use super::checkpoint::Checkpointer;
 use super::condition::Condition;
+use super::error::shutting_down;
 use super::files::Files;
 use super::local::Local;
 use super::lock;
 use super::readers::Readers;
 use super::unfinished::Unfinished;
-use super::writer::{Part, Writer, shutting_down};
+use super::writer::{Part, Writer};
 use super::{OpenError, Options, connection};
 use crate::Result;
 use crate::store::{Readiness, StoreFuture};

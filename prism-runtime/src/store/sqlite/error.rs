@@ -1,29 +1,10 @@
 //! The one place that turns an error of SQLite into one of a call.
 
-use std::time::Duration;
-
 use rusqlite::ErrorCode;
 
+use crate::store::error::RETRY;
+pub(super) use crate::store::error::{outcome_unknown, overloaded, shutting_down, unreachable};
 use crate::{Error, Reason};
-
-/// After which time a database that was busy or unreachable is worth another try.
-const RETRY: Duration = Duration::from_secs(1);
-
-/// The error of a call that finds the files gone, or not to be read: nothing was written.
-pub(super) fn out_of_reach() -> Error {
-    Error::new(Reason::BackendUnavailable, "the storage cannot be reached").with_retry_after(RETRY)
-}
-
-/// The error of a write that may or may not be found again.
-pub(super) fn outcome_unknown(
-    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> Error {
-    Error::new(
-        Reason::OutcomeUnknown,
-        "the storage failed while it committed: the write may have been made",
-    )
-    .with_source(source)
-}
 
 /// An error of a read, or of a write before its COMMIT: nothing was written.
 impl From<rusqlite::Error> for Error {
@@ -132,7 +113,7 @@ impl Failure {
             Failure::Full => Error::new(Reason::StorageFull, "the storage is full"),
             Failure::Busy => Error::new(Reason::BackendUnavailable, "the storage is busy")
                 .with_retry_after(RETRY),
-            Failure::Unavailable => out_of_reach(),
+            Failure::Unavailable => unreachable(),
             Failure::OutcomeUnknown => return outcome_unknown(source),
             Failure::Corrupt => Error::new(Reason::CorruptRecord, "the stored data is damaged"),
             Failure::Internal => return Error::internal(source),

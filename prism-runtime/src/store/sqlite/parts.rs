@@ -6,7 +6,8 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use super::writer::{Job, overloaded};
+use super::error::overloaded;
+use super::writer::Job;
 
 /// Writes in parts, between two of which the writer is.
 pub(super) struct Parts {

@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::condition::Condition;
-use super::writer::{overloaded, shutting_down};
+use super::error::{overloaded, shutting_down};
 use super::{Options, connection};
 use crate::memory::{self, Share};
 use crate::store::StoreFuture;

@@ -11,12 +11,12 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::condition::{Condition, Trial};
-use super::error::{TransactionFailure, outcome_unknown};
+use super::error::{TransactionFailure, outcome_unknown, overloaded, shutting_down};
 use super::parts::Parts;
 use super::{Options, connection};
 use crate::memory::{self, Share};
 use crate::store::StoreFuture;
-use crate::{Error, Reason, Result};
+use crate::{Error, Result};
 
 /// Writes that share a COMMIT at most.
 const MAX_BATCH: usize = 256;
@@ -26,9 +26,6 @@ const MAX_BATCH_BYTES: usize = 16 << 20;
 /// How long jobs may run before their transaction ends: those that ran first are not to wait for
 /// all that come after them.
 const MAX_TIME: Duration = Duration::from_millis(50);
-
-/// When a write that found the queue full is worth another try.
-const RETRY: Duration = Duration::from_millis(100);
 
 /// Where writes are handed to their thread.
 #[derive(Debug)]
@@ -125,16 +122,6 @@ impl Writer {
         // A queue without a receiver has stopped already.
         let _ = self.queue.send(Message::Stop);
     }
-}
-
-/// The error of a call that finds the store closed.
-pub(super) fn shutting_down() -> Error {
-    Error::new(Reason::ShuttingDown, "the server is shutting down")
-}
-
-/// The error of a call that finds a queue full.
-pub(super) fn overloaded() -> Error {
-    Error::new(Reason::Overloaded, "too many calls wait for the storage").with_retry_after(RETRY)
 }
 
 /// What a part of a write has come to.
